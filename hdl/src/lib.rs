@@ -1,1 +1,3 @@
-//! Under construction.
+//! Pinring gateware in rust-hdl: see docs/gateware.md for how a transfer travels.
+
+pub mod widgets;
