@@ -1,3 +1,19 @@
 //! Pinring gateware in rust-hdl: see docs/gateware.md for how a transfer travels.
 
+mod byte_enables;
+pub mod c2h;
+pub mod completion;
+pub mod context;
+pub mod device;
+pub mod fetch;
+pub mod fetch_arbiter;
+pub mod generated;
+pub mod h2c;
+pub mod h2c_channel;
+pub mod mailbox;
+pub mod mmio;
+pub mod scheduler;
+pub mod soft_core;
+pub mod tlp;
+pub mod walker;
 pub mod widgets;

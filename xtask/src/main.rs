@@ -1,2 +1,48 @@
-//! Under construction.
-fn main() {}
+//! Pinring's tasks, run as `cargo xtask <command>`.
+
+mod debian;
+mod doctor;
+mod firmware;
+mod generate;
+mod image;
+mod native;
+mod process;
+mod python;
+mod riscv;
+mod test;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use workspace::Workspace;
+
+/// Pinring's tasks. What a command needs is provisioned into the target folder first.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show which tools are there, which would be provisioned, and what to install by hand.
+    Doctor,
+    /// Write the files that are generated from `protocol`: C header, wire-format document, gateware blocks.
+    Generate(generate::Arguments),
+    /// Build the soft core's firmware: ELF and the words of its memory.
+    Firmware(firmware::Arguments),
+    /// Provision everything, then run all tests.
+    Test(test::Arguments),
+}
+
+fn main() -> Result<()> {
+    let command = Arguments::parse().command;
+    let workspace = Workspace::find()?;
+    match command {
+        Command::Doctor => doctor::run(&workspace),
+        Command::Generate(arguments) => generate::run(&workspace, &arguments),
+        Command::Firmware(arguments) => firmware::run(&workspace, &arguments),
+        Command::Test(arguments) => test::run(&workspace, &arguments),
+    }
+}

@@ -1,9 +1,15 @@
 //! Small blocks that the engine is put together from.
 
+mod async_fifo;
 mod constant;
 mod fifo;
+mod flags;
+mod pick;
 mod ram;
 
-pub use constant::Const;
+pub use async_fifo::{AsyncFifo, Synchroniser};
+pub use constant::{Const, Param};
 pub use fifo::{BlockFifo, SmallFifo};
+pub use flags::Flags;
+pub use pick::{PickFirst, PickNext};
 pub use ram::{LutRam, Ram};

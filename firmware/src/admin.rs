@@ -1,0 +1,336 @@
+//! Admin commands: queues are created and destroyed, regions invalidated, one command at a time.
+
+use heapless::{Deque, Vec};
+use pinring_protocol::limits::ADMIN_QUEUE;
+use pinring_protocol::mailbox::{Command, Quiesce};
+use pinring_protocol::{AdminEntry, AdminOpcode, DecodeError, Direction, Status};
+
+use crate::Event;
+
+/// Words of an admin entry.
+const WORDS: usize = AdminEntry::BYTES / 4;
+
+/// An admin command as it arrived.
+struct Request {
+    index: u16,
+    words: Vec<u32, WORDS>,
+}
+
+/// Identity of a command, for its completion.
+#[derive(Clone, Copy)]
+struct Ticket {
+    index: u16,
+    cookie: u64,
+}
+
+impl Ticket {
+    fn done(self, status: Status) -> Command {
+        Command::AdminDone {
+            status,
+            cookie_low: self.cookie as u32,
+            cookie_high: (self.cookie >> 32) as u32,
+            index: self.index.into(),
+        }
+    }
+}
+
+/// A command that waits until both directions are quiet.
+struct Abort {
+    ticket: Ticket,
+    what: Quiesce,
+    id: u32,
+    /// C2H and H2C.
+    quiet: [bool; 2],
+}
+
+/// Carries out admin commands.
+#[derive(Default)]
+pub struct Admin {
+    /// The entry that is just arriving.
+    arriving: Option<Request>,
+    /// Whole entries that wait for the command before.
+    requests: Deque<Request, 4>,
+    abort: Option<Abort>,
+    /// Queues that exist, by id.
+    queues: u32,
+}
+
+impl Admin {
+    /// ADMIN: the next four raw entries are an admin entry.
+    pub fn announce(&mut self, index: u16) {
+        self.arriving = Some(Request { index, words: Vec::new() });
+    }
+
+    /// Whether the next mailbox entry is raw: a quarter of an admin entry.
+    #[inline]
+    pub fn expects_raw(&self) -> bool {
+        self.arriving.is_some()
+    }
+
+    /// Takes a raw entry; with the fourth one the command is [ready](Self::ready), or waits for the one before.
+    pub fn raw(&mut self, entry: [u32; 4], send: &mut dyn FnMut(Command), log: &mut dyn FnMut(Event)) {
+        let Some(mut request) = self.arriving.take() else { return };
+        // Has room: the request leaves as soon as it is full.
+        let _ = request.words.extend_from_slice(&entry);
+        if !request.words.is_full() {
+            self.arriving = Some(request);
+        } else if let Err(request) = self.requests.push_back(request) {
+            log(Event::AdminOverrun);
+            send(Ticket { index: request.index, cookie: entry_of(&request).cookie() }.done(Status::Rejected));
+        }
+    }
+
+    /// QUIESCED: one direction is through with an abort. Those that no command waits for are ignored.
+    pub fn quiesced(
+        &mut self,
+        direction: Direction,
+        what: Quiesce,
+        id: u32,
+        send: &mut dyn FnMut(Command),
+        log: &mut dyn FnMut(Event),
+    ) {
+        let Some(abort) = self.abort.as_mut().filter(|abort| abort.what == what && abort.id == id) else { return };
+        abort.quiet[direction as usize] = true;
+        if abort.quiet == [true; 2] {
+            send(abort.ticket.done(Status::Ok));
+            log(match what {
+                Quiesce::Region => Event::RegionInvalidated { region: id },
+                Quiesce::Queue => {
+                    self.queues &= !(1 << id);
+                    Event::QueueDestroyed { queue: id }
+                }
+            });
+            self.abort = None;
+        }
+    }
+
+    /// Whether a command waits that [`go_on`](Self::go_on) can start.
+    #[inline]
+    pub fn ready(&self) -> bool {
+        self.abort.is_none() && !self.requests.is_empty()
+    }
+
+    /// Starts the next command, if none is under way.
+    pub fn go_on(&mut self, send: &mut dyn FnMut(Command), log: &mut dyn FnMut(Event)) {
+        if self.ready()
+            && let Some(request) = self.requests.pop_front()
+        {
+            let entry = entry_of(&request);
+            let ticket = Ticket { index: request.index, cookie: entry.cookie() };
+            if let Err(status) = self.start(ticket, &entry, send, log) {
+                log(Event::AdminRefused { target: entry.target(), status });
+                send(ticket.done(status));
+            }
+        }
+    }
+
+    fn start(
+        &mut self,
+        ticket: Ticket,
+        entry: &AdminEntry,
+        send: &mut dyn FnMut(Command),
+        log: &mut dyn FnMut(Event),
+    ) -> Result<(), Status> {
+        entry.check().map_err(refusal)?;
+        let target = entry.target();
+        let id = || match u8::try_from(target) {
+            Ok(queue) if target != u32::from(ADMIN_QUEUE) => Ok(queue),
+            _ => Err(Status::BadQueue),
+        };
+        match entry.opcode().map_err(refusal)? {
+            AdminOpcode::CreateQueue => {
+                let (queue, context) = (id()?, entry.body());
+                if self.queues & 1 << queue != 0 {
+                    return Err(Status::QueueExists);
+                }
+                if context.sq_address() == 0 || context.cq_address() == 0 {
+                    return Err(Status::BadQueueContext);
+                }
+                for (word, halves) in (0..).zip(context.to_words().chunks_exact(2)) {
+                    send(Command::Queue { queue, word, low: halves[0], high: halves[1] });
+                }
+                send(Command::Enable { queue });
+                send(ticket.done(Status::Ok));
+                self.queues |= 1 << queue;
+                log(Event::QueueCreated { queue: target });
+            }
+            AdminOpcode::DestroyQueue => {
+                let queue = id()?;
+                if self.queues & 1 << queue == 0 {
+                    return Err(Status::BadQueue);
+                }
+                send(Command::Disable { queue });
+                send(Command::AbortQueue { queue });
+                self.abort = Some(Abort { ticket, what: Quiesce::Queue, id: target, quiet: [false; 2] });
+            }
+            AdminOpcode::InvalidateRegion => {
+                send(Command::AbortRegion { region: target });
+                self.abort = Some(Abort { ticket, what: Quiesce::Region, id: target, quiet: [false; 2] });
+            }
+            // The log is sent as it arises, so there is nothing left to flush.
+            AdminOpcode::ReadLog => send(ticket.done(Status::Ok)),
+        }
+        Ok(())
+    }
+}
+
+/// The entry of a whole request.
+fn entry_of(request: &Request) -> AdminEntry {
+    let mut words = [0; WORDS];
+    for (to, from) in words.iter_mut().zip(&request.words) {
+        *to = *from;
+    }
+    AdminEntry::from_words(words)
+}
+
+/// The status that tells the driver what is wrong with an entry.
+fn refusal(error: DecodeError) -> Status {
+    match error {
+        DecodeError::Reserved { .. } => Status::ReservedNotZero,
+        DecodeError::UnknownCode { structure: "AdminEntry", .. } => Status::BadOpcode,
+        DecodeError::OutOfRange { structure: "AdminEntry", .. } => Status::BadQueue,
+        _ => Status::BadQueueContext,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pinring_protocol::QueueContext;
+
+    #[derive(Default)]
+    struct Bench {
+        admin: Admin,
+        sent: std::vec::Vec<Command>,
+        events: std::vec::Vec<Event>,
+    }
+
+    impl Bench {
+        fn submit(&mut self, index: u16, entry: &AdminEntry) -> std::vec::Vec<Command> {
+            self.admin.announce(index);
+            for quarter in entry.to_words().chunks_exact(4) {
+                assert!(self.admin.expects_raw());
+                let quarter = quarter.try_into().expect("four words");
+                self.admin.raw(quarter, &mut |command| self.sent.push(command), &mut |event| self.events.push(event));
+            }
+            assert!(!self.admin.expects_raw());
+            self.sent()
+        }
+
+        fn quiesced(&mut self, direction: Direction, what: Quiesce, id: u32) -> std::vec::Vec<Command> {
+            let send = &mut |command| self.sent.push(command);
+            self.admin.quiesced(direction, what, id, send, &mut |event| self.events.push(event));
+            self.sent()
+        }
+
+        /// What was sent, once no command can go on.
+        fn sent(&mut self) -> std::vec::Vec<Command> {
+            while self.admin.ready() {
+                self.admin.go_on(&mut |command| self.sent.push(command), &mut |event| self.events.push(event));
+            }
+            core::mem::take(&mut self.sent)
+        }
+    }
+
+    fn context() -> QueueContext {
+        QueueContext::new()
+            .with_sq_address(0x1_2345_6000)
+            .with_cq_address(0x7000)
+            .with_sq_entries_log2(8)
+            .with_cq_entries_log2(9)
+            .with_direction(Direction::H2c)
+            .with_vector(3)
+            .with_protection_domain(5)
+            .with_tdest_first(1)
+            .with_tdest_last(2)
+    }
+
+    fn create(queue: u32) -> AdminEntry {
+        entry(AdminOpcode::CreateQueue, queue).with_body(context())
+    }
+
+    fn entry(opcode: AdminOpcode, target: u32) -> AdminEntry {
+        AdminEntry::new().with_opcode(opcode).with_target(target).with_cookie(0xaabb_ccdd_1122_3344)
+    }
+
+    fn done(index: u32, status: Status) -> Command {
+        Command::AdminDone { status, cookie_low: 0x1122_3344, cookie_high: 0xaabb_ccdd, index }
+    }
+
+    #[test]
+    fn create_queue_writes_the_context_word_by_word() {
+        let mut bench = Bench::default();
+        let sent = bench.submit(4, &create(7));
+        let bytes = context().encode();
+        for (word, (command, expected)) in sent.iter().zip(bytes.chunks_exact(8)).enumerate() {
+            let Command::Queue { queue: 7, word: at, low, high } = *command else { panic!("{command:?}") };
+            assert_eq!(usize::from(at), word);
+            assert_eq!(u64::from(low) | u64::from(high) << 32, u64::from_le_bytes(expected.try_into().expect("8 bytes")));
+        }
+        assert_eq!(sent[6..], [Command::Enable { queue: 7 }, done(4, Status::Ok)]);
+        assert_eq!(bench.events, [Event::QueueCreated { queue: 7 }]);
+    }
+
+    #[test]
+    fn bad_entries_are_refused_with_the_reason() {
+        let mut bench = Bench::default();
+        bench.submit(0, &create(7));
+        let with = |body: QueueContext| create(6).with_body(body);
+        let mut unknown = create(6).to_words();
+        unknown[0] = unknown[0] & !0xff | 0x7f;
+        let mut direction = create(6).to_words();
+        direction[8] |= 0x00ff_0000;
+        let cases = [
+            (create(7), Status::QueueExists),
+            (create(0), Status::BadQueue),
+            (create(16), Status::BadQueue),
+            (create(0x107), Status::BadQueue),
+            (with(context().with_sq_entries_log2(0)), Status::BadQueueContext),
+            (with(context().with_cq_entries_log2(16)), Status::BadQueueContext),
+            (with(context().with_sq_address(0)), Status::BadQueueContext),
+            (with(context().with_cq_address(0)), Status::BadQueueContext),
+            (with(context().with_sq_address(0x1010)), Status::BadQueueContext),
+            (with(context().with_vector(16)), Status::BadQueueContext),
+            (with(context().with_tdest_first(3)), Status::BadQueueContext),
+            (AdminEntry::from_words(direction), Status::BadQueueContext),
+            (AdminEntry::from_words(unknown), Status::BadOpcode),
+            (entry(AdminOpcode::DestroyQueue, 6), Status::BadQueue),
+            (entry(AdminOpcode::DestroyQueue, 0), Status::BadQueue),
+            (entry(AdminOpcode::ReadLog, 0).with_body(context()), Status::ReservedNotZero),
+        ];
+        for (entry, status) in cases {
+            assert_eq!(bench.submit(1, &entry), [done(1, status)], "{entry:?}");
+        }
+        assert_eq!(bench.submit(2, &entry(AdminOpcode::ReadLog, 0)), [done(2, Status::Ok)]);
+    }
+
+    #[test]
+    fn aborts_wait_for_both_directions_and_hold_later_commands() {
+        let mut bench = Bench::default();
+        bench.submit(0, &create(7));
+        let sent = bench.submit(1, &entry(AdminOpcode::DestroyQueue, 7));
+        assert_eq!(sent, [Command::Disable { queue: 7 }, Command::AbortQueue { queue: 7 }]);
+        assert!(bench.submit(2, &entry(AdminOpcode::InvalidateRegion, 7)).is_empty(), "one at a time");
+        assert!(bench.quiesced(Direction::C2h, Quiesce::Queue, 7).is_empty());
+        assert!(bench.quiesced(Direction::C2h, Quiesce::Queue, 7).is_empty(), "the same direction again");
+        assert!(bench.quiesced(Direction::H2c, Quiesce::Region, 7).is_empty(), "not what is awaited");
+        assert!(bench.quiesced(Direction::H2c, Quiesce::Queue, 6).is_empty(), "another queue");
+        let sent = bench.quiesced(Direction::H2c, Quiesce::Queue, 7);
+        assert_eq!(sent, [done(1, Status::Ok), Command::AbortRegion { region: 7 }]);
+        bench.quiesced(Direction::H2c, Quiesce::Region, 7);
+        assert_eq!(bench.quiesced(Direction::C2h, Quiesce::Region, 7), [done(2, Status::Ok)]);
+        assert_eq!(bench.submit(3, &create(7)).len(), 8, "the id is free again");
+    }
+
+    #[test]
+    fn commands_beyond_those_kept_are_refused() {
+        let mut bench = Bench::default();
+        bench.submit(0, &entry(AdminOpcode::InvalidateRegion, 1));
+        for index in 1..5 {
+            assert!(bench.submit(index, &entry(AdminOpcode::ReadLog, 0)).is_empty());
+        }
+        assert_eq!(bench.submit(5, &entry(AdminOpcode::ReadLog, 0)), [done(5, Status::Rejected)]);
+        bench.quiesced(Direction::C2h, Quiesce::Region, 1);
+        assert_eq!(bench.quiesced(Direction::H2c, Quiesce::Region, 1).len(), 5, "itself and the four kept");
+    }
+}

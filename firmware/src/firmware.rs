@@ -1,0 +1,139 @@
+//! The main loop's body: one message, one heartbeat.
+
+use crate::{Admin, Event, Hardware, Outbox, Prefetcher, Unexpected};
+use heapless::Deque;
+use pinring_protocol::mailbox::{Command, ContextId, Message};
+use pinring_protocol::{Direction, FirmwareState, limits};
+
+/// The firmware: prefetchers of both directions, admin commands, heartbeat.
+pub struct Firmware<H> {
+    hardware: H,
+    outbox: Outbox,
+    c2h: Prefetcher,
+    h2c: Prefetcher,
+    admin: Admin,
+    /// A message that did not decode, until reset.
+    bad_message: Option<u32>,
+    /// Messages of transfers that had ended.
+    stale: u32,
+    heartbeat_at: u32,
+    heartbeat_cycles: u32,
+}
+
+impl<H: Hardware> Firmware<H> {
+    /// Starts: tells the host that the firmware runs.
+    pub fn new(mut hardware: H) -> Self {
+        let core_hz = hardware.core_hz();
+        let heartbeat_at = hardware.cycles();
+        let mut firmware = Self {
+            hardware,
+            outbox: Outbox::default(),
+            c2h: Prefetcher::default(),
+            h2c: Prefetcher::default(),
+            admin: Admin::default(),
+            bad_message: None,
+            stale: 0,
+            heartbeat_at,
+            // Twice as often as it must be.
+            heartbeat_cycles: core_hz / 1000 * limits::HEARTBEAT_MS / 2,
+        };
+        firmware.heartbeat();
+        firmware.hardware.log(Event::Started { core_hz });
+        firmware
+    }
+
+    /// Starts an admin command or handles the next message, if there is one and everything that the one before caused has
+    /// left. True if a heartbeat was sent.
+    #[inline]
+    pub fn step(&mut self) -> bool {
+        if !self.outbox.flush(&mut self.hardware) {
+            return false;
+        }
+        if self.admin.ready() {
+            self.admin(|admin, send, log| admin.go_on(send, log));
+        } else if let Some(entry) = self.hardware.receive() {
+            self.handle(entry);
+        }
+        let now = self.hardware.cycles();
+        if now.wrapping_sub(self.heartbeat_at) < self.heartbeat_cycles {
+            return false;
+        }
+        self.heartbeat_at = now;
+        self.heartbeat();
+        true
+    }
+
+    /// What the firmware runs on.
+    pub fn hardware(&self) -> &H {
+        &self.hardware
+    }
+
+    /// The same, to be changed.
+    pub fn hardware_mut(&mut self) -> &mut H {
+        &mut self.hardware
+    }
+
+    /// Messages so far that belonged to transfers that had ended.
+    pub fn stale(&self) -> u32 {
+        self.stale
+    }
+
+    #[inline]
+    fn handle(&mut self, entry: [u32; 4]) {
+        if self.admin.expects_raw() {
+            return self.admin(|admin, send, log| admin.raw(entry, send, log));
+        }
+        let Self { hardware, outbox, c2h, h2c, .. } = self;
+        let lane = |ctx: ContextId| match ctx.direction() {
+            Direction::C2h => c2h,
+            Direction::H2c => h2c,
+        };
+        let send = &mut |command| outbox.send(hardware, command);
+        let (ctx, outcome) = match Message::decode(entry) {
+            Ok(Message::Miss { ctx, .. }) => (ctx, lane(ctx).miss(ctx, send)),
+            Ok(Message::Opened { ctx, last_block, first_block }) => {
+                (ctx, lane(ctx).opened(ctx, first_block, last_block, send))
+            }
+            Ok(Message::Consumed { ctx, block }) => (ctx, lane(ctx).consumed(ctx, block, send)),
+            Ok(Message::Closed { ctx }) => (ctx, lane(ctx).closed(ctx, send)),
+            Ok(Message::Admin { index }) => return self.admin.announce(index),
+            Ok(Message::Quiesced { direction, what, id }) => {
+                return self.admin(|admin, send, log| admin.quiesced(direction, what, id, send, log));
+            }
+            Err(_) => return self.bad_message(entry[0]),
+        };
+        match outcome {
+            Ok(()) => {}
+            Err(Unexpected::Stale) => self.stale = self.stale.wrapping_add(1),
+            Err(Unexpected::OutOfTurn) => self.hardware.log(Event::Unexpected { ctx }),
+        }
+    }
+
+    /// Calls into the admin commands. Sending and logging both need the hardware, so events wait until the commands are out.
+    #[cold]
+    fn admin(&mut self, call: impl FnOnce(&mut Admin, &mut dyn FnMut(Command), &mut dyn FnMut(Event))) {
+        let Self { hardware, outbox, admin, .. } = self;
+        let mut events = Deque::<Event, 4>::new();
+        call(admin, &mut |command| outbox.send(hardware, command), &mut |event| {
+            // Has room: a call logs one event at most.
+            let _ = events.push_back(event);
+        });
+        events.into_iter().for_each(|event| hardware.log(event));
+    }
+
+    /// The host is told at once and from then on; transfers go on as far as they can.
+    #[cold]
+    fn bad_message(&mut self, word: u32) {
+        self.bad_message.get_or_insert(word);
+        self.heartbeat();
+        self.hardware.log(Event::BadMessage { word });
+    }
+
+    fn heartbeat(&mut self) {
+        let (state, detail) = match self.bad_message {
+            None => (FirmwareState::Running, self.stale),
+            Some(word) => (FirmwareState::BadMessage, word),
+        };
+        self.outbox.send(&mut self.hardware, Command::Heartbeat { state, detail });
+    }
+}

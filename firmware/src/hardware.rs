@@ -1,0 +1,231 @@
+//! What the firmware runs on: the mailbox, a cycle counter, a log.
+
+use heapless::Deque;
+use pinring_protocol::mailbox::{Command, ContextId};
+use pinring_protocol::{Status, mmio};
+
+/// What [`Firmware`](crate::Firmware) needs of the machine around it.
+pub trait Hardware {
+    /// Takes the next mailbox entry, if there is one.
+    fn receive(&mut self) -> Option<[u32; 4]>;
+
+    /// Sends a mailbox entry; false if there is no room, in which case nothing was sent.
+    fn send(&mut self, entry: [u32; 4]) -> bool;
+
+    /// Core cycles, free-running; only differences count.
+    fn cycles(&mut self) -> u32;
+
+    /// Core cycles per second.
+    fn core_hz(&mut self) -> u32;
+
+    /// Notes a change of state or an error. Costs up to a thousand cycles: never called per transfer.
+    fn log(&mut self, event: Event);
+}
+
+/// What is worth a line in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The firmware serves from now on.
+    Started {
+        /// Core cycles per second.
+        core_hz: u32,
+    },
+    /// A queue was created and enabled.
+    QueueCreated {
+        /// Its id.
+        queue: u32,
+    },
+    /// A queue was destroyed: none of its transfers is left.
+    QueueDestroyed {
+        /// Its id.
+        queue: u32,
+    },
+    /// A region was invalidated: the device no longer touches its memory.
+    RegionInvalidated {
+        /// Its id.
+        region: u32,
+    },
+    /// An admin command was refused.
+    AdminRefused {
+        /// The queue or region that it meant.
+        target: u32,
+        /// Why.
+        status: Status,
+    },
+    /// A message does not decode.
+    BadMessage {
+        /// Its first word.
+        word: u32,
+    },
+    /// A message of the transfer that the context serves, at a moment when the rules exclude it.
+    Unexpected {
+        /// The context.
+        ctx: ContextId,
+    },
+    /// More admin commands arrived at once than the firmware keeps.
+    AdminOverrun,
+}
+
+/// Commands on their way out: sent at once while the mailbox has room, else kept in order.
+#[derive(Default)]
+pub struct Outbox {
+    kept: Deque<[u32; 4], 16>,
+}
+
+impl Outbox {
+    /// Sends or keeps a command.
+    #[inline]
+    pub fn send(&mut self, hardware: &mut impl Hardware, command: Command) {
+        let entry = command.encode();
+        if !self.kept.is_empty() || !hardware.send(entry) {
+            // A message is taken only when nothing is kept, and causes at most 9 commands (CREATE_QUEUE: six words, ENABLE,
+            // ADMIN_DONE; a heartbeat beside it).
+            let kept = self.kept.push_back(entry);
+            debug_assert!(kept.is_ok(), "a message causes at most 9 commands");
+        }
+    }
+
+    /// Sends what is kept, as far as there is room; true if nothing is left.
+    #[inline]
+    pub fn flush(&mut self, hardware: &mut impl Hardware) -> bool {
+        while let Some(entry) = self.kept.front() {
+            if !hardware.send(*entry) {
+                return false;
+            }
+            self.kept.pop_front();
+        }
+        true
+    }
+}
+
+/// Registers of the core's memory-mapped window, by their byte offsets in [`mmio`].
+pub trait Registers {
+    /// Reads a register.
+    fn read(&self, offset: u32) -> u32;
+
+    /// Writes a register.
+    fn write(&mut self, offset: u32, value: u32);
+}
+
+/// The mailbox and the cycle timer in the memory-mapped window; `log` is what becomes of events.
+pub struct Mailbox<R, L> {
+    /// The window.
+    pub registers: R,
+    /// Notes an event.
+    pub log: L,
+}
+
+impl<R: Registers, L: FnMut(Event)> Hardware for Mailbox<R, L> {
+    #[inline]
+    fn receive(&mut self) -> Option<[u32; 4]> {
+        if self.registers.read(mmio::MAILBOX_STATUS) & mmio::STATUS_MESSAGE == 0 {
+            return None;
+        }
+        let words = [mmio::RX_WORD0, mmio::RX_WORD1, mmio::RX_WORD2, mmio::RX_WORD3];
+        let entry = words.map(|offset| self.registers.read(offset));
+        self.registers.write(mmio::RX_POP, 0);
+        Some(entry)
+    }
+
+    #[inline]
+    fn send(&mut self, entry: [u32; 4]) -> bool {
+        if self.registers.read(mmio::MAILBOX_STATUS) & mmio::STATUS_ROOM == 0 {
+            return false;
+        }
+        // The write of the last word sends all four.
+        let words = [mmio::TX_WORD0, mmio::TX_WORD1, mmio::TX_WORD2, mmio::TX_WORD3];
+        for (offset, word) in words.into_iter().zip(entry) {
+            self.registers.write(offset, word);
+        }
+        true
+    }
+
+    #[inline]
+    fn cycles(&mut self) -> u32 {
+        self.registers.read(mmio::CYCLES_LO)
+    }
+
+    fn core_hz(&mut self) -> u32 {
+        self.registers.read(mmio::CORE_HZ)
+    }
+
+    fn log(&mut self, event: Event) {
+        (self.log)(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use std::collections::VecDeque;
+
+    /// The window as the gateware has it, with room for `room` commands.
+    #[derive(Default)]
+    struct Window {
+        messages: RefCell<VecDeque<[u32; 4]>>,
+        words: [u32; 4],
+        sent: Vec<[u32; 4]>,
+        room: usize,
+    }
+
+    impl Registers for Window {
+        fn read(&self, offset: u32) -> u32 {
+            let messages = self.messages.borrow();
+            let word = |index: usize| messages.front().map_or(0, |entry| entry[index]);
+            match offset {
+                mmio::MAILBOX_STATUS => {
+                    let message = if messages.is_empty() { 0 } else { mmio::STATUS_MESSAGE };
+                    message | if self.sent.len() < self.room { mmio::STATUS_ROOM } else { 0 }
+                }
+                mmio::RX_WORD0 => word(0),
+                mmio::RX_WORD1 => word(1),
+                mmio::RX_WORD2 => word(2),
+                mmio::RX_WORD3 => word(3),
+                _ => panic!("no read of {offset:#x}"),
+            }
+        }
+
+        fn write(&mut self, offset: u32, value: u32) {
+            match offset {
+                mmio::RX_POP => drop(self.messages.borrow_mut().pop_front()),
+                mmio::TX_WORD0 => self.words[0] = value,
+                mmio::TX_WORD1 => self.words[1] = value,
+                mmio::TX_WORD2 => self.words[2] = value,
+                mmio::TX_WORD3 => {
+                    self.words[3] = value;
+                    self.sent.push(self.words);
+                }
+                _ => panic!("no write of {offset:#x}"),
+            }
+        }
+    }
+
+    #[test]
+    fn entries_pass_the_window_in_order() {
+        let window = Window { room: 2, ..Window::default() };
+        window.messages.borrow_mut().extend([[1, 2, 3, 4], [5, 6, 7, 8]]);
+        let mut mailbox = Mailbox { registers: window, log: |_| {} };
+        assert_eq!(mailbox.receive(), Some([1, 2, 3, 4]));
+        assert_eq!(mailbox.receive(), Some([5, 6, 7, 8]));
+        assert_eq!(mailbox.receive(), None);
+        assert!(mailbox.send([9, 10, 11, 12]) && mailbox.send([13, 14, 15, 16]));
+        assert!(!mailbox.send([17, 18, 19, 20]), "no room");
+        assert_eq!(mailbox.registers.sent, [[9, 10, 11, 12], [13, 14, 15, 16]]);
+    }
+
+    #[test]
+    fn outbox_keeps_the_order_without_room() {
+        let mut mailbox = Mailbox { registers: Window { room: 1, ..Window::default() }, log: |_| {} };
+        let mut outbox = Outbox::default();
+        let commands = [1, 2, 3].map(|queue| Command::Enable { queue });
+        for command in commands {
+            outbox.send(&mut mailbox, command);
+        }
+        assert_eq!(mailbox.registers.sent, [commands[0].encode()]);
+        assert!(!outbox.flush(&mut mailbox));
+        mailbox.registers.room = 9;
+        assert!(outbox.flush(&mut mailbox));
+        assert_eq!(mailbox.registers.sent, commands.map(Command::encode));
+    }
+}

@@ -1,0 +1,138 @@
+//! The firmware against a model of the gateware: random doorbells, latencies, back-pressure, aborts, invalidations.
+
+mod gateware;
+
+use gateware::{Gateware, Scenario, Transfer};
+use pinring_firmware::{Event, Firmware, Hardware};
+use pinring_protocol::limits::SG_SLOTS;
+use pinring_protocol::mailbox::{Command, ContextId, Message};
+use pinring_protocol::{Direction, FirmwareState};
+use proptest::prelude::*;
+use std::collections::VecDeque;
+
+fn transfer() -> impl Strategy<Value = Transfer> {
+    let first = prop_oneof![0..40u32, u32::MAX - 20..u32::MAX - 12];
+    (0..4u32, first, 1..8u32, 0..4u32).prop_map(|(region, first, blocks, behind)| Transfer {
+        region,
+        first,
+        blocks,
+        last: first + blocks - 1 + behind,
+    })
+}
+
+fn scenario() -> impl Strategy<Value = Scenario> {
+    let queues = prop::collection::vec(prop::collection::vec(transfer(), 0..40), 1..8);
+    let aborts = prop_oneof![Just((0.0, 0.0)), Just((0.05, 0.02))];
+    (any::<u64>(), queues, 1..60u64, 0.15..1.0, aborts).prop_map(
+        |(seed, queues, latency, appetite, (aborts, invalidations))| Scenario {
+            seed,
+            queues,
+            latency,
+            appetite: f64::min(appetite, 0.95),
+            aborts,
+            invalidations,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    /// The model checks every command; here: everything comes to its end, and every slot comes back.
+    #[test]
+    fn every_transfer_ends_and_every_slot_comes_back(scenario in scenario()) {
+        let transfers: usize = scenario.queues.iter().map(Vec::len).sum();
+        let mut firmware = Firmware::new(Gateware::new(scenario.clone()));
+        let limit = 20_000 + 2_000 * transfers;
+        for step in 0.. {
+            firmware.hardware_mut().step();
+            firmware.step();
+            if firmware.hardware().idle() {
+                break;
+            }
+            prop_assert!(step < limit, "no progress: (ended, bound, all) is {:?}", firmware.hardware().progress());
+        }
+        prop_assert_eq!(firmware.hardware().free_slots(), [SG_SLOTS; 2]);
+        if scenario.aborts == 0.0 {
+            // Answers may cross with CLOSED; messages are never stale, as the mailbox keeps their order.
+            prop_assert_eq!(firmware.stale(), 0);
+        }
+    }
+
+    /// Whatever the mailbox brings, the firmware stays alive and sends valid commands.
+    #[test]
+    fn hostile_messages_are_survived(entries in prop::collection::vec(hostile(), 0..300)) {
+        let mut bench = Bench { messages: entries.into(), ..Bench::default() };
+        let mut firmware = Firmware::new(&mut bench);
+        for _ in 0..2_000 {
+            firmware.step();
+        }
+        prop_assert!(bench.messages.is_empty(), "every message is taken");
+        for entry in bench.commands {
+            prop_assert!(Command::decode(entry).is_ok(), "{entry:x?}");
+        }
+    }
+}
+
+/// Noise, or a valid message about any context.
+fn hostile() -> impl Strategy<Value = [u32; 4]> {
+    let ctx = || (0..=0xffu64).prop_map(|code| ContextId::from_code(code).expect("8 bits"));
+    prop_oneof![
+        1 => any::<[u32; 4]>(),
+        1 => any::<u16>().prop_map(|index| Message::Admin { index }.encode()),
+        4 => ctx().prop_map(|ctx| Message::Miss { ctx, generation: 0, region: 0, sg_hint: 0 }.encode()),
+        4 => (ctx(), 0..4u32, 0..4u32).prop_map(|(ctx, first_block, last_block)| {
+            Message::Opened { ctx, last_block, first_block }.encode()
+        }),
+        4 => (ctx(), 0..4u32).prop_map(|(ctx, block)| Message::Consumed { ctx, block }.encode()),
+        2 => ctx().prop_map(|ctx| Message::Closed { ctx }.encode()),
+    ]
+}
+
+/// A mailbox without a gateware behind it.
+#[derive(Default)]
+struct Bench {
+    messages: VecDeque<[u32; 4]>,
+    commands: Vec<[u32; 4]>,
+    events: Vec<Event>,
+    cycles: u32,
+}
+
+impl Hardware for &mut Bench {
+    fn receive(&mut self) -> Option<[u32; 4]> {
+        self.messages.pop_front()
+    }
+    fn send(&mut self, entry: [u32; 4]) -> bool {
+        self.commands.push(entry);
+        true
+    }
+    fn cycles(&mut self) -> u32 {
+        self.cycles += 1;
+        self.cycles
+    }
+    fn core_hz(&mut self) -> u32 {
+        100_000
+    }
+    fn log(&mut self, event: Event) {
+        self.events.push(event);
+    }
+}
+
+#[test]
+fn a_bad_message_is_told_at_once_and_from_then_on() {
+    let mut bench = Bench::default();
+    let ctx = ContextId::new(Direction::C2h, 1).expect("index below 16");
+    let miss = Message::Miss { ctx, generation: 0, region: 0, sg_hint: 0 }.encode();
+    bench.messages.extend([[0x77, 1, 2, 3], miss]);
+    let mut firmware = Firmware::new(&mut bench);
+    for _ in 0..1_000 {
+        firmware.step();
+    }
+    let commands: Vec<_> = bench.commands.iter().map(|entry| Command::decode(*entry).expect("valid")).collect();
+    let bad = Command::Heartbeat { state: FirmwareState::BadMessage, detail: 0x77 };
+    assert_eq!(commands[0], Command::Heartbeat { state: FirmwareState::Running, detail: 0 });
+    assert_eq!(commands[1], bad);
+    assert!(matches!(commands[2], Command::Fill { .. }), "transfers go on");
+    assert!(commands.len() > 3 && commands[3..].iter().all(|command| *command == bad), "heartbeats tell it");
+    assert!(bench.events.contains(&Event::BadMessage { word: 0x77 }));
+}

@@ -1,0 +1,11 @@
+//! Card to host: the user stream becomes posted memory writes.
+
+mod cutter;
+mod engine;
+mod keep;
+mod realigner;
+
+pub use cutter::{Cutter, CutterState};
+pub use engine::C2hEngine;
+pub use keep::KeepCount;
+pub use realigner::Realigner;

@@ -1,0 +1,5 @@
+//! The context table of one direction: from a submission entry to a running transfer and its completion record.
+
+mod sequencer;
+
+pub use sequencer::{ContextTable, ContextState};

@@ -1,0 +1,271 @@
+//! Reads submission entries, region entries and SG blocks from host memory.
+
+use crate::widgets::{Const, Flags, LutRam, PickFirst};
+use pinring_protocol::Status;
+use rust_hdl::prelude::*;
+
+/// Up to eight reads of at most 512 bytes each, under tags 32 to 39.
+///
+/// A job larger than `max_read` bytes is read in parts, one after the other under the same tag. Its data comes out as
+/// 128-bit words for `fill_target`'s memory, counted up from `req_word`; then `done` says how it ended. Addresses and
+/// lengths are multiples of 8 bytes, addresses of jobs over 8 bytes multiples of 16.
+#[derive(LogicBlock, Default)]
+pub struct FetchUnit {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Drops all state.
+    pub reset: Signal<In, Bit>,
+    /// Bytes of one read at most: 128, 256 or 512.
+    pub max_read: Signal<In, Bits<10>>,
+    /// A job is offered.
+    pub req_valid: Signal<In, Bit>,
+    /// The job is taken.
+    pub req_ready: Signal<Out, Bit>,
+    /// Bus address.
+    pub req_addr: Signal<In, Bits<64>>,
+    /// Bytes, 8 to 512.
+    pub req_bytes: Signal<In, Bits<10>>,
+    /// Whose memory: 0 C2H contexts, 1 H2C contexts, 2 admin.
+    pub req_target: Signal<In, Bits<2>>,
+    /// 0 submission entry, 1 region entry, 2 SG block.
+    pub req_kind: Signal<In, Bits<2>>,
+    /// Context or window, handed back with `done`.
+    pub req_id: Signal<In, Bits<5>>,
+    /// First word in the memory.
+    pub req_word: Signal<In, Bits<8>>,
+    /// A read request.
+    pub rd_valid: Signal<Out, Bit>,
+    /// The request is taken.
+    pub rd_ready: Signal<In, Bit>,
+    /// Bus address.
+    pub rd_addr: Signal<Out, Bits<64>>,
+    /// Bytes.
+    pub rd_bytes: Signal<Out, Bits<10>>,
+    /// Tag, 32 to 39.
+    pub rd_tag: Signal<Out, Bits<10>>,
+    /// A beat of a read completion.
+    pub cpl_valid: Signal<In, Bit>,
+    /// First beat.
+    pub cpl_sop: Signal<In, Bit>,
+    /// Last beat.
+    pub cpl_eop: Signal<In, Bit>,
+    /// Data.
+    pub cpl_data: Signal<In, Bits<128>>,
+    /// Tag.
+    pub cpl_tag: Signal<In, Bits<10>>,
+    /// DWs in this completion.
+    pub cpl_len: Signal<In, Bits<11>>,
+    /// Bytes still to come, this completion included.
+    pub cpl_byte_count: Signal<In, Bits<13>>,
+    /// Low address bits.
+    pub cpl_lower_addr: Signal<In, Bits<7>>,
+    /// Completion status (PCIe Base Spec 5.0, table 2-34).
+    pub cpl_status: Signal<In, Bits<3>>,
+    /// Poisoned.
+    pub cpl_poisoned: Signal<In, Bit>,
+    /// A word for a memory.
+    pub fill_write: Signal<Out, Bit>,
+    /// Whose.
+    pub fill_target: Signal<Out, Bits<2>>,
+    /// What it is part of.
+    pub fill_kind: Signal<Out, Bits<2>>,
+    /// Where.
+    pub fill_word: Signal<Out, Bits<8>>,
+    /// The word.
+    pub fill_data: Signal<Out, Bits<128>>,
+    /// A job has ended.
+    pub done_valid: Signal<Out, Bit>,
+    /// Whose.
+    pub done_target: Signal<Out, Bits<2>>,
+    /// What.
+    pub done_kind: Signal<Out, Bits<2>>,
+    /// Context or window.
+    pub done_id: Signal<Out, Bits<5>>,
+    /// 0 or why it failed.
+    pub done_status: Signal<Out, Bits<8>>,
+
+    busy: Flags,
+    waiting: Flags,
+    pick_free: PickFirst,
+    pick_waiting: PickFirst,
+    // Per tag: what was asked for, and how much of it has come.
+    jobs: LutRam<Bits<91>, 3>,
+    jobs_back: LutRam<Bits<91>, 3>,
+    received: LutRam<Bits<10>, 3>,
+    received_back: LutRam<Bits<10>, 3>,
+    word: DFF<Bits<8>>,
+    accepted: DFF<Bit>,
+
+    unbusy: Signal<Local, Bits<16>>,
+    one: Signal<Local, Bits<16>>,
+    job: Signal<Local, Bits<91>>,
+    back: Signal<Local, Bits<91>>,
+    job_out: Signal<Local, Bits<91>>,
+    take: Signal<Local, Bit>,
+    left: Signal<Local, Bits<10>>,
+    issue_bytes: Signal<Local, Bits<10>>,
+    mine: Signal<Local, Bit>,
+    slot: Signal<Local, Bits<3>>,
+    slot_bit: Signal<Local, Bits<16>>,
+    so_far: Signal<Local, Bits<10>>,
+    job_bytes: Signal<Local, Bits<10>>,
+    part_mask: Signal<Local, Bits<10>>,
+    part_end: Signal<Local, Bits<10>>,
+    expected: Signal<Local, Bits<10>>,
+    expected13: Signal<Local, Bits<13>>,
+    brought: Signal<Local, Bits<13>>,
+    reached: Signal<Local, Bits<10>>,
+    address: Signal<Local, Bits<7>>,
+    fault: Signal<Local, Bits<8>>,
+    write_now: Signal<Local, Bit>,
+    word_now: Signal<Local, Bits<8>>,
+    again: Signal<Local, Bits<16>>,
+    taken_bit: Signal<Local, Bits<16>>,
+    unsupported: Const<8, { Status::ReadUnsupported as u64 }>,
+    aborted: Const<8, { Status::ReadAborted as u64 }>,
+    poisoned: Const<8, { Status::ReadPoisoned as u64 }>,
+    malformed: Const<8, { Status::ReadMalformed as u64 }>,
+}
+
+impl Logic for FetchUnit {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(self, clock, word, accepted);
+        clock!(self, clock, busy, waiting, jobs, jobs_back, received, received_back);
+        self.busy.reset.next = self.reset.val();
+        self.waiting.reset.next = self.reset.val();
+        self.one.next = 1.into();
+
+        // A completion of ours: check it against what is missing of the part.
+        self.mine.next = self.cpl_valid.val() & (self.cpl_tag.val().get_bits::<7>(3) == 4);
+        self.slot.next = self.cpl_tag.val().get_bits::<3>(0);
+        self.slot_bit.next = self.one.val() << self.slot.val();
+        self.jobs_back.read_address.next = self.slot.val();
+        self.back.next = self.jobs_back.read_data.val();
+        self.received_back.read_address.next = self.slot.val();
+        self.so_far.next = self.received_back.read_data.val();
+        self.job_bytes.next = self.back.val().get_bits::<10>(64);
+        self.part_mask.next = self.max_read.val() - 1;
+        self.part_end.next = (self.so_far.val() | self.part_mask.val()) + 1;
+        if self.part_end.val() > self.job_bytes.val() {
+            self.part_end.next = self.job_bytes.val();
+        }
+        self.expected.next = self.part_end.val() - self.so_far.val();
+        self.expected13.next = bit_cast::<13, 10>(self.expected.val());
+        self.brought.next = bit_cast::<13, 11>(self.cpl_len.val()) << 2;
+        self.reached.next = self.so_far.val() + bit_cast::<10, 13>(self.brought.val());
+        self.address.next = self.back.val().get_bits::<7>(0) + bit_cast::<7, 10>(self.so_far.val());
+        self.fault.next = 0.into();
+        if self.cpl_status.val() == 1 {
+            self.fault.next = self.unsupported.val();
+        } else if self.cpl_status.val() != 0 {
+            self.fault.next = self.aborted.val();
+        } else if self.cpl_poisoned.val() {
+            self.fault.next = self.poisoned.val();
+        } else if (self.cpl_byte_count.val() != self.expected13.val())
+            | ((self.brought.val() > self.expected13.val())
+                | ((self.cpl_lower_addr.val() != self.address.val()) | !self.brought.val().any()))
+        {
+            self.fault.next = self.malformed.val();
+        }
+
+        self.received.write_enable.next = false;
+        self.received.write_address.next = self.slot.val();
+        self.received.write_data.next = self.reached.val();
+        self.again.next = 0.into();
+        self.busy.clear.next = 0.into();
+        self.done_valid.next = false;
+        self.done_target.next = self.back.val().get_bits::<2>(74);
+        self.done_kind.next = self.back.val().get_bits::<2>(76);
+        self.done_id.next = self.back.val().get_bits::<5>(78);
+        self.done_status.next = self.fault.val();
+        self.write_now.next = false;
+        self.word_now.next = self.word.q.val();
+        if self.mine.val() {
+            self.write_now.next = self.accepted.q.val();
+            if self.cpl_sop.val() {
+                self.word_now.next =
+                    self.back.val().get_bits::<8>(83) + bit_cast::<8, 10>(self.so_far.val() >> 4);
+                // Only a tag that waits for data takes any.
+                self.accepted.d.next = false;
+                self.write_now.next = false;
+                if (self.busy.q.val() & self.slot_bit.val()).any() {
+                    self.accepted.d.next = !self.fault.val().any();
+                    self.write_now.next = !self.fault.val().any();
+                    self.received.write_enable.next = true;
+                    if self.fault.val().any() {
+                        self.done_valid.next = true;
+                        self.busy.clear.next = self.slot_bit.val();
+                    } else if self.reached.val() == self.part_end.val() {
+                        if self.part_end.val() == self.job_bytes.val() {
+                            self.done_valid.next = true;
+                            self.busy.clear.next = self.slot_bit.val();
+                        } else {
+                            self.again.next = self.slot_bit.val();
+                        }
+                    }
+                }
+            }
+            self.word.d.next = self.word_now.val() + 1;
+        }
+        self.fill_write.next = self.write_now.val();
+        self.fill_target.next = self.back.val().get_bits::<2>(74);
+        self.fill_kind.next = self.back.val().get_bits::<2>(76);
+        self.fill_word.next = self.word_now.val();
+        self.fill_data.next = self.cpl_data.val();
+
+        // A new job takes a free tag, in a cycle without a completion of ours (the RAMs have one write port).
+        self.unbusy.next = self.busy.q.val() ^ 0xff;
+        self.pick_free.among.next = self.unbusy.val() & 0xff;
+        self.take.next = (self.req_valid.val() & self.pick_free.found.val()) & !self.mine.val();
+        self.req_ready.next = self.take.val();
+        self.taken_bit.next = self.one.val() << self.pick_free.index.val();
+        self.job.next = bit_cast::<91, 64>(self.req_addr.val())
+            | (bit_cast::<91, 10>(self.req_bytes.val()) << 64)
+            | (bit_cast::<91, 2>(self.req_target.val()) << 74)
+            | (bit_cast::<91, 2>(self.req_kind.val()) << 76)
+            | (bit_cast::<91, 5>(self.req_id.val()) << 78)
+            | (bit_cast::<91, 8>(self.req_word.val()) << 83);
+        self.jobs.write_enable.next = self.take.val();
+        self.jobs.write_address.next = bit_cast::<3, 4>(self.pick_free.index.val());
+        self.jobs.write_data.next = self.job.val();
+        self.jobs_back.write_enable.next = self.take.val();
+        self.jobs_back.write_address.next = bit_cast::<3, 4>(self.pick_free.index.val());
+        self.jobs_back.write_data.next = self.job.val();
+        self.busy.set.next = 0.into();
+        self.waiting.set.next = self.again.val();
+        if self.take.val() {
+            self.busy.set.next = self.taken_bit.val();
+            self.waiting.set.next = self.taken_bit.val();
+            self.received.write_enable.next = true;
+            self.received.write_address.next = bit_cast::<3, 4>(self.pick_free.index.val());
+            self.received.write_data.next = 0.into();
+        }
+        self.received_back.write_enable.next = self.received.write_enable.val();
+        self.received_back.write_address.next = self.received.write_address.val();
+        self.received_back.write_data.next = self.received.write_data.val();
+
+        // Issue the next part of a waiting job.
+        self.pick_waiting.among.next = self.waiting.q.val();
+        self.jobs.read_address.next = bit_cast::<3, 4>(self.pick_waiting.index.val());
+        self.received.read_address.next = bit_cast::<3, 4>(self.pick_waiting.index.val());
+        self.rd_valid.next = self.pick_waiting.found.val();
+        self.job_out.next = self.jobs.read_data.val();
+        self.left.next = self.job_out.val().get_bits::<10>(64) - self.received.read_data.val();
+        self.issue_bytes.next = self.left.val();
+        if self.left.val() > self.max_read.val() {
+            self.issue_bytes.next = self.max_read.val();
+        }
+        self.rd_addr.next =
+            self.job_out.val().get_bits::<64>(0) + bit_cast::<64, 10>(self.received.read_data.val());
+        self.rd_bytes.next = self.issue_bytes.val();
+        self.rd_tag.next = bit_cast::<10, 4>(self.pick_waiting.index.val()) | 32;
+        self.waiting.clear.next = 0.into();
+        if self.rd_valid.val() & self.rd_ready.val() {
+            self.waiting.clear.next = self.one.val() << self.pick_waiting.index.val();
+        }
+        if self.reset.val() {
+            self.accepted.d.next = false;
+        }
+    }
+}

@@ -1,0 +1,288 @@
+// Generated from the declarations in protocol/src: do not edit.
+// Made by: cargo xtask generate
+
+//! Mailbox entries to the firmware.
+
+use rust_hdl::prelude::*;
+
+/// Splits a raw word into its fields: Miss.
+#[derive(LogicBlock, Default)]
+pub struct MessageMissDecode {
+    /// The raw word.
+    pub raw: Signal<In, Bits<128>>,
+    /// Kind of the entry.
+    pub kind: Signal<Out, Bits<8>>,
+    /// Context.
+    pub ctx: Signal<Out, Bits<8>>,
+    /// Generation that the submission names.
+    pub generation: Signal<Out, Bits<16>>,
+    /// Region id, not checked yet.
+    pub region: Signal<Out, Bits<32>>,
+    /// The submission's sg_hint, not checked yet.
+    pub sg_hint: Signal<Out, Bits<32>>,
+    /// A bit that must be zero is set.
+    pub reserved: Signal<Out, Bit>,
+}
+
+impl Logic for MessageMissDecode {
+    #[hdl_gen]
+    fn update(&mut self) {
+        self.kind.next = self.raw.val().get_bits::<8>(0);
+        self.ctx.next = self.raw.val().get_bits::<8>(8);
+        self.generation.next = self.raw.val().get_bits::<16>(16);
+        self.region.next = self.raw.val().get_bits::<32>(32);
+        self.sg_hint.next = self.raw.val().get_bits::<32>(64);
+        self.reserved.next = self.raw.val().get_bits::<32>(96).any();
+    }
+}
+
+/// Joins fields into a raw word: Miss.
+#[derive(LogicBlock, Default)]
+pub struct MessageMissEncode {
+    /// Context.
+    pub ctx: Signal<In, Bits<8>>,
+    /// Generation that the submission names.
+    pub generation: Signal<In, Bits<16>>,
+    /// Region id, not checked yet.
+    pub region: Signal<In, Bits<32>>,
+    /// The submission's sg_hint, not checked yet.
+    pub sg_hint: Signal<In, Bits<32>>,
+    /// The raw word.
+    pub raw: Signal<Out, Bits<128>>,
+}
+
+impl Logic for MessageMissEncode {
+    #[hdl_gen]
+    fn update(&mut self) {
+        self.raw.next = bits::<128>(1)
+            | (bit_cast::<128, 8>(self.ctx.val()) << 8)
+            | (bit_cast::<128, 16>(self.generation.val()) << 16)
+            | (bit_cast::<128, 32>(self.region.val()) << 32)
+            | (bit_cast::<128, 32>(self.sg_hint.val()) << 64);
+    }
+}
+
+/// Splits a raw word into its fields: Opened.
+#[derive(LogicBlock, Default)]
+pub struct MessageOpenedDecode {
+    /// The raw word.
+    pub raw: Signal<In, Bits<128>>,
+    /// Kind of the entry.
+    pub kind: Signal<Out, Bits<8>>,
+    /// Context.
+    pub ctx: Signal<Out, Bits<8>>,
+    /// Last SG block of the region's table.
+    pub last_block: Signal<Out, Bits<32>>,
+    /// SG block that the FILL is bringing in: the one that holds the first byte.
+    pub first_block: Signal<Out, Bits<32>>,
+    /// A bit that must be zero is set.
+    pub reserved: Signal<Out, Bit>,
+}
+
+impl Logic for MessageOpenedDecode {
+    #[hdl_gen]
+    fn update(&mut self) {
+        self.kind.next = self.raw.val().get_bits::<8>(0);
+        self.ctx.next = self.raw.val().get_bits::<8>(8);
+        self.last_block.next = self.raw.val().get_bits::<32>(32);
+        self.first_block.next = self.raw.val().get_bits::<32>(64);
+        self.reserved.next = (self.raw.val().get_bits::<16>(16).any()) | (self.raw.val().get_bits::<32>(96).any());
+    }
+}
+
+/// Joins fields into a raw word: Opened.
+#[derive(LogicBlock, Default)]
+pub struct MessageOpenedEncode {
+    /// Context.
+    pub ctx: Signal<In, Bits<8>>,
+    /// Last SG block of the region's table.
+    pub last_block: Signal<In, Bits<32>>,
+    /// SG block that the FILL is bringing in: the one that holds the first byte.
+    pub first_block: Signal<In, Bits<32>>,
+    /// The raw word.
+    pub raw: Signal<Out, Bits<128>>,
+}
+
+impl Logic for MessageOpenedEncode {
+    #[hdl_gen]
+    fn update(&mut self) {
+        self.raw.next = bits::<128>(2)
+            | (bit_cast::<128, 8>(self.ctx.val()) << 8)
+            | (bit_cast::<128, 32>(self.last_block.val()) << 32)
+            | (bit_cast::<128, 32>(self.first_block.val()) << 64);
+    }
+}
+
+/// Splits a raw word into its fields: Consumed.
+#[derive(LogicBlock, Default)]
+pub struct MessageConsumedDecode {
+    /// The raw word.
+    pub raw: Signal<In, Bits<128>>,
+    /// Kind of the entry.
+    pub kind: Signal<Out, Bits<8>>,
+    /// Context.
+    pub ctx: Signal<Out, Bits<8>>,
+    /// The block.
+    pub block: Signal<Out, Bits<32>>,
+    /// A bit that must be zero is set.
+    pub reserved: Signal<Out, Bit>,
+}
+
+impl Logic for MessageConsumedDecode {
+    #[hdl_gen]
+    fn update(&mut self) {
+        self.kind.next = self.raw.val().get_bits::<8>(0);
+        self.ctx.next = self.raw.val().get_bits::<8>(8);
+        self.block.next = self.raw.val().get_bits::<32>(32);
+        self.reserved.next = (self.raw.val().get_bits::<16>(16).any()) | (self.raw.val().get_bits::<64>(64).any());
+    }
+}
+
+/// Joins fields into a raw word: Consumed.
+#[derive(LogicBlock, Default)]
+pub struct MessageConsumedEncode {
+    /// Context.
+    pub ctx: Signal<In, Bits<8>>,
+    /// The block.
+    pub block: Signal<In, Bits<32>>,
+    /// The raw word.
+    pub raw: Signal<Out, Bits<128>>,
+}
+
+impl Logic for MessageConsumedEncode {
+    #[hdl_gen]
+    fn update(&mut self) {
+        self.raw.next = bits::<128>(3)
+            | (bit_cast::<128, 8>(self.ctx.val()) << 8)
+            | (bit_cast::<128, 32>(self.block.val()) << 32);
+    }
+}
+
+/// Splits a raw word into its fields: Closed.
+#[derive(LogicBlock, Default)]
+pub struct MessageClosedDecode {
+    /// The raw word.
+    pub raw: Signal<In, Bits<128>>,
+    /// Kind of the entry.
+    pub kind: Signal<Out, Bits<8>>,
+    /// Context.
+    pub ctx: Signal<Out, Bits<8>>,
+    /// A bit that must be zero is set.
+    pub reserved: Signal<Out, Bit>,
+}
+
+impl Logic for MessageClosedDecode {
+    #[hdl_gen]
+    fn update(&mut self) {
+        self.kind.next = self.raw.val().get_bits::<8>(0);
+        self.ctx.next = self.raw.val().get_bits::<8>(8);
+        self.reserved.next = self.raw.val().get_bits::<112>(16).any();
+    }
+}
+
+/// Joins fields into a raw word: Closed.
+#[derive(LogicBlock, Default)]
+pub struct MessageClosedEncode {
+    /// Context.
+    pub ctx: Signal<In, Bits<8>>,
+    /// The raw word.
+    pub raw: Signal<Out, Bits<128>>,
+}
+
+impl Logic for MessageClosedEncode {
+    #[hdl_gen]
+    fn update(&mut self) {
+        self.raw.next = bits::<128>(4)
+            | (bit_cast::<128, 8>(self.ctx.val()) << 8);
+    }
+}
+
+/// Splits a raw word into its fields: Admin.
+#[derive(LogicBlock, Default)]
+pub struct MessageAdminDecode {
+    /// The raw word.
+    pub raw: Signal<In, Bits<128>>,
+    /// Kind of the entry.
+    pub kind: Signal<Out, Bits<8>>,
+    /// Ring index of the entry.
+    pub index: Signal<Out, Bits<16>>,
+    /// A bit that must be zero is set.
+    pub reserved: Signal<Out, Bit>,
+}
+
+impl Logic for MessageAdminDecode {
+    #[hdl_gen]
+    fn update(&mut self) {
+        self.kind.next = self.raw.val().get_bits::<8>(0);
+        self.index.next = self.raw.val().get_bits::<16>(16);
+        self.reserved.next = (self.raw.val().get_bits::<8>(8).any()) | (self.raw.val().get_bits::<96>(32).any());
+    }
+}
+
+/// Joins fields into a raw word: Admin.
+#[derive(LogicBlock, Default)]
+pub struct MessageAdminEncode {
+    /// Ring index of the entry.
+    pub index: Signal<In, Bits<16>>,
+    /// The raw word.
+    pub raw: Signal<Out, Bits<128>>,
+}
+
+impl Logic for MessageAdminEncode {
+    #[hdl_gen]
+    fn update(&mut self) {
+        self.raw.next = bits::<128>(5)
+            | (bit_cast::<128, 16>(self.index.val()) << 16);
+    }
+}
+
+/// Splits a raw word into its fields: Quiesced.
+#[derive(LogicBlock, Default)]
+pub struct MessageQuiescedDecode {
+    /// The raw word.
+    pub raw: Signal<In, Bits<128>>,
+    /// Kind of the entry.
+    pub kind: Signal<Out, Bits<8>>,
+    /// Direction that has gone quiet; the other one sends its own message.
+    pub direction: Signal<Out, Bits<8>>,
+    /// What was aborted.
+    pub what: Signal<Out, Bits<16>>,
+    /// Its id.
+    pub id: Signal<Out, Bits<32>>,
+    /// A bit that must be zero is set.
+    pub reserved: Signal<Out, Bit>,
+}
+
+impl Logic for MessageQuiescedDecode {
+    #[hdl_gen]
+    fn update(&mut self) {
+        self.kind.next = self.raw.val().get_bits::<8>(0);
+        self.direction.next = self.raw.val().get_bits::<8>(8);
+        self.what.next = self.raw.val().get_bits::<16>(16);
+        self.id.next = self.raw.val().get_bits::<32>(32);
+        self.reserved.next = self.raw.val().get_bits::<64>(64).any();
+    }
+}
+
+/// Joins fields into a raw word: Quiesced.
+#[derive(LogicBlock, Default)]
+pub struct MessageQuiescedEncode {
+    /// Direction that has gone quiet; the other one sends its own message.
+    pub direction: Signal<In, Bits<8>>,
+    /// What was aborted.
+    pub what: Signal<In, Bits<16>>,
+    /// Its id.
+    pub id: Signal<In, Bits<32>>,
+    /// The raw word.
+    pub raw: Signal<Out, Bits<128>>,
+}
+
+impl Logic for MessageQuiescedEncode {
+    #[hdl_gen]
+    fn update(&mut self) {
+        self.raw.next = bits::<128>(6)
+            | (bit_cast::<128, 8>(self.direction.val()) << 8)
+            | (bit_cast::<128, 16>(self.what.val()) << 16)
+            | (bit_cast::<128, 32>(self.id.val()) << 32);
+    }
+}

@@ -1,0 +1,341 @@
+//! From complete slots, in ring order, to steps of the aligner and reports of ended transfers.
+
+use crate::widgets::{LutRam, Param, SmallFifo};
+use rust_hdl::prelude::*;
+
+/// What the drain keeps of a slot.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+struct Slot {
+    position: Bits<9>,
+    len: Bits<10>,
+    last: Bit,
+    ctx: Bits<4>,
+    status: Bits<16>,
+    tdest: Bits<16>,
+}
+
+/// How a transfer ended.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+struct Report {
+    /// A beat with TLAST goes with it.
+    streamed: Bit,
+    ctx: Bits<4>,
+    status: Bits<16>,
+    bytes: Bits<48>,
+}
+
+/// Walks over complete slots, one word of `B` bytes a cycle, without a gap between slots; `L` = log2(`B`).
+///
+/// A transfer's first lane turns all of its words. A slot with an error, or a terminal chunk inside a transfer, ends
+/// the packet; the transfer's other slots are passed over. `done` follows when the packet's last beat has been
+/// accepted and no slot of the transfer is left.
+#[derive(LogicBlock, Default)]
+pub struct DrainSequencer<const B: usize, const L: usize> {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Drops all state.
+    pub reset: Signal<In, Bit>,
+    /// A slot is allocated in this cycle.
+    pub slot_valid: Signal<In, Bit>,
+    /// Which slot.
+    pub slot_index: Signal<In, Bits<5>>,
+    /// Place of its first byte.
+    pub slot_position: Signal<In, Bits<9>>,
+    /// Its bytes.
+    pub slot_len: Signal<In, Bits<10>>,
+    /// It ends its transfer.
+    pub slot_last: Signal<In, Bit>,
+    /// Context.
+    pub slot_ctx: Signal<In, Bits<4>>,
+    /// Status of a terminal chunk.
+    pub slot_status: Signal<In, Bits<16>>,
+    /// TDEST.
+    pub slot_tdest: Signal<In, Bits<16>>,
+    /// First slot that is not complete, counted modulo 64.
+    pub frontier: Signal<In, Bits<6>>,
+    /// First slot that is still needed, counted modulo 64.
+    pub head: Signal<Out, Bits<6>>,
+    /// Slot whose outcome is wanted.
+    pub look_slot: Signal<Out, Bits<5>>,
+    /// Its status code.
+    pub look_status: Signal<In, Bits<16>>,
+    /// Slot to read; the aligner takes the word in the next cycle.
+    pub read_slot: Signal<Out, Bits<5>>,
+    /// Byte position to read.
+    pub read_position: Signal<Out, Bits<9>>,
+    /// The aligner has room for a beat.
+    pub room: Signal<In, Bit>,
+    /// The word read in this cycle is the next of the packet.
+    pub op_word: Signal<Out, Bit>,
+    /// A beat of the stream comes out of this step.
+    pub op_beat: Signal<Out, Bit>,
+    /// It is the packet's last.
+    pub op_last: Signal<Out, Bit>,
+    /// TUSER of the beat.
+    pub op_error: Signal<Out, Bit>,
+    /// The beat has no bytes.
+    pub op_empty: Signal<Out, Bit>,
+    /// Bytes of the last beat; 0: all lanes.
+    pub op_bytes: Signal<Out, Bits<L>>,
+    /// Lane of the packet's first byte.
+    pub op_turn: Signal<Out, Bits<L>>,
+    /// TDEST of the packet.
+    pub op_tdest: Signal<Out, Bits<16>>,
+    /// The stream accepts a beat with TLAST in this cycle.
+    pub last_accepted: Signal<In, Bit>,
+    /// A transfer has ended.
+    pub done_valid: Signal<Out, Bit>,
+    /// The report is taken.
+    pub done_ready: Signal<In, Bit>,
+    /// Context.
+    pub done_ctx: Signal<Out, Bits<4>>,
+    /// Status code.
+    pub done_status: Signal<Out, Bits<16>>,
+    /// Bytes that the stream got, in order and without error.
+    pub done_bytes: Signal<Out, Bits<48>>,
+
+    slots: LutRam<Slot, 5>,
+    next: DFF<Bits<6>>,
+    first_needed: DFF<Bits<6>>,
+    // The slot at hand.
+    full: DFF<Bit>,
+    slot: DFF<Bits<5>>,
+    position: DFF<Bits<9>>,
+    last_position: DFF<Bits<9>>,
+    len: DFF<Bits<10>>,
+    last: DFF<Bit>,
+    ctx: DFF<Bits<4>>,
+    status: DFF<Bits<16>>,
+    tdest: DFF<Bits<16>>,
+    // The transfer at hand.
+    in_transfer: DFF<Bit>,
+    began: DFF<Bit>,
+    turn: DFF<Bits<L>>,
+    bytes: DFF<Bits<48>>,
+    broken: DFF<Bit>,
+    error: DFF<Bits<16>>,
+    // The rest of a packet, still in the aligner.
+    rest: DFF<Bit>,
+    rest_bytes: DFF<Bits<L>>,
+    rest_tdest: DFF<Bits<16>>,
+    reports: SmallFifo<Report, 4, 5>,
+    accepted: DFF<Bits<6>>,
+    lanes: Param<9, B>,
+
+    next_slot: Signal<Local, Bits<5>>,
+    zero: Signal<Local, Bits<L>>,
+    first_lane: Signal<Local, Bits<L>>,
+    lane: Signal<Local, Bits<L>>,
+    last_lane: Signal<Local, Bits<L>>,
+    low_ones: Signal<Local, Bits<L>>,
+    last_word: Signal<Local, Bit>,
+    span: Signal<Local, Bits<L>>,
+    unturned: Signal<Local, Bits<L>>,
+    total: Signal<Local, Bits<48>>,
+    terminal: Signal<Local, Bit>,
+    erroneous: Signal<Local, Bit>,
+    report_room: Signal<Local, Bit>,
+    consume: Signal<Local, Bit>,
+    report: Signal<Local, Bit>,
+    reported: Signal<Local, Report>,
+    cut: Signal<Local, Bit>,
+    load: Signal<Local, Bit>,
+    give: Signal<Local, Bit>,
+    give_streamed: Signal<Local, Bit>,
+}
+
+impl<const B: usize, const L: usize> Logic for DrainSequencer<B, L> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(
+            self, clock, next, first_needed, full, slot, position, last_position, len, last, ctx, status, tdest, in_transfer, began,
+            turn, bytes, broken, error, rest, rest_bytes, rest_tdest, accepted
+        );
+        self.slots.clock.next = self.clock.val();
+        self.slots.write_enable.next = self.slot_valid.val();
+        self.slots.write_address.next = self.slot_index.val();
+        self.slots.write_data.next.position = self.slot_position.val();
+        self.slots.write_data.next.len = self.slot_len.val();
+        self.slots.write_data.next.last = self.slot_last.val();
+        self.slots.write_data.next.ctx = self.slot_ctx.val();
+        self.slots.write_data.next.status = self.slot_status.val();
+        self.slots.write_data.next.tdest = self.slot_tdest.val();
+        self.reports.clock.next = self.clock.val();
+        self.reports.reset.next = self.reset.val();
+
+        // The word at hand. Only a transfer's first word begins behind lane 0, only its last ends before the last lane.
+        self.zero.next = 0.into();
+        self.low_ones.next = !self.zero.val();
+        self.first_lane.next = bit_cast::<L, 9>(self.position.q.val());
+        self.lane.next = self.turn.q.val();
+        if !self.began.q.val() {
+            self.lane.next = self.first_lane.val();
+        }
+        self.last_lane.next = bit_cast::<L, 9>(self.last_position.q.val());
+        self.last_word.next = (self.position.q.val() | bit_cast::<9, L>(self.low_ones.val()))
+            == (self.last_position.q.val() | bit_cast::<9, L>(self.low_ones.val()));
+        self.span.next = (self.last_lane.val() - self.lane.val()) + 1;
+        self.unturned.next = self.zero.val() - self.turn.q.val();
+        self.total.next = self.bytes.q.val() + bit_cast::<48, 10>(self.len.q.val());
+        self.terminal.next = !self.len.q.val().any();
+        self.erroneous.next = self.status.q.val().any();
+        self.report_room.next = !self.reports.full.val() | !self.last.q.val();
+
+        self.read_slot.next = self.slot.q.val();
+        self.read_position.next = self.position.q.val();
+        self.op_word.next = false;
+        self.op_beat.next = false;
+        self.op_last.next = false;
+        self.op_error.next = false;
+        self.op_empty.next = false;
+        self.op_bytes.next = 0.into();
+        self.op_turn.next = self.lane.val();
+        self.op_tdest.next = self.tdest.q.val();
+        self.consume.next = false;
+        self.cut.next = false;
+        self.report.next = false;
+        self.reported.next.streamed = true;
+        self.reported.next.ctx = self.ctx.q.val();
+        self.reported.next.status = self.status.q.val();
+        self.reported.next.bytes = self.bytes.q.val();
+
+        if self.rest.q.val() {
+            self.op_turn.next = self.turn.q.val();
+            self.op_bytes.next = self.rest_bytes.q.val();
+            self.op_tdest.next = self.rest_tdest.q.val();
+            self.op_last.next = true;
+            if self.room.val() {
+                self.op_beat.next = true;
+                self.rest.d.next = false;
+            }
+        } else {
+            if self.full.q.val() & self.report_room.val() {
+                if self.terminal.val() & !self.last.q.val() {
+                    // Passed over: its tag is quarantined.
+                    self.consume.next = true;
+                } else {
+                    if self.broken.q.val() {
+                        self.consume.next = true;
+                        self.report.next = self.last.q.val();
+                        self.reported.next.status = self.error.q.val();
+                    } else {
+                        if self.terminal.val() & !self.in_transfer.q.val() {
+                            self.consume.next = true;
+                            self.report.next = true;
+                            self.reported.next.streamed = false;
+                        } else {
+                            if self.terminal.val() | self.erroneous.val() {
+                                self.cut.next = self.room.val();
+                                self.consume.next = self.room.val();
+                                self.report.next = self.room.val() & self.last.q.val();
+                            } else {
+                                if self.room.val() {
+                                    self.op_word.next = true;
+                                    self.op_beat.next = self.began.q.val() | !self.lane.val().any();
+                                    self.began.d.next = true;
+                                    self.turn.d.next = self.lane.val();
+                                    self.position.d.next = self.position.q.val() + self.lanes.val();
+                                    if self.last_word.val() {
+                                        self.consume.next = true;
+                                        self.bytes.d.next = self.total.val();
+                                        self.reported.next.bytes = self.total.val();
+                                        self.report.next = self.last.q.val();
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+
+        if self.op_word.val() & (self.last_word.val() & self.last.q.val()) {
+            // Bytes at or behind the first lane end up in one more beat.
+            if self.lane.val().any() & (self.last_lane.val() >= self.lane.val()) {
+                self.rest.d.next = true;
+                self.rest_bytes.d.next = self.span.val();
+                self.rest_tdest.d.next = self.tdest.q.val();
+            } else {
+                self.op_last.next = true;
+                self.op_bytes.next = self.span.val();
+            }
+        }
+        if self.cut.val() {
+            // The aligner still holds the bytes of the last good word from the turn on.
+            self.op_turn.next = self.turn.q.val();
+            self.op_beat.next = true;
+            self.op_last.next = true;
+            self.op_error.next = self.erroneous.val();
+            self.op_bytes.next = self.unturned.val();
+            self.op_empty.next = !self.began.q.val() | !self.turn.q.val().any();
+            self.broken.d.next = true;
+            self.error.d.next = self.status.q.val();
+        }
+        if self.consume.val() {
+            self.first_needed.d.next = self.first_needed.q.val() + 1;
+            self.full.d.next = false;
+            if !self.terminal.val() {
+                self.in_transfer.d.next = true;
+            }
+        }
+        if self.report.val() {
+            self.in_transfer.d.next = false;
+            self.began.d.next = false;
+            self.broken.d.next = false;
+            self.bytes.d.next = 0.into();
+        }
+
+        // The next slot.
+        self.next_slot.next = bit_cast::<5, 6>(self.next.q.val());
+        self.slots.read_address.next = self.next_slot.val();
+        self.look_slot.next = self.next_slot.val();
+        self.load.next =
+            (self.next.q.val() != self.frontier.val()) & (!self.full.q.val() | self.consume.val());
+        if self.load.val() {
+            self.next.d.next = self.next.q.val() + 1;
+            self.full.d.next = true;
+            self.slot.d.next = self.next_slot.val();
+            self.position.d.next = self.slots.read_data.val().position;
+            self.last_position.d.next = (self.slots.read_data.val().position
+                + bit_cast::<9, 10>(self.slots.read_data.val().len))
+                - 1;
+            self.len.d.next = self.slots.read_data.val().len;
+            self.last.d.next = self.slots.read_data.val().last;
+            self.ctx.d.next = self.slots.read_data.val().ctx;
+            self.status.d.next = self.slots.read_data.val().status | self.look_status.val();
+            self.tdest.d.next = self.slots.read_data.val().tdest;
+        }
+        self.head.next = self.first_needed.q.val();
+
+        // A report waits for its packet's last beat.
+        self.reports.data_in.next = self.reported.val();
+        self.reports.write.next = self.report.val();
+        self.give_streamed.next = self.reports.data_out.val().streamed;
+        self.done_valid.next =
+            !self.reports.empty.val() & (!self.give_streamed.val() | self.accepted.q.val().any());
+        self.done_ctx.next = self.reports.data_out.val().ctx;
+        self.done_status.next = self.reports.data_out.val().status;
+        self.done_bytes.next = self.reports.data_out.val().bytes;
+        self.give.next = (!self.reports.empty.val() & self.done_ready.val())
+            & (!self.give_streamed.val() | self.accepted.q.val().any());
+        self.reports.read.next = self.give.val();
+        if self.last_accepted.val() & !(self.give.val() & self.give_streamed.val()) {
+            self.accepted.d.next = self.accepted.q.val() + 1;
+        }
+        if !self.last_accepted.val() & (self.give.val() & self.give_streamed.val()) {
+            self.accepted.d.next = self.accepted.q.val() - 1;
+        }
+
+        if self.reset.val() {
+            self.next.d.next = 0.into();
+            self.first_needed.d.next = 0.into();
+            self.full.d.next = false;
+            self.in_transfer.d.next = false;
+            self.began.d.next = false;
+            self.broken.d.next = false;
+            self.bytes.d.next = 0.into();
+            self.rest.d.next = false;
+            self.accepted.d.next = 0.into();
+        }
+    }
+}

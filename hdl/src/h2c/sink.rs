@@ -1,0 +1,339 @@
+//! From completions to bytes in their slots.
+
+use crate::widgets::{Const, LutRam, Param};
+use pinring_protocol::Status;
+use rust_hdl::prelude::*;
+
+/// What a slot waits for.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+struct Wanted {
+    /// Place behind its last byte, 1..=512.
+    end: Bits<10>,
+    /// Bytes.
+    len: Bits<10>,
+}
+
+/// Checks read completions and writes their beats to the slot that their tag names.
+///
+/// A completion belongs to the slot if its byte count is what is still missing, it holds no more than that, and its
+/// lower address is where the next byte belongs (PCIe Base Spec 5.0, 2.3.1.1: all but the first begin at a read
+/// completion boundary). UR and CA end the slot; poisoned data are counted, and the slot ends when all of it came. A slot that ended
+/// while bytes may still come (malformed, timed out) leaves its tag quarantined, until the tag's last completion comes.
+///
+/// Tags above 31 are ignored. A completion whose slot waits for nothing writes nothing.
+#[derive(LogicBlock, Default)]
+pub struct CompletionSink<const W: usize, const B: usize> {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Drops all state.
+    pub reset: Signal<In, Bit>,
+    /// A beat of a completion.
+    pub cpl_valid: Signal<In, Bit>,
+    /// First beat; the header counts in this beat.
+    pub cpl_sop: Signal<In, Bit>,
+    /// Last beat.
+    pub cpl_eop: Signal<In, Bit>,
+    /// Address-aligned data.
+    pub cpl_data: Signal<In, Bits<W>>,
+    /// Tag.
+    pub cpl_tag: Signal<In, Bits<10>>,
+    /// DWs; 0: no data.
+    pub cpl_len: Signal<In, Bits<11>>,
+    /// Bytes still missing, these included.
+    pub cpl_byte_count: Signal<In, Bits<13>>,
+    /// Low address bits of the first byte.
+    pub cpl_lower_addr: Signal<In, Bits<7>>,
+    /// PCIe completion status: 0 SC, 1 UR, 2 CRS, 4 CA.
+    pub cpl_status: Signal<In, Bits<3>>,
+    /// The data is poisoned.
+    pub cpl_poisoned: Signal<In, Bit>,
+    /// A slot is allocated in this cycle.
+    pub slot_valid: Signal<In, Bit>,
+    /// Which slot.
+    pub slot_index: Signal<In, Bits<5>>,
+    /// Place of its first byte.
+    pub slot_position: Signal<In, Bits<9>>,
+    /// Its bytes; 0: complete at once.
+    pub slot_len: Signal<In, Bits<10>>,
+    /// End slot `expire_slot` with a time-out if it is still open.
+    pub expire: Signal<In, Bit>,
+    /// Which slot.
+    pub expire_slot: Signal<In, Bits<5>>,
+    /// Write a word to the slots' RAM.
+    pub write_enable: Signal<Out, Bit>,
+    /// Its slot.
+    pub write_slot: Signal<Out, Bits<5>>,
+    /// Its byte position.
+    pub write_position: Signal<Out, Bits<9>>,
+    /// The word.
+    pub write_data: Signal<Out, Bits<W>>,
+    /// Slots that wait for bytes.
+    pub open: Signal<Out, Bits<32>>,
+    /// Tags that bytes may still come for although their slot has ended.
+    pub quarantined: Signal<Out, Bits<32>>,
+    /// Slot to tell the outcome of.
+    pub look_slot: Signal<In, Bits<5>>,
+    /// Status code of slot `look_slot`, 0 without an error.
+    pub look_status: Signal<Out, Bits<16>>,
+    /// A completion came for a slot that waits for nothing.
+    pub unexpected: Signal<Out, Bit>,
+
+    waits: DFF<Bits<32>>,
+    fresh: DFF<Bits<32>>,
+    failed: DFF<Bits<32>>,
+    owed: DFF<Bits<32>>,
+    stray: DFF<Bit>,
+    // The beat at hand, with what its header alone tells.
+    a_valid: DFF<Bit>,
+    a_sop: DFF<Bit>,
+    a_eop: DFF<Bit>,
+    a_data: DFF<Bits<W>>,
+    a_slot: DFF<Bits<5>>,
+    a_count: DFF<Bits<13>>,
+    a_left: DFF<Bits<10>>,
+    a_final: DFF<Bit>,
+    a_wrong: DFF<Bit>,
+    a_lower: DFF<Bits<7>>,
+    a_status: DFF<Bits<3>>,
+    a_poisoned: DFF<Bit>,
+    // The completion at hand, from its first beat on.
+    in_tlp: DFF<Bit>,
+    t_slot: DFF<Bits<5>>,
+    t_position: DFF<Bits<9>>,
+    t_live: DFF<Bit>,
+    t_good: DFF<Bit>,
+    t_ends: DFF<Bit>,
+    t_owes: DFF<Bit>,
+    // The write on its way to the RAM.
+    w_enable: DFF<Bit>,
+    w_slot: DFF<Bits<5>>,
+    w_position: DFF<Bits<9>>,
+    w_data: DFF<Bits<W>>,
+    wanted: LutRam<Wanted, 5>,
+    missing: LutRam<Bits<10>, 5>,
+    codes: LutRam<Bits<16>, 5>,
+    one: Const<32, 1>,
+    lanes: Param<9, B>,
+    unsupported: Const<16, { Status::ReadUnsupported as u64 }>,
+    aborted: Const<16, { Status::ReadAborted as u64 }>,
+    poisoned: Const<16, { Status::ReadPoisoned as u64 }>,
+    timed_out: Const<16, { Status::ReadTimeout as u64 }>,
+    malformed: Const<16, { Status::ReadMalformed as u64 }>,
+
+    asked: Signal<Local, Bits<14>>,
+    held: Signal<Local, Bits<14>>,
+    rounded: Signal<Local, Bits<14>>,
+    left: Signal<Local, Bits<14>>,
+    first: Signal<Local, Bit>,
+    slot: Signal<Local, Bits<5>>,
+    expected: Signal<Local, Bits<10>>,
+    start: Signal<Local, Bits<10>>,
+    fits: Signal<Local, Bit>,
+    success: Signal<Local, Bit>,
+    code: Signal<Local, Bits<16>>,
+    live: Signal<Local, Bit>,
+    good: Signal<Local, Bit>,
+    ends: Signal<Local, Bit>,
+    owes: Signal<Local, Bit>,
+    position: Signal<Local, Bits<9>>,
+    slot_bit: Signal<Local, Bits<32>>,
+    new_bit: Signal<Local, Bits<32>>,
+    timed_out_bit: Signal<Local, Bits<32>>,
+    opens: Signal<Local, Bits<32>>,
+    closes: Signal<Local, Bits<32>>,
+    begins: Signal<Local, Bits<32>>,
+    fails: Signal<Local, Bits<32>>,
+    now_owed: Signal<Local, Bits<32>>,
+    now_paid: Signal<Local, Bits<32>>,
+    expires: Signal<Local, Bit>,
+}
+
+impl<const W: usize, const B: usize> Logic for CompletionSink<W, B> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(
+            self, clock, waits, fresh, failed, owed, stray, a_valid, a_sop, a_eop, a_data, a_slot, a_count, a_left, a_final,
+            a_wrong, a_lower, a_status, a_poisoned, in_tlp, t_slot, t_position, t_live, t_good, t_ends, t_owes, w_enable,
+            w_slot, w_position, w_data
+        );
+        self.wanted.clock.next = self.clock.val();
+        self.missing.clock.next = self.clock.val();
+        self.codes.clock.next = self.clock.val();
+
+        // Stage 1: what the header alone tells. Bytes asked for, counted from the DW boundary, against bytes that are here.
+        self.asked.next = bit_cast::<14, 13>(self.cpl_byte_count.val())
+            + bit_cast::<14, 2>(self.cpl_lower_addr.val().get_bits::<2>(0));
+        self.held.next = bit_cast::<14, 11>(self.cpl_len.val()) << 2;
+        self.rounded.next = self.asked.val() + 3;
+        self.left.next = self.asked.val() - self.held.val();
+        self.a_valid.d.next = self.cpl_valid.val() & (self.cpl_tag.val() < 32);
+        self.a_sop.d.next = self.cpl_sop.val();
+        self.a_eop.d.next = self.cpl_eop.val();
+        self.a_data.d.next = self.cpl_data.val();
+        self.a_slot.d.next = bit_cast::<5, 10>(self.cpl_tag.val());
+        self.a_count.d.next = self.cpl_byte_count.val();
+        self.a_left.d.next = bit_cast::<10, 14>(self.left.val());
+        self.a_final.d.next = self.asked.val() <= self.held.val();
+        self.a_wrong.d.next = (self.held.val() > self.rounded.val()) | !self.cpl_len.val().any();
+        self.a_lower.d.next = self.cpl_lower_addr.val();
+        self.a_status.d.next = self.cpl_status.val();
+        self.a_poisoned.d.next = self.cpl_poisoned.val();
+
+        // Stage 2: against what the slot waits for.
+        self.first.next = self.a_valid.q.val() & self.a_sop.q.val();
+        self.slot.next = self.t_slot.q.val();
+        if self.first.val() {
+            self.slot.next = self.a_slot.q.val();
+        }
+        self.wanted.read_address.next = self.slot.val();
+        self.missing.read_address.next = self.slot.val();
+        self.expected.next = self.missing.read_data.val();
+        if self.fresh.q.val().get_bit(self.slot.val().index()) {
+            self.expected.next = self.wanted.read_data.val().len;
+        }
+        self.start.next = self.wanted.read_data.val().end - bit_cast::<10, 13>(self.a_count.q.val());
+        self.fits.next = ((self.a_count.q.val() == bit_cast::<13, 10>(self.expected.val())) & !self.a_wrong.q.val())
+            & (self.a_lower.q.val() == self.start.val().get_bits::<7>(0));
+        if !self.fresh.q.val().get_bit(self.slot.val().index()) & self.a_lower.q.val().get_bits::<6>(0).any() {
+            self.fits.next = false;
+        }
+        self.success.next = self.a_status.q.val() == 0;
+        self.code.next = 0.into();
+        if self.success.val() {
+            if self.a_poisoned.q.val() {
+                self.code.next = self.poisoned.val();
+            }
+            if !self.fits.val() {
+                self.code.next = self.malformed.val();
+            }
+        } else {
+            // A reserved status counts as UR; CRS is no answer to a memory read (PCIe Base Spec 5.0, 2.3.2).
+            self.code.next = self.unsupported.val();
+            if self.a_status.q.val() == 4 {
+                self.code.next = self.aborted.val();
+            }
+            if self.a_status.q.val() == 2 {
+                self.code.next = self.malformed.val();
+            }
+        }
+
+        self.live.next = self.t_live.q.val();
+        self.good.next = self.t_good.q.val();
+        self.ends.next = self.t_ends.q.val();
+        self.owes.next = self.t_owes.q.val();
+        self.position.next = self.t_position.q.val();
+        self.slot_bit.next = self.one.val() << self.slot.val();
+        self.new_bit.next = self.one.val() << self.slot_index.val();
+        self.timed_out_bit.next = self.one.val() << self.expire_slot.val();
+        self.opens.next = 0.into();
+        self.closes.next = 0.into();
+        self.begins.next = 0.into();
+        self.fails.next = 0.into();
+        self.now_owed.next = 0.into();
+        self.now_paid.next = 0.into();
+        self.stray.d.next = false;
+        self.missing.write_address.next = self.slot.val();
+        self.missing.write_data.next = self.a_left.q.val();
+        self.missing.write_enable.next = false;
+        self.codes.write_address.next = self.slot.val();
+        self.codes.write_data.next = self.code.val();
+        self.codes.write_enable.next = false;
+
+        if self.first.val() {
+            self.live.next = self.waits.q.val().get_bit(self.slot.val().index());
+            self.good.next = self.success.val() & (self.fits.val() & !self.a_poisoned.q.val());
+            self.ends.next = !self.success.val() | (!self.fits.val() | self.a_final.q.val());
+            self.owes.next = self.success.val() & !self.fits.val();
+            self.position.next = bit_cast::<9, 10>(self.start.val());
+            if self.live.val() {
+                self.missing.write_enable.next = true;
+                self.begins.next = self.slot_bit.val();
+                // The first error stands.
+                if self.code.val().any() & !self.failed.q.val().get_bit(self.slot.val().index()) {
+                    self.codes.write_enable.next = true;
+                    self.fails.next = self.slot_bit.val();
+                }
+            } else {
+                self.stray.d.next = true;
+                if !self.success.val() | self.a_final.q.val() {
+                    self.now_paid.next = self.slot_bit.val();
+                }
+            }
+        }
+        self.w_enable.d.next = false;
+        self.w_slot.d.next = self.slot.val();
+        self.w_position.d.next = self.position.val();
+        self.w_data.d.next = self.a_data.q.val();
+        if self.a_valid.q.val() {
+            self.w_enable.d.next = self.live.val() & self.good.val();
+            self.t_slot.d.next = self.slot.val();
+            self.t_position.d.next = self.position.val() + self.lanes.val();
+            self.t_live.d.next = self.live.val() & !self.a_eop.q.val();
+            self.t_good.d.next = self.good.val();
+            self.t_ends.d.next = self.ends.val();
+            self.t_owes.d.next = self.owes.val();
+            self.in_tlp.d.next = !self.a_eop.q.val();
+            if self.a_eop.q.val() & (self.live.val() & self.ends.val()) {
+                self.closes.next = self.slot_bit.val();
+                if self.owes.val() {
+                    self.now_owed.next = self.slot_bit.val();
+                }
+            }
+        }
+
+        // A time-out strikes between completions.
+        self.expires.next = (self.expire.val() & (!self.a_valid.q.val() & !self.in_tlp.q.val()))
+            & self.waits.q.val().get_bit(self.expire_slot.val().index());
+        if self.expires.val() {
+            self.closes.next = self.timed_out_bit.val();
+            self.now_owed.next = self.timed_out_bit.val();
+            if !self.failed.q.val().get_bit(self.expire_slot.val().index()) {
+                self.codes.write_address.next = self.expire_slot.val();
+                self.codes.write_data.next = self.timed_out.val();
+                self.codes.write_enable.next = true;
+                self.fails.next = self.timed_out_bit.val();
+            }
+        }
+
+        self.wanted.write_address.next = self.slot_index.val();
+        self.wanted.write_data.next.end =
+            bit_cast::<10, 9>(self.slot_position.val()) + self.slot_len.val();
+        self.wanted.write_data.next.len = self.slot_len.val();
+        self.wanted.write_enable.next = self.slot_valid.val();
+        self.fresh.d.next = self.fresh.q.val() & !self.begins.val();
+        self.failed.d.next = self.failed.q.val() | self.fails.val();
+        if self.slot_valid.val() {
+            if self.slot_len.val().any() {
+                self.opens.next = self.new_bit.val();
+            }
+            self.fresh.d.next = (self.fresh.q.val() & !self.begins.val()) | self.new_bit.val();
+            self.failed.d.next = (self.failed.q.val() | self.fails.val()) & !self.new_bit.val();
+        }
+        self.waits.d.next = (self.waits.q.val() & !self.closes.val()) | self.opens.val();
+        self.owed.d.next = (self.owed.q.val() & !self.now_paid.val()) | self.now_owed.val();
+
+        self.write_enable.next = self.w_enable.q.val();
+        self.write_slot.next = self.w_slot.q.val();
+        self.write_position.next = self.w_position.q.val();
+        self.write_data.next = self.w_data.q.val();
+        self.open.next = self.waits.q.val();
+        self.quarantined.next = self.owed.q.val();
+        self.unexpected.next = self.stray.q.val();
+        self.codes.read_address.next = self.look_slot.val();
+        self.look_status.next = 0.into();
+        if self.failed.q.val().get_bit(self.look_slot.val().index()) {
+            self.look_status.next = self.codes.read_data.val();
+        }
+
+        if self.reset.val() {
+            self.waits.d.next = 0.into();
+            self.failed.d.next = 0.into();
+            self.owed.d.next = 0.into();
+            self.stray.d.next = false;
+            self.a_valid.d.next = false;
+            self.in_tlp.d.next = false;
+            self.t_live.d.next = false;
+            self.w_enable.d.next = false;
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The memory in which completions are put in order.
+
+use rust_hdl::prelude::*;
+
+/// Block RAM of 32 slots of 512 bytes in words of `W` bits, addressed by slot and byte position; `L` = log2(`W` / 8).
+///
+/// The low `L` bits of a position are ignored. A read of the word that is written in the same cycle returns the old word.
+#[derive(LogicBlock)]
+pub struct SlotRam<const W: usize, const L: usize> {
+    /// Clock of both ports.
+    pub clock: Signal<In, Clock>,
+    /// Slot to read.
+    pub read_slot: Signal<In, Bits<5>>,
+    /// Byte position in the slot to read; the word is on `read_data` in the next cycle.
+    pub read_position: Signal<In, Bits<9>>,
+    /// The word addressed in the cycle before.
+    pub read_data: Signal<Out, Bits<W>>,
+    /// Slot to write.
+    pub write_slot: Signal<In, Bits<5>>,
+    /// Byte position in the slot to write.
+    pub write_position: Signal<In, Bits<9>>,
+    /// Word to write.
+    pub write_data: Signal<In, Bits<W>>,
+    /// Write in this cycle.
+    pub write_enable: Signal<In, Bit>,
+    _words: Vec<Bits<W>>,
+}
+
+impl<const W: usize, const L: usize> SlotRam<W, L> {
+    fn index(slot: Bits<5>, position: Bits<9>) -> usize {
+        (slot.index() << 9 | position.index()) >> L
+    }
+}
+
+impl<const W: usize, const L: usize> Default for SlotRam<W, L> {
+    fn default() -> Self {
+        Self {
+            clock: Default::default(),
+            read_slot: Default::default(),
+            read_position: Default::default(),
+            read_data: Default::default(),
+            write_slot: Default::default(),
+            write_position: Default::default(),
+            write_data: Default::default(),
+            write_enable: Default::default(),
+            _words: vec![Bits::default(); 1 << (14 - L)],
+        }
+    }
+}
+
+impl<const W: usize, const L: usize> Logic for SlotRam<W, L> {
+    fn update(&mut self) {
+        if self.clock.pos_edge() {
+            self.read_data.next = self._words[Self::index(self.read_slot.val(), self.read_position.val())];
+            if self.write_enable.val() {
+                let index = Self::index(self.write_slot.val(), self.write_position.val());
+                self._words[index] = self.write_data.val();
+            }
+        }
+    }
+    fn connect(&mut self) {
+        self.read_data.connect();
+    }
+    fn hdl(&self) -> Verilog {
+        Verilog::Custom(format!(
+            "reg [{d}:0] mem [0:{n}];
+integer i;
+initial begin
+   for (i = 0; i <= {n}; i = i + 1) mem[i] = 0;
+   read_data = 0;
+end
+always @(posedge clock) begin
+   read_data <= mem[{{read_slot, read_position[8:{L}]}}];
+   if (write_enable) mem[{{write_slot, write_position[8:{L}]}}] <= write_data;
+end
+",
+            d = W - 1,
+            n = (1 << (14 - L)) - 1
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::h2c::test_bench::words;
+    use pinring_verilator::equivalence::{Error, Pair};
+    use pinring_verilator::ports;
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+    #[test]
+    fn holds_every_word_of_every_slot() -> Result<(), Error> {
+        let mut dut = Pair::new(
+            SlotRam::<128, 4>::default(),
+            ports!(SlotRam<128, 4> {
+                clock: clock;
+                in read_slot, read_position, write_slot, write_position, write_data, write_enable;
+                out read_data
+            }),
+        )?;
+        let mut random = StdRng::seed_from_u64(1);
+        let mut model = vec![vec![0; 16]; 1024];
+        for _ in 0..4000 {
+            let (write, read) = (random.random_range(0u64..1 << 14), random.random_range(0u64..1 << 14));
+            let data: Vec<u8> = (0..16).map(|_| random.random()).collect();
+            let enable = random.random_bool(0.7);
+            dut.set("write_slot", write >> 9)?;
+            dut.set("write_position", write & 511)?;
+            dut.set_wide("write_data", &words(&data))?;
+            dut.set("write_enable", enable)?;
+            dut.set("read_slot", read >> 9)?;
+            dut.set("read_position", read & 511)?;
+            dut.step()?;
+            assert_eq!(dut.get_wide("read_data")?, words(&model[read as usize >> 4]));
+            if enable {
+                model[write as usize >> 4] = data;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,6 @@
+mod bar0;
+mod counters;
+mod csr;
+mod doorbell;
+mod msix;
+mod target;

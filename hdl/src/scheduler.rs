@@ -1,0 +1,252 @@
+//! Reads submission entries: round robin over the queues that have some.
+
+use crate::generated::structures::QueueContextDecode1;
+use crate::widgets::{Flags, LutRam, PickNext};
+use rust_hdl::prelude::*;
+
+/// Heads and tails of sixteen queues, queue 0 being the admin queue.
+///
+/// A queue is served when entries wait in it, its direction has a free context (the admin queue: no admin command is
+/// being carried out), and its completion ring has room for what was read already and one more.
+#[derive(LogicBlock, Default)]
+pub struct QueueScheduler {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Drops all state.
+    pub reset: Signal<In, Bit>,
+    /// A doorbell was written.
+    pub db_valid: Signal<In, Bit>,
+    /// Queue.
+    pub db_queue: Signal<In, Bits<4>>,
+    /// Submission tail, free-running.
+    pub db_tail: Signal<In, Bits<16>>,
+    /// Completion head, free-running.
+    pub db_head: Signal<In, Bits<16>>,
+    /// A 64-bit word of a queue context is written.
+    pub cfg_write: Signal<In, Bit>,
+    /// Queue.
+    pub cfg_queue: Signal<In, Bits<4>>,
+    /// Word, 0..=5.
+    pub cfg_word: Signal<In, Bits<3>>,
+    /// Data.
+    pub cfg_data: Signal<In, Bits<64>>,
+    /// Start a queue at index 0.
+    pub switch_on: Signal<In, Bit>,
+    /// Stop a queue.
+    pub switch_off: Signal<In, Bit>,
+    /// The queue to start or stop.
+    pub switch_queue: Signal<In, Bits<4>>,
+    /// The switch is carried out.
+    pub switch_ready: Signal<Out, Bit>,
+    /// A C2H context is free.
+    pub c2h_free: Signal<In, Bit>,
+    /// Which one.
+    pub c2h_ctx: Signal<In, Bits<4>>,
+    /// It is taken.
+    pub c2h_alloc: Signal<Out, Bit>,
+    /// An H2C context is free.
+    pub h2c_free: Signal<In, Bit>,
+    /// Which one.
+    pub h2c_ctx: Signal<In, Bits<4>>,
+    /// It is taken.
+    pub h2c_alloc: Signal<Out, Bit>,
+    /// No admin command is being carried out.
+    pub admin_free: Signal<In, Bit>,
+    /// One is being read.
+    pub admin_alloc: Signal<Out, Bit>,
+    /// Queue of the entry being read.
+    pub alloc_queue: Signal<Out, Bits<4>>,
+    /// Its ring index.
+    pub alloc_index: Signal<Out, Bits<16>>,
+    /// Ask for a read of an entry.
+    pub fetch_valid: Signal<Out, Bit>,
+    /// The request is taken.
+    pub fetch_ready: Signal<In, Bit>,
+    /// Bus address.
+    pub fetch_addr: Signal<Out, Bits<64>>,
+    /// Whose memory: 0 C2H contexts, 1 H2C contexts, 2 admin.
+    pub fetch_target: Signal<Out, Bits<2>>,
+    /// Context.
+    pub fetch_id: Signal<Out, Bits<5>>,
+    /// First word.
+    pub fetch_word: Signal<Out, Bits<8>>,
+
+    state: DFF<SchedulerState>,
+    queue: DFF<Bits<4>>,
+    enabled: Flags,
+    pending: Flags,
+    pick: PickNext,
+    rings: LutRam<Bits<64>, 4>,
+    shapes: LutRam<Bits<64>, 4>,
+    heads: LutRam<Bits<16>, 4>,
+    tails: LutRam<Bits<16>, 4>,
+    reaped: LutRam<Bits<16>, 4>,
+    shape: QueueContextDecode1,
+
+    one: Signal<Local, Bits<16>>,
+    mark: Signal<Local, Bits<16>>,
+    switching: Signal<Local, Bit>,
+    switch_bit: Signal<Local, Bits<16>>,
+    head: Signal<Local, Bits<16>>,
+    waiting: Signal<Local, Bits<16>>,
+    unreaped: Signal<Local, Bits<16>>,
+    entries: Signal<Local, Bits<16>>,
+    completions: Signal<Local, Bits<16>>,
+    mask: Signal<Local, Bits<16>>,
+    slot: Signal<Local, Bits<16>>,
+    admin: Signal<Local, Bit>,
+    ctx: Signal<Local, Bits<4>>,
+    has_ctx: Signal<Local, Bit>,
+    go: Signal<Local, Bit>,
+    next_head: Signal<Local, Bit>,
+    nothing: Signal<Local, Bit>,
+}
+
+/// What the scheduler does.
+#[derive(Copy, Clone, PartialEq, Debug, LogicState)]
+pub enum SchedulerState {
+    /// Choosing a queue.
+    Choose,
+    /// Reading its next entry.
+    Serve,
+}
+
+impl Logic for QueueScheduler {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(self, clock, state, queue);
+        clock!(self, clock, enabled, pending, rings, shapes, heads, tails, reaped);
+        self.enabled.reset.next = self.reset.val();
+        self.pending.reset.next = self.reset.val();
+        self.one.next = 1.into();
+        self.mark.next = self.one.val() << self.queue.q.val();
+
+        // Queue contexts: word 0 holds the ring's address, word 2 its shape.
+        self.rings.write_address.next = self.cfg_queue.val();
+        self.rings.write_data.next = self.cfg_data.val();
+        self.rings.write_enable.next = self.cfg_write.val() & (self.cfg_word.val() == 0);
+        self.shapes.write_address.next = self.cfg_queue.val();
+        self.shapes.write_data.next = self.cfg_data.val();
+        self.shapes.write_enable.next = self.cfg_write.val() & (self.cfg_word.val() == 2);
+
+        // A switch waits for a cycle in which no doorbell and no entry use the write ports.
+        self.switching.next = ((self.switch_on.val() | self.switch_off.val()) & !self.db_valid.val())
+            & (self.state.q.val() == SchedulerState::Choose);
+        self.switch_ready.next = self.switching.val();
+        self.switch_bit.next = self.one.val() << self.switch_queue.val();
+        self.enabled.set.next = 0.into();
+        self.enabled.clear.next = 0.into();
+        self.pending.set.next = 0.into();
+        self.pending.clear.next = 0.into();
+        self.tails.write_address.next = self.db_queue.val();
+        self.tails.write_data.next = self.db_tail.val();
+        self.tails.write_enable.next = self.db_valid.val();
+        self.reaped.write_address.next = self.db_queue.val();
+        self.reaped.write_data.next = self.db_head.val();
+        self.reaped.write_enable.next = self.db_valid.val();
+        if self.db_valid.val() {
+            self.pending.set.next = (self.one.val() << self.db_queue.val()) & self.enabled.q.val();
+        }
+        if self.switching.val() {
+            self.tails.write_address.next = self.switch_queue.val();
+            self.tails.write_data.next = 0.into();
+            self.tails.write_enable.next = true;
+            self.reaped.write_address.next = self.switch_queue.val();
+            self.reaped.write_data.next = 0.into();
+            self.reaped.write_enable.next = true;
+            if self.switch_on.val() {
+                self.enabled.set.next = self.switch_bit.val();
+            } else {
+                self.enabled.clear.next = self.switch_bit.val();
+                self.pending.clear.next = self.switch_bit.val();
+            }
+        }
+
+        // The queue at hand.
+        self.rings.read_address.next = self.queue.q.val();
+        self.shapes.read_address.next = self.queue.q.val();
+        self.heads.read_address.next = self.queue.q.val();
+        self.tails.read_address.next = self.queue.q.val();
+        self.reaped.read_address.next = self.queue.q.val();
+        self.shape.raw.next = bit_cast::<128, 64>(self.shapes.read_data.val());
+        self.head.next = self.heads.read_data.val();
+        self.waiting.next = self.tails.read_data.val() - self.head.val();
+        self.unreaped.next = self.head.val() - self.reaped.read_data.val();
+        self.entries.next = self.one.val() << bit_cast::<4, 8>(self.shape.sq_entries_log2.val());
+        self.completions.next = self.one.val() << bit_cast::<4, 8>(self.shape.cq_entries_log2.val());
+        self.mask.next = self.entries.val() - 1;
+        self.slot.next = self.head.val() & self.mask.val();
+        self.admin.next = self.queue.q.val() == 0;
+        self.ctx.next = self.c2h_ctx.val();
+        self.has_ctx.next = self.c2h_free.val();
+        self.fetch_target.next = 0.into();
+        if self.shape.direction.val().get_bit(0) {
+            self.ctx.next = self.h2c_ctx.val();
+            self.has_ctx.next = self.h2c_free.val();
+            self.fetch_target.next = 1.into();
+        }
+        self.fetch_id.next = bit_cast::<5, 4>(self.ctx.val());
+        self.fetch_word.next = bit_cast::<8, 4>(self.ctx.val()) << 3;
+        if self.admin.val() {
+            self.has_ctx.next = self.admin_free.val();
+            self.fetch_target.next = 2.into();
+            self.fetch_id.next = 0.into();
+            self.fetch_word.next = 0.into();
+        }
+        // A tail further ahead than the ring is long is not a tail: the queue rests until a sane one comes.
+        self.nothing.next = !self.waiting.val().any() | (self.waiting.val() > self.entries.val());
+        self.go.next = (self.has_ctx.val() & !self.nothing.val()) & (self.unreaped.val() < self.completions.val());
+        self.fetch_addr.next = self.rings.read_data.val() + (bit_cast::<64, 16>(self.slot.val()) << 6);
+        self.fetch_valid.next = false;
+        self.alloc_queue.next = self.queue.q.val();
+        self.alloc_index.next = self.head.val();
+        self.c2h_alloc.next = false;
+        self.h2c_alloc.next = false;
+        self.admin_alloc.next = false;
+        self.next_head.next = false;
+
+        self.pick.among.next = self.pending.q.val() & self.enabled.q.val();
+        self.pick.start.next = self.queue.q.val() + 1;
+        match self.state.q.val() {
+            SchedulerState::Choose => {
+                if self.pick.found.val() & !self.switching.val() {
+                    self.queue.d.next = self.pick.index.val();
+                    self.state.d.next = SchedulerState::Serve;
+                }
+            }
+            SchedulerState::Serve => {
+                if self.go.val() {
+                    self.fetch_valid.next = true;
+                    if self.fetch_ready.val() {
+                        self.next_head.next = true;
+                        if self.admin.val() {
+                            self.admin_alloc.next = true;
+                        } else if self.shape.direction.val().get_bit(0) {
+                            self.h2c_alloc.next = true;
+                        } else {
+                            self.c2h_alloc.next = true;
+                        }
+                        self.state.d.next = SchedulerState::Choose;
+                    }
+                } else {
+                    // A doorbell in this very cycle may bring more.
+                    if self.nothing.val() & !self.db_valid.val() {
+                        self.pending.clear.next = self.mark.val();
+                    }
+                    self.state.d.next = SchedulerState::Choose;
+                }
+            }
+        }
+        self.heads.write_address.next = self.queue.q.val();
+        self.heads.write_data.next = self.head.val() + 1;
+        self.heads.write_enable.next = self.next_head.val();
+        if self.switching.val() {
+            self.heads.write_address.next = self.switch_queue.val();
+            self.heads.write_data.next = 0.into();
+            self.heads.write_enable.next = true;
+        }
+        if self.reset.val() {
+            self.state.d.next = SchedulerState::Choose;
+        }
+    }
+}

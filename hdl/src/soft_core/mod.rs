@@ -1,0 +1,137 @@
+//! The soft core: VexRiscv_Lite with its memory, a memory-mapped window, and the two mailbox FIFOs to the engine's clock.
+//!
+//! ```text
+//!              core_clock                                        clock
+//!   Cpu --fetch--> FetchPort --> CoreMemory
+//!       --data---> Window -----> CoreMemory
+//!                        <------ AsyncFifo <------ messages  msg_*
+//!                        ------> AsyncFifo ------> commands  cmd_*
+//!                                ResetCrossing <-- reset
+//! ```
+//!
+//! The processor itself is third-party Verilog that the build fetches; [`emit`] appends it. In the native simulation it stands
+//! still, everything around it is modelled.
+
+mod cpu;
+mod emit;
+mod fetch;
+mod memory;
+mod reset;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+pub use cpu::Cpu;
+pub use emit::{EmitError, FIRMWARE_IMAGE, emit};
+pub use fetch::FetchPort;
+pub use memory::CoreMemory;
+pub use reset::ResetCrossing;
+pub use window::Window;
+
+use crate::widgets::AsyncFifo;
+use rust_hdl::prelude::*;
+
+/// log2 of the words in the core's memory.
+pub const MEMORY_WORDS_LOG2: usize = 13;
+
+/// Bytes of the core's memory: a firmware image, with its data and stack, must fit.
+pub const MEMORY_BYTES: usize = 4 << MEMORY_WORDS_LOG2;
+
+/// Soft core with mailbox; `HZ` is the frequency of `core_clock`, which the firmware reads.
+///
+/// Streams are of 128-bit mailbox entries, as in [`pinring_protocol::mailbox`]. `reset` may be of any length; until the core
+/// is through its own reset, `msg_ready` and `cmd_valid` are low.
+#[derive(LogicBlock, Default)]
+pub struct SoftCore<const HZ: usize> {
+    /// Engine's clock.
+    pub clock: Signal<In, Clock>,
+    /// Engine's reset: restarts the firmware and empties the mailbox.
+    pub reset: Signal<In, Bit>,
+    /// Core's clock, unrelated to the engine's.
+    pub core_clock: Signal<In, Clock>,
+    /// A message to the firmware is on offer.
+    pub msg_valid: Signal<In, Bit>,
+    /// It is taken.
+    pub msg_ready: Signal<Out, Bit>,
+    /// The message.
+    pub msg_data: Signal<In, Bits<128>>,
+    /// A command of the firmware is on offer.
+    pub cmd_valid: Signal<Out, Bit>,
+    /// It is taken.
+    pub cmd_ready: Signal<In, Bit>,
+    /// The command.
+    pub cmd_data: Signal<Out, Bits<128>>,
+    /// LEDs, in the core's clock.
+    pub leds: Signal<Out, Bits<8>>,
+    cpu: Cpu,
+    memory: CoreMemory<MEMORY_WORDS_LOG2>,
+    fetch: FetchPort<MEMORY_WORDS_LOG2>,
+    window: Window<MEMORY_WORDS_LOG2, HZ>,
+    messages: AsyncFifo<Bits<128>, 4, 5>,
+    commands: AsyncFifo<Bits<128>, 4, 5>,
+    crossing: ResetCrossing,
+    held: Signal<Local, Bit>,
+    room: Signal<Local, Bit>,
+    offered: Signal<Local, Bit>,
+}
+
+impl<const HZ: usize> Logic for SoftCore<HZ> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, crossing);
+        clock!(self, core_clock, cpu, memory, fetch, window);
+        self.crossing.core_clock.next = self.core_clock.val();
+        self.crossing.reset.next = self.reset.val();
+        self.held.next = self.crossing.engine_reset.val();
+        self.cpu.reset.next = self.crossing.core_reset.val();
+        self.fetch.reset.next = self.crossing.core_reset.val();
+        self.window.reset.next = self.crossing.core_reset.val();
+
+        self.fetch.cycle.next = self.cpu.fetch_cycle.val();
+        self.fetch.strobe.next = self.cpu.fetch_strobe.val();
+        self.fetch.address.next = self.cpu.fetch_address.val();
+        self.fetch.cycle_type.next = self.cpu.fetch_type.val();
+        self.cpu.fetch_acknowledge.next = self.fetch.acknowledge.val();
+        self.memory.fetch_address.next = self.fetch.memory_address.val();
+        self.cpu.fetch_data.next = self.memory.fetch_data.val();
+
+        self.window.cycle.next = self.cpu.cycle.val();
+        self.window.strobe.next = self.cpu.strobe.val();
+        self.window.write.next = self.cpu.write.val();
+        self.window.address.next = self.cpu.address.val();
+        self.window.select.next = self.cpu.select.val();
+        self.window.write_data.next = self.cpu.write_data.val();
+        self.cpu.acknowledge.next = self.window.acknowledge.val();
+        self.cpu.read_data.next = self.window.read_data.val();
+        self.memory.address.next = self.window.memory_address.val();
+        self.memory.write_bytes.next = self.window.memory_write.val();
+        self.memory.write_data.next = self.cpu.write_data.val();
+        self.window.memory_data.next = self.memory.read_data.val();
+        self.leds.next = self.window.leds.val();
+
+        self.messages.write_clock.next = self.clock.val();
+        self.messages.write_reset.next = self.held.val();
+        self.room.next = !self.messages.full.val() & !self.held.val();
+        self.msg_ready.next = self.room.val();
+        self.messages.data_in.next = self.msg_data.val();
+        self.messages.write.next = self.msg_valid.val() & self.room.val();
+        self.messages.read_clock.next = self.core_clock.val();
+        self.messages.read_reset.next = self.crossing.core_reset.val();
+        self.window.message_valid.next = !self.messages.empty.val();
+        self.window.message.next = self.messages.data_out.val();
+        self.messages.read.next = self.window.message_pop.val();
+
+        self.commands.write_clock.next = self.core_clock.val();
+        self.commands.write_reset.next = self.crossing.core_reset.val();
+        self.window.command_room.next = !self.commands.full.val();
+        self.commands.data_in.next = self.window.command.val();
+        self.commands.write.next = self.window.command_push.val();
+        self.commands.read_clock.next = self.clock.val();
+        self.commands.read_reset.next = self.held.val();
+        self.offered.next = !self.commands.empty.val() & !self.held.val();
+        self.cmd_valid.next = self.offered.val();
+        self.cmd_data.next = self.commands.data_out.val();
+        self.commands.read.next = self.offered.val() & self.cmd_ready.val();
+    }
+}

@@ -1,0 +1,269 @@
+//! Admin commands.
+
+use super::*;
+
+/// Admin commands: each gives a ticket that [`poll_admin`](Device::poll_admin) redeems.
+impl<P: Platform> Device<P> {
+    /// Creates a queue. It takes submissions once the ticket is redeemed. Allocates; PASSIVE_LEVEL on Windows.
+    ///
+    /// # Errors
+    /// The configuration is out of range, all queues exist, or there is no memory.
+    pub fn create_queue(
+        &mut self,
+        config: QueueConfig,
+    ) -> Result<(QueueHandle, Ticket), AdminError> {
+        self.running()?;
+        self.admin.check()?;
+        let size = ring_size(config.entries).ok_or(AdminError::RingSize(config.entries))?;
+        let first = usize::from(ADMIN_QUEUE) + 1;
+        let free = |place: &QueuePlace| place.queue.as_ref().is_none_or(Queue::is_spent);
+        let id = (first..self.queues.len()).find(|&id| free(&self.queues[id]));
+        let id = id.ok_or(AdminError::NoQueue(self.queues.len() - first))? as u16;
+        let place = &mut self.queues[usize::from(id)];
+        let handle = QueueHandle {
+            id,
+            generation: place.generation.wrapping_add(1),
+        };
+        let queue = Queue::new(
+            &mut self.platform,
+            handle,
+            self.capabilities.doorbell(id),
+            size,
+            config,
+        )?;
+        let command = Command {
+            ticket: self.admin.ticket(),
+            purpose: Purpose::CreateQueue(id),
+        };
+        let sent = match queue.context().check() {
+            Ok(()) if config.vector < self.capabilities.vectors => {
+                self.admin
+                    .send(&mut self.platform, command, Some(queue.context()))
+            }
+            Ok(()) => Err(AdminError::Refused(Status::BadQueueContext)),
+            Err(cause) => Err(AdminError::QueueConfig(cause)),
+        };
+        if let Err(error) = sent {
+            if let Some(rings) = queue.rings {
+                rings.free(&mut self.platform);
+            }
+            return Err(error);
+        }
+        *place = QueuePlace {
+            generation: handle.generation,
+            queue: Some(queue),
+        };
+        Ok((handle, command.ticket))
+    }
+
+    /// Destroys a queue. When the ticket is redeemed, what was in flight is reaped as aborted; the event holds the rings' memory.
+    ///
+    /// # Errors
+    /// The handle is stale, or the queue waits for another command.
+    pub fn destroy_queue(&mut self, queue: QueueHandle) -> Result<Ticket, AdminError> {
+        self.stop_queue(queue, QueueState::Leaving, Purpose::DestroyQueue(queue.id))
+    }
+
+    /// Cancels everything in flight on a queue. When the ticket is redeemed, it is reaped as aborted and the queue serves again.
+    ///
+    /// # Errors
+    /// The handle is stale, or the queue waits for another command.
+    pub fn cancel_queue(&mut self, queue: QueueHandle) -> Result<Ticket, AdminError> {
+        self.stop_queue(
+            queue,
+            QueueState::Cancelling,
+            Purpose::CancelQueue(queue.id),
+        )
+    }
+
+    fn stop_queue(
+        &mut self,
+        handle: QueueHandle,
+        state: QueueState,
+        purpose: Purpose,
+    ) -> Result<Ticket, AdminError> {
+        self.running()?;
+        self.admin.check()?;
+        let queue = find(&mut self.queues, handle)?;
+        match queue.state {
+            QueueState::Live | QueueState::Draining | QueueState::Faulted(_) => {}
+            QueueState::Gone => return Err(QueueError::Stale(handle).into()),
+            _ => return Err(QueueError::NotReady.into()),
+        }
+        let command = Command {
+            ticket: self.admin.ticket(),
+            purpose,
+        };
+        self.admin.send(&mut self.platform, command, None)?;
+        queue.state = state;
+        Ok(command.ticket)
+    }
+
+    /// Unregisters a region, or a list that is in flight: its transfers end as aborted. The event holds its mapping and memory: release and recycle them, and
+    /// tell the owner of the buffer only then. The handle is stale at once.
+    ///
+    /// # Errors
+    /// The handle is stale, or the region still has lists.
+    pub fn unregister(&mut self, region: RegionHandle) -> Result<Ticket, AdminError> {
+        self.check_idle_admin(region)?;
+        let lists = self.regions.get(region)?.lists;
+        if lists != 0 {
+            return Err(AdminError::ListsOutstanding(lists));
+        }
+        self.regions.leave(&mut self.platform, region);
+        self.send_region(Purpose::Unregister(region.id))
+    }
+
+    /// Cancels everything in flight on a region. The old handle is stale at once; the new one serves once the ticket is redeemed.
+    ///
+    /// # Errors
+    /// The handle is stale, or the region waits for another command.
+    pub fn cancel_region(
+        &mut self,
+        region: RegionHandle,
+    ) -> Result<(RegionHandle, Ticket), AdminError> {
+        self.check_idle_admin(region)?;
+        let next = self.regions.cancel(&mut self.platform, region);
+        Ok((next, self.send_region(Purpose::CancelRegion(region.id))?))
+    }
+
+    fn check_idle_admin(&self, region: RegionHandle) -> Result<(), AdminError> {
+        self.running()?;
+        self.admin.check()?;
+        match self.regions.get(region)?.state {
+            SlotState::Live => Ok(()),
+            _ => Err(TransferError::RegionBusy.into()),
+        }
+    }
+
+    fn send_region(&mut self, purpose: Purpose) -> Result<Ticket, AdminError> {
+        let command = Command {
+            ticket: self.admin.ticket(),
+            purpose,
+        };
+        self.admin.send(&mut self.platform, command, None)?;
+        Ok(command.ticket)
+    }
+
+    /// Asks the firmware to flush its log to where [`take_log`](Self::take_log) reads.
+    ///
+    /// # Errors
+    /// The device does not run, or the admin queue is full.
+    pub fn flush_log(&mut self) -> Result<Ticket, AdminError> {
+        self.running()?;
+        self.send_region(Purpose::ReadLog)
+    }
+
+    /// The next admin command that has ended, or `None`. Call it until `None` after an interrupt of the admin vector, or from a timer.
+    ///
+    /// # Errors
+    /// The device broke the protocol on the admin queue: reset it.
+    pub fn poll_admin(&mut self) -> Result<Option<AdminEvent>, DeviceFault> {
+        while self.phase == Phase::Running
+            && let Some((command, status)) = self.admin.next(&mut self.platform)?
+        {
+            if status == Status::Ok {
+                self.succeed(command);
+            } else {
+                self.fail(command, status);
+            }
+        }
+        Ok(self.events.pop_front())
+    }
+
+    /// Arms the admin queue's interrupt, if commands are in flight.
+    pub fn arm_admin(&mut self) {
+        if self.phase == Phase::Running && self.admin.rings.in_flight() != 0 {
+            self.admin.rings.arm(&mut self.platform);
+        }
+    }
+
+    pub(super) fn succeed(&mut self, command: Command) {
+        let mut retired = None;
+        match command.purpose {
+            Purpose::CreateQueue(id) => {
+                if let Some(queue) = &mut self.queues[usize::from(id)].queue {
+                    queue.state = QueueState::Live;
+                }
+            }
+            Purpose::CancelQueue(id) => {
+                if let Some(queue) = &mut self.queues[usize::from(id)].queue {
+                    queue.park(&mut self.platform, &mut self.regions);
+                    if let Some(rings) = &mut queue.rings {
+                        rings.restart(&mut self.platform);
+                    }
+                    queue.state = QueueState::Creating;
+                }
+                return self.send_create(command);
+            }
+            Purpose::DestroyQueue(id) => {
+                if let Some(queue) = &mut self.queues[usize::from(id)].queue {
+                    queue.park(&mut self.platform, &mut self.regions);
+                    queue.state = QueueState::Gone;
+                    retired = Some(Retired {
+                        backing: Backing::default(),
+                        rings: queue.rings.take(),
+                    });
+                }
+            }
+            Purpose::Unregister(id) => {
+                retired = Some(Retired {
+                    backing: self.regions.remove(id),
+                    rings: None,
+                })
+            }
+            Purpose::CancelRegion(id) => self.regions.revive(&mut self.platform, id),
+            Purpose::ReadLog => {}
+        }
+        self.end(command.ticket, Ok(()), retired);
+    }
+
+    /// A command that the device refused leaves a queue unusable and a region mapped: what the device holds is not known.
+    fn fail(&mut self, command: Command, status: Status) {
+        let mut retired = None;
+        if let Purpose::CreateQueue(id) = command.purpose
+            && let Some(queue) = &mut self.queues[usize::from(id)].queue
+        {
+            // Never created: the device knows nothing of the rings.
+            queue.state = QueueState::Gone;
+            retired = Some(Retired {
+                backing: Backing::default(),
+                rings: queue.rings.take(),
+            });
+        }
+        self.end(command.ticket, Err(AdminError::Refused(status)), retired);
+    }
+
+    pub(super) fn end(
+        &mut self,
+        ticket: Ticket,
+        result: Result<(), AdminError>,
+        retired: Option<Retired>,
+    ) {
+        self.events.push_back(AdminEvent {
+            ticket,
+            result,
+            retired,
+        });
+    }
+
+    /// Sends CREATE_QUEUE for a queue that exists, under an old ticket.
+    pub(super) fn send_create(&mut self, command: Command) {
+        let Some(id) = queue_of(command.purpose) else {
+            return;
+        };
+        let Some(queue) = &self.queues[usize::from(id)].queue else {
+            return;
+        };
+        let command = Command {
+            purpose: Purpose::CreateQueue(id),
+            ..command
+        };
+        if let Err(error) = self
+            .admin
+            .send(&mut self.platform, command, Some(queue.context()))
+        {
+            self.end(command.ticket, Err(error), None);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Submitting and reaping.
+
+use super::*;
+
+/// The hot path.
+impl<P: Platform> Device<P> {
+    /// Submits a batch: all of it or, on any error, nothing. One doorbell, no MMIO read, no allocation, and the same work for
+    /// a region of any size.
+    ///
+    /// # Errors
+    /// The first transfer that is wrong, or the ring has not room for all.
+    #[inline]
+    pub fn submit(
+        &mut self,
+        queue: QueueHandle,
+        transfers: &[Transfer],
+    ) -> Result<(), SubmitError> {
+        self.running()?;
+        let queue = find(&mut self.queues, queue)?;
+        let free = queue.open_rings()?.free_slots();
+        let asked = transfers.len();
+        let Some(count) = u16::try_from(asked).ok().filter(|&count| count <= free) else {
+            return Err(SubmitError::RingFull { asked, free });
+        };
+        for (index, transfer) in transfers.iter().enumerate() {
+            if let Err(cause) = self.regions.claim(transfer, &queue.config) {
+                for claimed in &transfers[..index] {
+                    self.regions.unclaim(claimed.region);
+                }
+                return Err(SubmitError::Transfer { index, cause });
+            }
+        }
+        if count == 0 {
+            return Ok(());
+        }
+        for (ahead, transfer) in (0..).zip(transfers) {
+            queue.write(
+                &mut self.platform,
+                ahead,
+                transfer,
+                self.regions.hint(transfer),
+            );
+        }
+        let arm = queue.config.notify == Notify::Interrupt;
+        queue.open_rings()?.publish(&mut self.platform, count, arm);
+        Ok(())
+    }
+
+    /// Gives every completion that is there to `each`, in submission order; returns how many. No MMIO. May be called in any state, also
+    /// after a reset, a destroyed queue or `close`.
+    ///
+    /// # Errors
+    /// The handle is stale, or the device broke the protocol; what came before was given.
+    #[inline]
+    pub fn reap(
+        &mut self,
+        queue: QueueHandle,
+        each: impl FnMut(Completion),
+    ) -> Result<usize, QueueError> {
+        let queue = find(&mut self.queues, queue)?;
+        queue.reap(&mut self.platform, &mut self.regions, each)
+    }
+
+    /// Arms the queue's interrupt with the last head reaped, if anything is in flight: the device fires at once if a completion came meanwhile, so
+    /// that no wake-up is lost. Returns whether a doorbell was written; with nothing in flight the next submission arms.
+    ///
+    /// # Errors
+    /// The handle is stale, or the queue does not serve.
+    pub fn arm(&mut self, queue: QueueHandle) -> Result<bool, QueueError> {
+        let running = self.running().is_ok();
+        let queue = find(&mut self.queues, queue)?;
+        match (queue.state, &queue.rings) {
+            (QueueState::Live | QueueState::Draining, Some(rings))
+                if running && rings.in_flight() != 0 =>
+            {
+                rings.arm(&mut self.platform);
+                Ok(true)
+            }
+            (QueueState::Faulted(fault), _) => Err(QueueError::Faulted(fault)),
+            _ => Ok(false),
+        }
+    }
+
+    /// Submissions that have not been reaped.
+    ///
+    /// # Errors
+    /// The handle is stale.
+    pub fn in_flight(&mut self, queue: QueueHandle) -> Result<usize, QueueError> {
+        Ok(find(&mut self.queues, queue)?.in_flight())
+    }
+
+    /// Takes no more submissions on a queue; what is in flight goes on. Reap until [`in_flight`](Self::in_flight) is 0.
+    ///
+    /// # Errors
+    /// The handle is stale, or the queue does not serve.
+    pub fn drain(&mut self, queue: QueueHandle) -> Result<(), QueueError> {
+        let queue = find(&mut self.queues, queue)?;
+        if queue.state != QueueState::Draining {
+            queue.open_rings()?;
+            queue.state = QueueState::Draining;
+        }
+        Ok(())
+    }
+
+    /// Takes submissions again after [`drain`](Self::drain).
+    ///
+    /// # Errors
+    /// The handle is stale, or the queue does not serve.
+    pub fn resume(&mut self, queue: QueueHandle) -> Result<(), QueueError> {
+        let queue = find(&mut self.queues, queue)?;
+        if queue.state == QueueState::Draining {
+            queue.state = QueueState::Live;
+        }
+        queue.open_rings().map(|_| ())
+    }
+}

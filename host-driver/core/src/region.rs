@@ -1,0 +1,532 @@
+//! The region table: what the host knows of each region, and the 64-byte entry that the device reads.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use pinring_protocol::{Direction, RegionEntry, SgFormat, Status};
+
+use crate::hint::HintIndex;
+use crate::queue::{Record, Transfer};
+use crate::request::{Backing, Built, Kind, Request};
+use crate::{
+    BufferId, DmaMemory, Platform, QueueConfig, RegisterError, TableInfo, Tier, TransferError,
+};
+
+/// What the device may do with a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permissions {
+    /// Card to host: the device may write it.
+    pub c2h: bool,
+    /// Host to card: the device may read it.
+    pub h2c: bool,
+}
+
+impl Permissions {
+    /// Both directions.
+    pub const BOTH: Self = Self {
+        c2h: true,
+        h2c: true,
+    };
+
+    /// One direction.
+    pub const fn only(direction: Direction) -> Self {
+        Self {
+            c2h: matches!(direction, Direction::C2h),
+            h2c: matches!(direction, Direction::H2c),
+        }
+    }
+
+    pub(crate) const fn allow(self, direction: Direction) -> bool {
+        match direction {
+            Direction::C2h => self.c2h,
+            Direction::H2c => self.h2c,
+        }
+    }
+}
+
+/// Names a region, or a list for one transfer; goes stale when it is unregistered or released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RegionHandle {
+    /// Tag of the device that gave the handle.
+    pub(crate) device: u16,
+    pub(crate) generation: u16,
+    pub(crate) id: u32,
+}
+
+impl RegionHandle {
+    /// Region id: the place in the region table.
+    pub const fn id(self) -> u32 {
+        self.id
+    }
+
+    /// Generation of the id.
+    pub const fn generation(self) -> u16 {
+        self.generation
+    }
+
+    /// The handle as a number that an application may hold: device tag, generation and id from the top.
+    pub const fn to_bits(self) -> u64 {
+        (self.device as u64) << 48 | (self.generation as u64) << 32 | self.id as u64
+    }
+
+    /// The handle of a number, which may be any: it is checked when the handle is used.
+    pub const fn from_bits(bits: u64) -> Self {
+        Self {
+            device: (bits >> 48) as u16,
+            generation: (bits >> 32) as u16,
+            id: bits as u32,
+        }
+    }
+}
+
+/// What a registration came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegionInfo {
+    /// The buffer.
+    pub buffer: BufferId,
+    /// Bytes of the region.
+    pub length: u64,
+    /// The tier that it got.
+    pub tier: Tier,
+    /// Its table; `None` for tier PerTransfer.
+    pub table: Option<TableInfo>,
+    /// Transfers submitted and not yet reaped.
+    pub in_flight: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum SlotState {
+    /// No region.
+    #[default]
+    Free,
+    /// Serves.
+    Live,
+    /// Being cancelled: comes back when the device has let go.
+    Cancelling,
+    /// Being unregistered.
+    Leaving,
+}
+
+/// What the host knows of a region.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) state: SlotState,
+    generation: u16,
+    permissions: Permissions,
+    domain: u32,
+    length: u64,
+    first_byte_offset: u16,
+    index: HintIndex,
+    in_flight: u32,
+    pub(crate) tier: Tier,
+    /// For a list: its region's id.
+    list_of: Option<u32>,
+    /// A list that was submitted.
+    used: bool,
+    /// Lists of this region that were not released.
+    pub(crate) lists: u32,
+    pub(crate) buffer: BufferId,
+    pub(crate) first_byte: u16,
+    table: Option<TableInfo>,
+    backing: Backing,
+}
+
+impl Slot {
+    fn free() -> Self {
+        Self {
+            state: SlotState::Free,
+            generation: 0,
+            permissions: Permissions {
+                c2h: false,
+                h2c: false,
+            },
+            domain: 0,
+            length: 0,
+            first_byte_offset: 0,
+            index: HintIndex::First,
+            in_flight: 0,
+            tier: Tier::PerTransfer,
+            list_of: None,
+            used: false,
+            lists: 0,
+            buffer: BufferId(0),
+            first_byte: 0,
+            table: None,
+            backing: Backing::default(),
+        }
+    }
+
+    pub(crate) fn permissions(&self) -> Permissions {
+        self.permissions
+    }
+
+    pub(crate) fn domain(&self) -> u32 {
+        self.domain
+    }
+
+    pub(crate) fn common(&self) -> Option<DmaMemory> {
+        self.backing.common
+    }
+
+    /// The range lies within the region.
+    #[inline]
+    pub(crate) fn check_range(&self, offset: u64, length: u64) -> Result<(), TransferError> {
+        if length == 0 {
+            return Err(TransferError::ZeroLength);
+        }
+        let end = offset
+            .checked_add(length)
+            .ok_or(TransferError::Overflow { offset, length })?;
+        if end > self.length {
+            return Err(TransferError::OutOfBounds {
+                offset,
+                length,
+                region: self.length,
+            });
+        }
+        Ok(())
+    }
+
+    /// Everything that the device would check, and what only the host knows.
+    #[inline]
+    fn check(&self, transfer: &Transfer, queue: &QueueConfig) -> Result<(), TransferError> {
+        if self.state != SlotState::Live {
+            return Err(TransferError::RegionBusy);
+        }
+        self.check_range(transfer.offset, transfer.length)?;
+        if !self.permissions.allow(queue.direction) {
+            return Err(TransferError::WrongDirection(queue.direction));
+        }
+        if self.domain != queue.domain {
+            return Err(TransferError::ForeignDomain {
+                region: self.domain,
+                queue: queue.domain,
+            });
+        }
+        let (first, last) = (queue.tdest_first, queue.tdest_last);
+        if !(first..=last).contains(&transfer.tdest) {
+            return Err(TransferError::BadTdest {
+                tdest: transfer.tdest,
+                first,
+                last,
+            });
+        }
+        if self.table.is_none() {
+            return Err(TransferError::NeedsList);
+        }
+        if self.list_of.is_some() {
+            if self.used {
+                return Err(TransferError::ListUsed);
+            }
+            if (transfer.offset, transfer.length) != (0, self.length) {
+                return Err(TransferError::ListRange {
+                    length: self.length,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Every region of the device.
+#[derive(Debug)]
+pub(crate) struct RegionTable {
+    memory: DmaMemory,
+    slots: Vec<Slot>,
+    /// Oldest first, so that an id rests as long as possible.
+    free: VecDeque<u32>,
+    device: u16,
+}
+
+impl RegionTable {
+    /// An empty table over zeroed memory of `count` entries.
+    pub(crate) fn new(memory: DmaMemory, count: u32, device: u16) -> Self {
+        Self {
+            memory,
+            slots: (0..count).map(|_| Slot::free()).collect(),
+            free: (0..count).collect(),
+            device,
+        }
+    }
+
+    pub(crate) fn memory(&self) -> DmaMemory {
+        self.memory
+    }
+
+    pub(crate) fn count(&self) -> u32 {
+        self.slots.len() as u32
+    }
+
+    pub(crate) fn has_free(&self) -> bool {
+        !self.free.is_empty()
+    }
+
+    /// The slot that a handle names, in whatever state.
+    #[inline]
+    pub(crate) fn get(&self, handle: RegionHandle) -> Result<&Slot, TransferError> {
+        if handle.device != self.device {
+            return Err(TransferError::ForeignRegion(handle));
+        }
+        match self.slots.get(handle.id as usize) {
+            Some(slot) if slot.generation == handle.generation && slot.state != SlotState::Free => {
+                Ok(slot)
+            }
+            _ => Err(TransferError::StaleRegion(handle)),
+        }
+    }
+
+    pub(crate) fn info(&self, handle: RegionHandle) -> Result<RegionInfo, TransferError> {
+        let slot = self.get(handle)?;
+        Ok(RegionInfo {
+            buffer: slot.buffer,
+            length: slot.length,
+            tier: slot.tier,
+            table: slot.table,
+            in_flight: slot.in_flight,
+        })
+    }
+
+    /// Gives a built request an id and shows it to the device. The request keeps what it has if there is no id.
+    pub(crate) fn insert<P: Platform>(
+        &mut self,
+        platform: &mut P,
+        request: &mut Request,
+    ) -> Result<RegionHandle, RegisterError> {
+        let list_of = match request.kind {
+            Kind::List { parent, .. } => {
+                self.get(parent)?;
+                Some(parent.id)
+            }
+            Kind::Region(_) => None,
+        };
+        let &id = self
+            .free
+            .front()
+            .ok_or(RegisterError::NoRegion(self.count()))?;
+        let Built {
+            tier,
+            first_byte_offset,
+            table,
+            index,
+        } = request.built.take().ok_or(RegisterError::NotBuilt)?;
+        self.free.pop_front();
+        if let Some(parent) = list_of {
+            self.slots[parent as usize].lists += 1;
+        }
+        let generation = self.slots[id as usize].generation;
+        self.slots[id as usize] = Slot {
+            state: SlotState::Live,
+            generation,
+            permissions: request.permissions,
+            domain: request.domain,
+            length: request.length,
+            first_byte_offset,
+            index,
+            in_flight: 0,
+            tier,
+            list_of,
+            used: false,
+            lists: 0,
+            buffer: request.buffer,
+            first_byte: request.first_byte,
+            table,
+            backing: core::mem::take(&mut request.backing),
+        };
+        self.show(platform, id);
+        Ok(RegionHandle {
+            device: self.device,
+            generation,
+            id,
+        })
+    }
+
+    /// Writes a region's entry so that the device sees none or all of it: the 8 bytes that hold the format come last.
+    fn show<P: Platform>(&self, platform: &mut P, id: u32) {
+        let slot = &self.slots[id as usize];
+        let (Some(info), Some(table)) = (slot.table, slot.backing.table) else {
+            return;
+        };
+        let entry = RegionEntry::new()
+            .with_sg_table(table.bus_address)
+            .with_length(slot.length)
+            .with_element_count(info.elements)
+            .with_generation(slot.generation)
+            .with_first_byte_offset(slot.first_byte_offset)
+            .with_protection_domain(slot.domain)
+            .with_allow_c2h(slot.permissions.c2h)
+            .with_allow_h2c(slot.permissions.h2c)
+            .with_format(info.format)
+            .with_page_shift(info.page_shift)
+            .with_one_shot(slot.list_of.is_some())
+            .encode();
+        let at = id as usize * RegionEntry::BYTES;
+        let (before, format, after) = (
+            &entry[..FORMAT_WORD],
+            &entry[FORMAT_WORD..FORMAT_WORD + 8],
+            &entry[FORMAT_WORD + 8..],
+        );
+        platform.dma_write(self.memory.handle, at, before);
+        platform.dma_write(self.memory.handle, at + FORMAT_WORD + 8, after);
+        platform.write_barrier();
+        platform.dma_write(self.memory.handle, at + FORMAT_WORD, format);
+    }
+
+    /// Marks a region's entry invalid, for the device.
+    fn hide<P: Platform>(&self, platform: &mut P, id: u32) {
+        let invalid = RegionEntry::new().with_format(SgFormat::Invalid).encode();
+        let at = id as usize * RegionEntry::BYTES + FORMAT_WORD;
+        platform.dma_write(
+            self.memory.handle,
+            at,
+            &invalid[FORMAT_WORD..FORMAT_WORD + 8],
+        );
+        platform.write_barrier();
+    }
+
+    /// Checks a transfer and counts it in; nothing is counted on an error.
+    #[inline]
+    pub(crate) fn claim(
+        &mut self,
+        transfer: &Transfer,
+        queue: &QueueConfig,
+    ) -> Result<(), TransferError> {
+        self.get(transfer.region)?.check(transfer, queue)?;
+        let slot = &mut self.slots[transfer.region.id as usize];
+        slot.in_flight += 1;
+        slot.used = true;
+        Ok(())
+    }
+
+    /// Takes back a claim that was not submitted.
+    pub(crate) fn unclaim(&mut self, region: RegionHandle) {
+        if let Some(slot) = self.slots.get_mut(region.id as usize) {
+            slot.in_flight = slot.in_flight.saturating_sub(1);
+            slot.used = false;
+        }
+    }
+
+    /// Index of the SG element that holds the first byte of a claimed transfer.
+    #[inline]
+    pub(crate) fn hint(&self, transfer: &Transfer) -> u32 {
+        match self.slots.get(transfer.region.id as usize) {
+            Some(slot) => slot
+                .index
+                .element(u64::from(slot.first_byte_offset) + transfer.offset),
+            None => 0,
+        }
+    }
+
+    /// Counts a completed transfer out. What the device says of a transfer whose region went away under it is "aborted".
+    #[inline]
+    pub(crate) fn settle(&mut self, record: &Record, status: Status) -> Status {
+        if let Some(slot) = self.slots.get_mut(record.region.id as usize)
+            && slot.generation == record.region.generation
+            && slot.state != SlotState::Free
+        {
+            slot.in_flight = slot.in_flight.saturating_sub(1);
+            if slot.state == SlotState::Live {
+                return status;
+            }
+        }
+        match status {
+            Status::StaleGeneration | Status::BadRegion | Status::BadRegionEntry => Status::Aborted,
+            other => other,
+        }
+    }
+
+    /// Hides a live region from the device, before it is told to let go.
+    pub(crate) fn leave<P: Platform>(&mut self, platform: &mut P, handle: RegionHandle) {
+        self.slots[handle.id as usize].state = SlotState::Leaving;
+        self.hide(platform, handle.id);
+    }
+
+    /// Hides a live region and gives it its next generation, so that whatever was submitted is refused.
+    pub(crate) fn cancel<P: Platform>(
+        &mut self,
+        platform: &mut P,
+        handle: RegionHandle,
+    ) -> RegionHandle {
+        self.hide(platform, handle.id);
+        let slot = &mut self.slots[handle.id as usize];
+        slot.state = SlotState::Cancelling;
+        slot.generation = slot.generation.wrapping_add(1);
+        slot.in_flight = 0;
+        RegionHandle {
+            generation: slot.generation,
+            ..handle
+        }
+    }
+
+    /// Shows a cancelled region again; the device has let go of its transfers.
+    pub(crate) fn revive<P: Platform>(&mut self, platform: &mut P, id: u32) {
+        if let Some(slot) = self.slots.get_mut(id as usize)
+            && slot.state == SlotState::Cancelling
+        {
+            slot.state = SlotState::Live;
+            self.show(platform, id);
+        }
+    }
+
+    /// Takes a region out and frees its id for the next generation; the device has let go of it.
+    pub(crate) fn remove(&mut self, id: u32) -> Backing {
+        let Some(slot) = self.slots.get_mut(id as usize) else {
+            return Backing::default();
+        };
+        let generation = slot.generation.wrapping_add(1);
+        let gone = core::mem::replace(
+            slot,
+            Slot {
+                generation,
+                ..Slot::free()
+            },
+        );
+        self.free.push_back(id);
+        if let Some(parent) = gone
+            .list_of
+            .and_then(|parent| self.slots.get_mut(parent as usize))
+        {
+            parent.lists = parent.lists.saturating_sub(1);
+        }
+        gone.backing
+    }
+
+    /// Takes a list out that the device has completed or never seen.
+    pub(crate) fn release_list<P: Platform>(
+        &mut self,
+        platform: &mut P,
+        handle: RegionHandle,
+    ) -> Result<Backing, TransferError> {
+        let slot = self.get(handle)?;
+        if slot.list_of.is_none() {
+            return Err(TransferError::NotAList);
+        }
+        if slot.state != SlotState::Live {
+            return Err(TransferError::RegionBusy);
+        }
+        if slot.in_flight != 0 {
+            return Err(TransferError::ListBusy);
+        }
+        self.hide(platform, handle.id);
+        Ok(self.remove(handle.id))
+    }
+
+    /// Ids of every region and list that exists.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = u32> {
+        (0..)
+            .zip(&self.slots)
+            .filter(|(_, slot)| slot.state != SlotState::Free)
+            .map(|(id, _)| id)
+    }
+}
+
+/// Byte offset of the aligned 8 bytes of a region entry that hold its format.
+const FORMAT_WORD: usize = {
+    let (fields, mut found, mut i) = (RegionEntry::FIELDS, None, 0);
+    while i < fields.len() {
+        if matches!(fields[i].name.as_bytes(), b"format") {
+            found = Some(fields[i].offset / 64 * 8);
+        }
+        i += 1;
+    }
+    found.expect("a region entry has a format")
+};

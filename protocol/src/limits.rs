@@ -1,0 +1,48 @@
+//! Sizes that gateware, firmware and driver are built for.
+
+use crate::declare::constants;
+
+constants! { "limit";
+    /// Queues, the admin queue included.
+    QUEUES: usize = 16,
+    /// Id of the admin queue.
+    ADMIN_QUEUE: u16 = 0,
+    /// Transfer contexts per direction.
+    CONTEXTS: usize = 16,
+    /// Bytes of the SG table that are fetched and held together.
+    SG_BLOCK_BYTES: usize = 512,
+    /// Page-granular elements in an SG block.
+    SG_BLOCK_ELEMENTS: usize = 32,
+    /// Uniform elements in an SG block.
+    SG_BLOCK_UNIFORM_ELEMENTS: usize = 64,
+    /// On-chip slots for SG blocks, per direction.
+    SG_SLOTS: usize = 8,
+    /// SG blocks that one context may hold at a time.
+    SG_WINDOWS: usize = 2,
+    /// H2C data reads in flight (tags 0 to 31).
+    READ_SLOTS: usize = 32,
+    /// Bytes of one H2C data read at most.
+    READ_SLOT_BYTES: usize = 512,
+    /// Reads of rings, region entries and SG blocks in flight (tags 32 to 39).
+    FETCH_TAGS: usize = 8,
+    /// MSI-X vectors.
+    VECTORS: usize = 16,
+    /// log2 of a ring's largest number of entries; one bit of the 16-bit index is left for the phase.
+    MAX_RING_LOG2: u8 = 15,
+    /// log2 of the page size.
+    PAGE_SHIFT: u8 = 12,
+    /// Bytes of a page.
+    PAGE: usize = 4096,
+    /// log2 of the largest uniform page.
+    MAX_UNIFORM_SHIFT: u8 = 30,
+    /// Regions that a region table may have.
+    MAX_REGIONS: u32 = 65536,
+    /// Firmware's heartbeat: milliseconds between two STATUS commands at most.
+    HEARTBEAT_MS: u32 = 10,
+}
+
+const _: () = {
+    assert!(SG_BLOCK_ELEMENTS * crate::SgElement::BYTES == SG_BLOCK_BYTES);
+    assert!(SG_BLOCK_UNIFORM_ELEMENTS * crate::SgUniformElement::BYTES == SG_BLOCK_BYTES);
+    assert!(1 << PAGE_SHIFT == PAGE);
+};

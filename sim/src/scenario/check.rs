@@ -1,0 +1,339 @@
+//! Which values are possible, and which go together.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Buffers, Burst, Costs, Device, Expectation, Host, LayoutKind, Link, Payload, Scenario,
+    Strategy, Stream,
+};
+
+/// What one MDL can describe: 4 GiB less a page (Windows, MmProbeAndLockPages).
+const MAX_BUFFER_BYTES: u64 = (1 << 32) - 4096;
+/// More would only fill the simulating machine's memory with page lists.
+const MAX_TOTAL_BYTES: u64 = 64 << 30;
+/// Longer waits are no PCIe link, and would overflow nothing but patience.
+const MAX_LATENCY_NS: u64 = 1_000_000;
+/// One hour: keeps sums of costs far from the end of 64-bit picoseconds.
+const MAX_COST_NS: f64 = 3.6e12;
+const MAX_RATE_HZ: f64 = 100_000.0;
+
+/// An impossible value.
+#[derive(Debug)]
+pub(super) struct Finding {
+    pub key: String,
+    pub value: String,
+    pub allowed: String,
+}
+
+/// Collects every impossible value of a scenario.
+#[derive(Debug, Default)]
+pub(super) struct Check {
+    pub found: Vec<Finding>,
+}
+
+impl Check {
+    fn require(&mut self, possible: bool, key: &str, value: impl ToString, allowed: impl ToString) {
+        if !possible {
+            let (value, allowed) = (value.to_string(), allowed.to_string());
+            self.found.push(Finding {
+                key: key.to_string(),
+                value,
+                allowed,
+            });
+        }
+    }
+
+    fn range(&mut self, key: &str, value: u64, low: u64, high: u64) {
+        let possible = (low..=high).contains(&value);
+        self.require(
+            possible,
+            key,
+            value,
+            format!("must be from {low} to {high}"),
+        );
+    }
+
+    fn one_of(&mut self, key: &str, value: u32, allowed: &[u32]) {
+        let list: Vec<_> = allowed.iter().map(u32::to_string).collect();
+        self.require(
+            allowed.contains(&value),
+            key,
+            value,
+            format!("must be one of {}", list.join(", ")),
+        );
+    }
+
+    pub(super) fn scenario(&mut self, s: &Scenario) {
+        self.strategies(&s.strategies);
+        self.device(&s.device);
+        self.link(&s.link);
+        self.host(&s.host);
+        self.buffers(&s.buffers);
+        self.burst(&s.burst, s.buffers.bytes);
+        self.payload(&s.payload);
+        self.stream(&s.stream);
+        for (strategy, expectation) in &s.expect {
+            self.expectation(*strategy, expectation, s);
+        }
+    }
+
+    fn strategies(&mut self, list: &[Strategy]) {
+        let names: Vec<_> = list.iter().map(|s| s.name()).collect();
+        let distinct = list.iter().collect::<BTreeSet<_>>().len() == list.len();
+        self.require(
+            !list.is_empty() && distinct,
+            "strategies",
+            format!("{names:?}"),
+            "must name at least one strategy, and each once",
+        );
+    }
+
+    fn device(&mut self, device: &Device) {
+        self.one_of("device.width_bits", device.width_bits, &[64, 128, 256, 512]);
+        self.range("device.clock_mhz", device.clock_mhz.into(), 1, 1000);
+        self.range(
+            "device.core_clock_mhz",
+            device.core_clock_mhz.into(),
+            1,
+            1000,
+        );
+    }
+
+    fn link(&mut self, link: &Link) {
+        self.range("link.generation", link.generation.into(), 1, 5);
+        self.one_of("link.lanes", link.lanes, &[1, 2, 4, 8, 12, 16]);
+        // PCIe Base Spec 5.0, 7.5.3.4: Max_Payload_Size and Max_Read_Request_Size; 7.5.3.7: RCB.
+        const SIZES: [u32; 6] = [128, 256, 512, 1024, 2048, 4096];
+        self.one_of("link.mps_bytes", link.mps_bytes, &SIZES);
+        self.one_of("link.mrrs_bytes", link.mrrs_bytes, &SIZES);
+        self.one_of("link.rcb_bytes", link.rcb_bytes, &[64, 128]);
+        if let Some(bytes) = link.completion_bytes {
+            let possible = bytes > 0
+                && bytes <= link.mps_bytes
+                && bytes.checked_rem(link.rcb_bytes) == Some(0);
+            self.require(
+                possible,
+                "link.completion_bytes",
+                bytes,
+                format!(
+                    "must be a multiple of rcb_bytes ({}), and at most mps_bytes ({})",
+                    link.rcb_bytes, link.mps_bytes
+                ),
+            );
+        }
+        self.range(
+            "link.one_way_latency_ns",
+            link.one_way_latency_ns,
+            0,
+            MAX_LATENCY_NS,
+        );
+        self.range(
+            "link.root_complex_ns",
+            link.root_complex_ns,
+            0,
+            MAX_LATENCY_NS,
+        );
+        self.range("link.jitter_ns", link.jitter_ns, 0, MAX_LATENCY_NS);
+    }
+
+    fn host(&mut self, host: &Host) {
+        self.range("host.cpus", host.cpus.into(), 1, 64);
+        self.range("host.preempt_ns", host.preempt_ns, 0, 1_000_000_000);
+        self.costs(&host.costs);
+    }
+
+    fn costs(&mut self, costs: &Costs) {
+        for (name, cost) in costs.entries() {
+            let key = |part: &str| format!("host.costs.{name}.{part}");
+            // A rate of 0 would never end.
+            let least = if name.ends_with("_per_ns") {
+                f64::MIN_POSITIVE
+            } else {
+                0.0
+            };
+            let mut sound = true;
+            for (part, value) in [
+                ("value", cost.value),
+                ("low", cost.low),
+                ("high", cost.high),
+            ] {
+                if part != "value" && value.to_bits() == cost.value.to_bits() {
+                    continue; // Left out, or the same: said once.
+                }
+                let possible = (least..=MAX_COST_NS).contains(&value);
+                sound &= possible;
+                let allowed = if least > 0.0 {
+                    "must be above 0"
+                } else {
+                    "must be 0 or more"
+                };
+                self.require(
+                    possible,
+                    &key(part),
+                    value,
+                    format!("{allowed}, and at most {MAX_COST_NS:.0}"),
+                );
+            }
+            if sound {
+                let ordered = cost.low <= cost.value && cost.value <= cost.high;
+                let range = format!(
+                    "{} with low {} and high {}",
+                    cost.value, cost.low, cost.high
+                );
+                self.require(
+                    ordered,
+                    &key("value"),
+                    range,
+                    "must lie between low and high",
+                );
+            }
+        }
+    }
+
+    fn buffers(&mut self, buffers: &Buffers) {
+        self.range("buffers.count", buffers.count.into(), 1, 65_536);
+        self.range("buffers.bytes", buffers.bytes, 1, MAX_BUFFER_BYTES);
+        if buffers.bytes <= MAX_BUFFER_BYTES && buffers.count <= 65_536 {
+            let total = u64::from(buffers.count) * buffers.bytes;
+            self.require(
+                total <= MAX_TOTAL_BYTES,
+                "buffers.count",
+                buffers.count,
+                format!("count x bytes is {total}, and must be at most {MAX_TOTAL_BYTES}"),
+            );
+        }
+        self.range(
+            "buffers.first_byte_offset_bytes",
+            buffers.first_byte_offset_bytes.into(),
+            0,
+            4095,
+        );
+        let (files, wanted) = (buffers.layout_files.len(), buffers.count as usize);
+        if buffers.layout == LayoutKind::Files {
+            self.require(
+                files >= wanted,
+                "buffers.layout_files",
+                format!("{files} files"),
+                format!("must name a file for each of the {wanted} buffers"),
+            );
+        } else {
+            self.require(
+                files == 0,
+                "buffers.layout_files",
+                format!("{files} files"),
+                "is read only with layout = \"files\"; add that, or leave the files out",
+            );
+        }
+    }
+
+    fn burst(&mut self, burst: &Burst, buffer_bytes: u64) {
+        self.range("burst.transfers", burst.transfers.into(), 1, 4096);
+        self.require(
+            (1..=buffer_bytes).contains(&burst.length_bytes),
+            "burst.length_bytes",
+            burst.length_bytes,
+            format!("must be from 1 to the size of a buffer ({buffer_bytes})"),
+        );
+        self.require(
+            !burst.offsets_bytes.is_empty(),
+            "burst.offsets_bytes",
+            "[]",
+            "must hold at least one offset",
+        );
+        if burst.length_bytes <= buffer_bytes {
+            let last = buffer_bytes - burst.length_bytes;
+            for offset in &burst.offsets_bytes {
+                let allowed = format!("a transfer must end inside its buffer: at most {last}");
+                self.require(*offset <= last, "burst.offsets_bytes", offset, allowed);
+            }
+        }
+        self.range("burst.bursts", burst.bursts.into(), 1, 100_000);
+        for rate in &burst.frame_rate_hz {
+            self.rate("burst.frame_rate_hz", *rate);
+        }
+        if let Some(rate) = burst.deadline_hz {
+            self.rate("burst.deadline_hz", rate);
+        }
+    }
+
+    fn rate(&mut self, key: &str, hz: f64) {
+        let possible = hz > 0.0 && hz <= MAX_RATE_HZ;
+        self.require(
+            possible,
+            key,
+            hz,
+            format!("must be above 0 and at most {MAX_RATE_HZ:.0}"),
+        );
+    }
+
+    fn payload(&mut self, payload: &Payload) {
+        if let (Some(seed), Some(_)) = (payload.pattern_seed, &payload.file) {
+            self.require(
+                false,
+                "payload.pattern_seed",
+                seed,
+                "cannot be used with file; leave one of them out",
+            );
+        }
+    }
+
+    fn stream(&mut self, stream: &Stream) {
+        self.range(
+            "stream.c2h_valid_percent",
+            stream.c2h_valid_percent.into(),
+            1,
+            100,
+        );
+        self.range(
+            "stream.h2c_ready_percent",
+            stream.h2c_ready_percent.into(),
+            1,
+            100,
+        );
+    }
+
+    fn expectation(&mut self, strategy: Strategy, expect: &Expectation, s: &Scenario) {
+        let key = |part: &str| format!("expect.{strategy}.{part}");
+        self.require(
+            s.strategies.contains(&strategy),
+            &format!("expect.{strategy}"),
+            strategy,
+            "is not among strategies; add it there, or leave the expectation out",
+        );
+        for (part, value, most) in [
+            ("max_setup_ns", expect.max_setup_ns, f64::MAX),
+            ("max_setup_share", expect.max_setup_share, 1.0),
+            ("max_burst_ns", expect.max_burst_ns, f64::MAX),
+            ("min_efficiency", expect.min_efficiency, 1.0),
+            ("min_hidden_setup", expect.min_hidden_setup, 1.0),
+            ("max_mmio_writes", expect.max_mmio_writes, f64::MAX),
+            ("max_mmio_reads", expect.max_mmio_reads, f64::MAX),
+        ] {
+            if let Some(value) = value {
+                let allowed = if most == 1.0 {
+                    "must be from 0 to 1"
+                } else {
+                    "must be a number, 0 or more"
+                };
+                self.require((0.0..=most).contains(&value), &key(part), value, allowed);
+            }
+        }
+        if expect.max_setup_share.is_some() {
+            self.require(
+                s.strategies.contains(&Strategy::PerTransfer),
+                &key("max_setup_share"),
+                "given",
+                "compares with per-transfer, which is not among strategies; add it there",
+            );
+        }
+        if expect.max_missed_deadlines.is_some() {
+            let given = s.burst.deadline_hz.is_some();
+            self.require(
+                given,
+                &key("max_missed_deadlines"),
+                "given",
+                "needs burst.deadline_hz",
+            );
+        }
+    }
+}

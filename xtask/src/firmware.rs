@@ -1,0 +1,77 @@
+//! `cargo xtask firmware`.
+
+use crate::image::{Image, MEMORY_BYTES};
+use crate::process::{self, say};
+use crate::riscv::{self, TARGET};
+use crate::workspace::Workspace;
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::PathBuf;
+
+/// The binary's package.
+pub const PACKAGE: &str = "pinring-firmware-rv32";
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Folder for firmware.elf and firmware.hex [default: <target>/firmware]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// The files that were built.
+pub struct Firmware {
+    /// ELF file, with what defmt-decoder needs.
+    pub elf: PathBuf,
+    /// Words of the soft core's memory, for `$readmemh`.
+    pub words: PathBuf,
+}
+
+/// Builds the firmware and checks that it fits the soft core's memory.
+pub fn build(workspace: &Workspace, out: Option<&PathBuf>) -> Result<Firmware> {
+    let toolchain = riscv::provision()?;
+    say(&format!(
+        "building the firmware with {}",
+        toolchain.describe()
+    ));
+    // A folder of its own: another compiler's output must not displace the workspace's.
+    let target = workspace.target.join("rv32");
+    let mut command = toolchain.build();
+    command
+        .current_dir(&workspace.root)
+        .args(["--quiet", "--release", "--package", PACKAGE]);
+    command.arg("--target-dir").arg(&target);
+    if std::env::var_os("DEFMT_LOG").is_none() {
+        command.env("DEFMT_LOG", "info");
+    }
+    process::run(&mut command)?;
+
+    let built = target.join(TARGET).join("release").join(PACKAGE);
+    let elf = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
+    let image = Image::from_elf(&elf).with_context(|| workspace.show(&built))?;
+    let out = out
+        .cloned()
+        .unwrap_or_else(|| workspace.target.join("firmware"));
+    fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
+    let firmware = Firmware {
+        elf: out.join("firmware.elf"),
+        words: out.join("firmware.hex"),
+    };
+    for (path, contents) in [
+        (&firmware.elf, &elf[..]),
+        (&firmware.words, image.words().as_bytes()),
+    ] {
+        fs::write(path, contents).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    say(&format!(
+        "{}: {} bytes loaded, {} of {MEMORY_BYTES} bytes of memory used",
+        workspace.show(&firmware.words),
+        image.loaded,
+        image.occupied
+    ));
+    Ok(firmware)
+}
+
+/// Runs the command.
+pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    build(workspace, arguments.out.as_ref()).map(drop)
+}

