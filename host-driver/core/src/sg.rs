@@ -59,7 +59,7 @@ pub(crate) fn survey<P: Platform>(
                 number.trailing_zeros() as u8
             }
         };
-        shift = shift.min(aligned(pages.into()));
+        shift = shift.min(aligned(run.frame)).min(aligned(pages.into()));
         pages += run.pages;
         count += 1;
     }

@@ -149,6 +149,35 @@ proptest! {
 }
 
 #[test]
+fn hints_hold_in_tables_of_many_elements() {
+    let mock = Mock::new();
+    let mut device = start(&mock);
+    let queue = queue(&mock, &mut device, Direction::H2c);
+    // Three neighbours, then a gap: page-granular, and every group of the index holds many elements.
+    let frames: Vec<u64> = (0..2000).map(|page| 0x9_0001 + page + page / 3).collect();
+    let buffer = mock.lock_buffer(0, 2000 * 4096, &frames);
+    let region = register(&mut device, buffer, Tier::Bypass);
+    let table = device.region_info(region).unwrap().table.unwrap();
+    assert_eq!(
+        (table.format, table.elements),
+        (SgFormat::PageGranular, 667)
+    );
+    for page in 0..2000 {
+        device
+            .submit(queue, &[transfer(region, page * 4096 + 17, 1)])
+            .unwrap();
+        mock.run();
+        assert_eq!(
+            reap(&mut device, queue)[0].status,
+            Status::Ok,
+            "page {page}"
+        );
+        assert_eq!(mock.host_mut().device.hints.pop(), Some(page as u32 / 3));
+    }
+    close(&mock, device);
+}
+
+#[test]
 fn huge_pages_make_a_short_table() {
     let mock = Mock::new();
     let mut device = start(&mock);

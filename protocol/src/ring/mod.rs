@@ -3,8 +3,11 @@
 //! An index counts entries for ever, modulo 2^16. In a ring of 2^n entries its low n bits are the slot and bit n is the lap's
 //! parity. Head and tail differ by the occupancy, so a ring can be filled to its last entry.
 
+// The soft core has no atomic instructions, and no need of the host's side.
+#[cfg(target_has_atomic = "32")]
 mod host;
 
+#[cfg(target_has_atomic = "32")]
 pub use host::HostRing;
 
 use crate::limits::MAX_RING_LOG2;
