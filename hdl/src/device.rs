@@ -9,7 +9,7 @@ use crate::h2c_channel::H2cChannel;
 use crate::mailbox::{AdminUnit, CommandRouter, MessageArbiter};
 use crate::mmio::Bar0;
 use crate::scheduler::QueueScheduler;
-use crate::soft_core::SoftCore;
+use crate::soft_core::{EmitError, SoftCore, emit};
 use crate::tlp::{PostedMux, RecordArbiter, TransmitMux};
 use crate::widgets::Const;
 use rust_hdl::prelude::*;
@@ -149,6 +149,8 @@ pub struct Device<const HZ: usize> {
     pub list_asked: Signal<Out, Bit>,
     /// A list block has come in this cycle.
     pub list_here: Signal<Out, Bit>,
+    /// Work is left: a transfer, an admin command or an unread entry, or the firmware has not begun yet.
+    pub busy: Signal<Out, Bit>,
 
     bar0: Bar0<128, 16, 4>,
     core: SoftCore<HZ>,
@@ -168,6 +170,7 @@ pub struct Device<const HZ: usize> {
     transmit: TransmitMux<128>,
     drained: KeepCount<16, 5>,
     reset_all: DFF<Bit>,
+    alive: DFF<Bit>,
     timeout_cycles: Const<32, 12_500_000>,
 
     restart: Signal<Local, Bit>,
@@ -184,7 +187,7 @@ pub struct Device<const HZ: usize> {
 impl<const HZ: usize> Logic for Device<HZ> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, reset_all);
+        dff_setup!(self, clock, reset_all, alive);
         clock!(
             self, clock, bar0, core, router, messages, admin, scheduler, fetch, c2h_table, h2c_table, c2h, h2c, records,
             completion, posted, transmit
@@ -637,6 +640,28 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.mail_out.next = self.core.cmd_valid.val() & self.core.cmd_ready.val();
         self.list_asked.next =
             (self.fetch.req_valid.val() & self.fetch.req_ready.val()) & self.fetches.req_kind.val().get_bit(1);
+        if self.router.fw_valid.val() {
+            self.alive.d.next = true;
+        }
+        if self.restart.val() {
+            self.alive.d.next = false;
+        }
+        self.busy.next = (self.c2h_table.busy.val() | self.h2c_table.busy.val())
+            | ((!self.admin.free.val() | self.scheduler.waiting_entries.val()) | !self.alive.q.val());
         self.list_here.next = self.fetch.done_valid.val() & self.fetch.done_kind.val().get_bit(1);
     }
+}
+
+/// Frequency of the soft core's clock that the firmware is told, in Hz.
+pub const CORE_HZ: usize = 125_000_000;
+
+/// The device's Verilog, module `top`, with the processor (the text of VexRiscv_Lite.v) behind it.
+///
+/// # Errors
+/// See [`EmitError`].
+// Not generic, so that the gateware is compiled in this crate alone.
+pub fn verilog(processor: &str) -> Result<String, EmitError> {
+    let mut device = Device::<CORE_HZ>::default();
+    device.connect_all();
+    emit(&device, processor)
 }

@@ -71,6 +71,9 @@ pub struct QueueScheduler {
     /// First word.
     pub fetch_word: Signal<Out, Bits<8>>,
 
+    /// An entry may wait in some queue.
+    pub waiting_entries: Signal<Out, Bit>,
+
     state: DFF<SchedulerState>,
     queue: DFF<Bits<4>>,
     enabled: Flags,
@@ -206,6 +209,7 @@ impl Logic for QueueScheduler {
         self.next_head.next = false;
 
         self.pick.among.next = self.pending.q.val() & self.enabled.q.val();
+        self.waiting_entries.next = (self.pending.q.val() & self.enabled.q.val()).any();
         self.pick.start.next = self.queue.q.val() + 1;
         match self.state.q.val() {
             SchedulerState::Choose => {

@@ -1,6 +1,10 @@
-//! Under construction.
+//! Co-simulation: the real driver core, the real firmware and the emitted gateware on a modelled host and link.
 pub mod cpu;
+pub mod device;
 pub mod host;
 pub mod link;
+pub mod machine;
+pub mod platform;
 pub mod report;
+pub mod run;
 pub mod scenario;

@@ -13,7 +13,7 @@ pub const PACKAGE: &str = "pinring-firmware-rv32";
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Folder for firmware.elf and firmware.hex [default: <target>/firmware]
+    /// Folder for firmware.elf and firmware.hex [default: firmware in the target folder]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }

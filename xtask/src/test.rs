@@ -33,7 +33,23 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     if arguments.all {
         test.args(["--", "--include-ignored"]);
     }
-    process::run(environment(&mut test, &tools, &firmware))
+    process::run(environment(&mut test, &tools, &firmware))?;
+    if arguments.cargo.is_empty() {
+        process::run(&mut loom(workspace))?;
+    }
+    Ok(())
+}
+
+/// The host-side ring under loom, which needs the crate compiled with `--cfg loom`: in a folder of its own, so that the
+/// flag does not rebuild everything else.
+fn loom(workspace: &Workspace) -> Command {
+    let mut test = cargo();
+    test.current_dir(&workspace.root)
+        .env("RUSTFLAGS", "--cfg loom")
+        .args(["test", "--release", "--package", "pinring-protocol"])
+        .args(["--test", "loom", "--target-dir"])
+        .arg(workspace.target.join("loom"));
+    test
 }
 
 /// Tells a program where the tools and the firmware are.

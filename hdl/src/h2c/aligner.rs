@@ -108,8 +108,21 @@ impl<const W: usize, const B: usize, const L: usize> Logic for DrainAligner<W, B
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, pending, read_step, word_step, coarse_step, fine_step, word, from_word, keep, held, out_valid,
-            out_data, out_keep, out_mark
+            self,
+            clock,
+            pending,
+            read_step,
+            word_step,
+            coarse_step,
+            fine_step,
+            word,
+            from_word,
+            keep,
+            held,
+            out_valid,
+            out_data,
+            out_keep,
+            out_mark
         );
         self.coarse.clock.next = self.clock.val();
         self.fine.clock.next = self.clock.val();
@@ -202,5 +215,140 @@ impl<const W: usize, const B: usize, const L: usize> Logic for DrainAligner<W, B
             self.fine_step.d.next.beat = false;
             self.out_valid.d.next = false;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::h2c::test_bench::words;
+    use pinring_verilator::equivalence::{Error, Pair};
+    use pinring_verilator::ports;
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
+    use std::collections::VecDeque;
+
+    const B: usize = 16;
+
+    /// A step, and the word that comes with it in the next cycle.
+    #[derive(Clone, Default)]
+    struct Op {
+        word: Option<Vec<u8>>,
+        beat: bool,
+        last: bool,
+        bytes: usize,
+        turn: usize,
+    }
+
+    /// The steps of a packet whose first byte lies in lane `turn`.
+    fn steps(packet: &[u8], turn: usize) -> Vec<Op> {
+        let mut bytes = vec![0xaa; turn];
+        bytes.extend(packet);
+        let count = bytes.len().div_ceil(B);
+        bytes.resize(count * B, 0xbb);
+        let beats = packet.len().div_ceil(B);
+        let mut left = beats;
+        let mut ops = Vec::new();
+        for (index, word) in bytes.chunks(B).enumerate() {
+            let beat = index > 0 || turn == 0;
+            left -= usize::from(beat);
+            ops.push(Op {
+                word: Some(word.to_vec()),
+                beat,
+                last: beat && left == 0,
+                bytes: packet.len() % B,
+                turn,
+            });
+        }
+        if left == 1 {
+            ops.push(Op {
+                word: None,
+                beat: true,
+                last: true,
+                bytes: packet.len() % B,
+                turn,
+            });
+        }
+        ops
+    }
+
+    #[test]
+    fn packets_begin_in_lane_0() -> Result<(), Error> {
+        let mut dut = Pair::new(
+            DrainAligner::<128, 16, 4>::default(),
+            ports!(DrainAligner<128, 16, 4> {
+                clock: clock;
+                in reset, op_word, op_beat, op_last, op_error, op_empty, op_bytes, op_turn, op_tdest, read_data, tready;
+                out room, tvalid, tdata, tkeep, tlast, tdest, tuser, last_accepted
+            }),
+        )?;
+        let mut random = StdRng::seed_from_u64(5);
+        let packets: Vec<Vec<u8>> = (0..300)
+            .map(|_| {
+                let len = random.random_range(1..150);
+                (0..len).map(|_| random.random()).collect()
+            })
+            .collect();
+        let mut ops: VecDeque<_> = packets
+            .iter()
+            .enumerate()
+            .flat_map(|(index, packet)| {
+                steps(packet, index % B)
+                    .into_iter()
+                    .map(move |op| (index as u64, op))
+            })
+            .collect();
+        let mut word = vec![0; B];
+        let (mut received, mut at, mut full) = (0, Vec::new(), 0);
+        for cycle in 0..20_000 {
+            // At times the stream stands still, so that the queue fills up.
+            let ready = cycle / 100 % 4 != 0 && random.random_bool(0.8);
+            dut.set("tready", ready)?;
+            dut.set_wide("read_data", &words(&word))?;
+            full += u32::from(!dut.is("room")?);
+            let op = match dut.is("room")? && random.random_bool(0.9) {
+                true => ops.pop_front(),
+                false => None,
+            };
+            let (tdest, op) = op.unwrap_or_default();
+            dut.set("op_word", op.word.is_some())?;
+            dut.set("op_beat", op.beat)?;
+            dut.set("op_last", op.last)?;
+            dut.set("op_error", op.last && tdest % 3 == 0)?;
+            dut.set("op_bytes", if op.last { op.bytes as u64 } else { 0 })?;
+            dut.set("op_turn", op.turn as u64)?;
+            dut.set("op_tdest", tdest)?;
+            if ready && dut.is("tvalid")? {
+                let count = dut.get("tkeep")?.trailing_ones() as usize;
+                assert_eq!(dut.get("tkeep")?, (1u64 << count) - 1);
+                let data: Vec<u8> = dut
+                    .get_wide("tdata")?
+                    .iter()
+                    .flat_map(|word| word.to_le_bytes())
+                    .collect();
+                at.extend(&data[..count]);
+                assert!(data[count..].iter().all(|byte| *byte == 0));
+                let last = at.len() == packets[received].len();
+                assert!(packets[received].starts_with(&at), "packet {received}");
+                assert_eq!((dut.is("tlast")?, dut.is("last_accepted")?), (last, last));
+                assert_eq!(
+                    (dut.get("tdest")?, dut.is("tuser")?),
+                    (received as u64, last && received % 3 == 0)
+                );
+                if last {
+                    at.clear();
+                    received += 1;
+                }
+            } else {
+                assert!(!dut.is("last_accepted")?);
+            }
+            word = op.word.unwrap_or_else(|| vec![0xcc; B]);
+            dut.step()?;
+            if received == packets.len() {
+                break;
+            }
+        }
+        assert_eq!(received, packets.len());
+        assert!(full > 10, "the queue was never full");
+        Ok(())
     }
 }

@@ -185,7 +185,8 @@ impl<const W: usize, const B: usize, const L: usize> Logic for H2cEngine<W, B, L
         self.frontier.timeout.next = self.timeout.val();
         self.landed_valid.next = self.frontier.landed_valid.val();
         self.landed_ctx.next = self.frontier.landed_ctx.val();
-        self.quiet_valid.next = self.frontier.landed_valid.val() & self.frontier.landed_aborted.val();
+        self.quiet_valid.next =
+            self.frontier.landed_valid.val() & self.frontier.landed_aborted.val();
         self.quiet_ctx.next = self.frontier.landed_ctx.val();
 
         // The RAM to the stream.

@@ -27,7 +27,8 @@ impl<const W: usize, const S: usize> Logic for RotateLanes<W, S> {
     fn update(&mut self) {
         if self.clock.pos_edge() {
             let (data, shift) = (self.data_in.val(), Self::shift(self.turn.val().index()));
-            self.data_out.next = Bits::Long(std::array::from_fn(|bit| data.get_bit((bit + shift) % W)).into());
+            self.data_out.next =
+                Bits::Long(std::array::from_fn(|bit| data.get_bit((bit + shift) % W)).into());
         }
     }
     fn connect(&mut self) {
@@ -69,7 +70,11 @@ impl<const W: usize, const B: usize> Logic for SelectLanes<W, B> {
         let (chosen, other) = (self.chosen.val(), self.other.val());
         let (select, keep) = (self.select.val(), self.keep.val());
         let merged = std::array::from_fn(|bit| {
-            let source = if select.get_bit(bit / 8) { &chosen } else { &other };
+            let source = if select.get_bit(bit / 8) {
+                &chosen
+            } else {
+                &other
+            };
             keep.get_bit(bit / 8) && source.get_bit(bit)
         });
         self.data_out.next = Bits::Long(merged.into());
@@ -142,8 +147,12 @@ mod tests {
         )?;
         let mut random = StdRng::seed_from_u64(2);
         for _ in 0..100 {
-            let [chosen, other] = [(); 2].map(|()| (0..16).map(|_| random.random()).collect::<Vec<_>>());
-            let (select, keep) = (random.random_range(0u64..1 << 16), random.random_range(0u64..1 << 16));
+            let [chosen, other] =
+                [(); 2].map(|()| (0..16).map(|_| random.random()).collect::<Vec<_>>());
+            let (select, keep) = (
+                random.random_range(0u64..1 << 16),
+                random.random_range(0u64..1 << 16),
+            );
             dut.set_wide("chosen", &words(&chosen))?;
             dut.set_wide("other", &words(&other))?;
             dut.set("select", select)?;

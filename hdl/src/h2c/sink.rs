@@ -152,9 +152,9 @@ impl<const W: usize, const B: usize> Logic for CompletionSink<W, B> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, waits, fresh, failed, owed, stray, a_valid, a_sop, a_eop, a_data, a_slot, a_count, a_left, a_final,
-            a_wrong, a_lower, a_status, a_poisoned, in_tlp, t_slot, t_position, t_live, t_good, t_ends, t_owes, w_enable,
-            w_slot, w_position, w_data
+            self, clock, waits, fresh, failed, owed, stray, a_valid, a_sop, a_eop, a_data, a_slot,
+            a_count, a_left, a_final, a_wrong, a_lower, a_status, a_poisoned, in_tlp, t_slot,
+            t_position, t_live, t_good, t_ends, t_owes, w_enable, w_slot, w_position, w_data
         );
         self.wanted.clock.next = self.clock.val();
         self.missing.clock.next = self.clock.val();
@@ -185,16 +185,20 @@ impl<const W: usize, const B: usize> Logic for CompletionSink<W, B> {
         if self.first.val() {
             self.slot.next = self.a_slot.q.val();
         }
-        self.wanted.read_address.next = self.slot.val();
-        self.missing.read_address.next = self.slot.val();
+        self.wanted.read_address.next = self.a_slot.q.val();
+        self.missing.read_address.next = self.a_slot.q.val();
         self.expected.next = self.missing.read_data.val();
-        if self.fresh.q.val().get_bit(self.slot.val().index()) {
+        if self.fresh.q.val().get_bit(self.a_slot.q.val().index()) {
             self.expected.next = self.wanted.read_data.val().len;
         }
-        self.start.next = self.wanted.read_data.val().end - bit_cast::<10, 13>(self.a_count.q.val());
-        self.fits.next = ((self.a_count.q.val() == bit_cast::<13, 10>(self.expected.val())) & !self.a_wrong.q.val())
+        self.start.next =
+            self.wanted.read_data.val().end - bit_cast::<10, 13>(self.a_count.q.val());
+        self.fits.next = ((self.a_count.q.val() == bit_cast::<13, 10>(self.expected.val()))
+            & !self.a_wrong.q.val())
             & (self.a_lower.q.val() == self.start.val().get_bits::<7>(0));
-        if !self.fresh.q.val().get_bit(self.slot.val().index()) & self.a_lower.q.val().get_bits::<6>(0).any() {
+        if !self.fresh.q.val().get_bit(self.a_slot.q.val().index())
+            & self.a_lower.q.val().get_bits::<6>(0).any()
+        {
             self.fits.next = false;
         }
         self.success.next = self.a_status.q.val() == 0;
@@ -335,5 +339,311 @@ impl<const W: usize, const B: usize> Logic for CompletionSink<W, B> {
             self.t_live.d.next = false;
             self.w_enable.d.next = false;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::h2c::test_bench::words;
+    use pinring_verilator::equivalence::{Error, Pair};
+    use pinring_verilator::ports;
+
+    type Dut = Pair<CompletionSink<128, 16>>;
+
+    fn dut() -> Result<Dut, Error> {
+        Pair::new(
+            CompletionSink::default(),
+            ports!(CompletionSink<128, 16> {
+                clock: clock;
+                in reset, cpl_valid, cpl_sop, cpl_eop, cpl_data, cpl_tag, cpl_len, cpl_byte_count, cpl_lower_addr, cpl_status,
+                    cpl_poisoned, slot_valid, slot_index, slot_position, slot_len, expire, expire_slot, look_slot;
+                out write_enable, write_slot, write_position, write_data, open, quarantined, look_status, unexpected
+            }),
+        )
+    }
+
+    fn allocate(dut: &mut Dut, slot: u64, position: u64, len: u64) -> Result<(), Error> {
+        dut.set("slot_valid", true)?;
+        dut.set("slot_index", slot)?;
+        dut.set("slot_position", position)?;
+        dut.set("slot_len", len)?;
+        dut.step()?;
+        dut.set("slot_valid", false)
+    }
+
+    /// Header of a completion; its beats hold their number.
+    #[derive(Clone, Copy)]
+    struct Completion {
+        tag: u64,
+        lower: u64,
+        len: u64,
+        byte_count: u64,
+        status: u64,
+        poisoned: bool,
+    }
+
+    const GOOD: Completion = Completion {
+        tag: 5,
+        lower: 0x34,
+        len: 3,
+        byte_count: 140,
+        status: 0,
+        poisoned: false,
+    };
+
+    /// Sends `completion` and gives the byte positions that were written, and whether it was unexpected.
+    fn send(dut: &mut Dut, completion: Completion) -> Result<(Vec<u64>, bool), Error> {
+        let beats = if completion.status == 0 {
+            (completion.lower % 16 + 4 * completion.len)
+                .div_ceil(16)
+                .max(1)
+        } else {
+            1
+        };
+        let (mut written, mut unexpected) = (Vec::new(), false);
+        for cycle in 0..beats + 4 {
+            dut.set("cpl_valid", cycle < beats)?;
+            dut.set("cpl_sop", cycle == 0)?;
+            dut.set("cpl_eop", cycle + 1 == beats)?;
+            dut.set_wide("cpl_data", &words(&[cycle as u8; 16]))?;
+            dut.set("cpl_tag", completion.tag)?;
+            dut.set("cpl_len", completion.len)?;
+            dut.set("cpl_byte_count", completion.byte_count)?;
+            dut.set("cpl_lower_addr", completion.lower)?;
+            dut.set("cpl_status", completion.status)?;
+            dut.set("cpl_poisoned", completion.poisoned)?;
+            if dut.is("write_enable")? {
+                assert_eq!(dut.get("write_slot")?, completion.tag);
+                assert_eq!(dut.get_wide("write_data")?[0] & 0xff, written.len() as u32);
+                written.push(dut.get("write_position")? & !15);
+            }
+            unexpected |= dut.is("unexpected")?;
+            dut.step()?;
+        }
+        Ok((written, unexpected))
+    }
+
+    fn state(dut: &mut Dut, slot: u64) -> Result<(bool, bool, u64), Error> {
+        dut.set("look_slot", slot)?;
+        Ok((
+            dut.get("open")? >> slot & 1 == 1,
+            dut.get("quarantined")? >> slot & 1 == 1,
+            dut.get("look_status")?,
+        ))
+    }
+
+    #[test]
+    fn pieces_in_order_fill_a_slot() -> Result<(), Error> {
+        let mut dut = dut()?;
+        allocate(&mut dut, 5, 0x134, 140)?;
+        allocate(&mut dut, 6, 0, 0)?;
+        assert_eq!(dut.get("open")?, 1 << 5);
+        assert_eq!(send(&mut dut, GOOD)?, (vec![0x130], false));
+        assert_eq!(state(&mut dut, 5)?, (true, false, 0));
+        let second = Completion {
+            lower: 0x40,
+            len: 16,
+            byte_count: 128,
+            ..GOOD
+        };
+        assert_eq!(
+            send(&mut dut, second)?,
+            (vec![0x140, 0x150, 0x160, 0x170], false)
+        );
+        let third = Completion {
+            lower: 0,
+            byte_count: 64,
+            ..second
+        };
+        assert_eq!(
+            send(&mut dut, third)?,
+            (vec![0x180, 0x190, 0x1a0, 0x1b0], false)
+        );
+        assert_eq!(state(&mut dut, 5)?, (false, false, 0));
+        // Once more is once too often.
+        assert_eq!(send(&mut dut, third)?, (vec![], true));
+        // Tags of others are not even unexpected.
+        assert_eq!(
+            send(&mut dut, Completion { tag: 37, ..GOOD })?,
+            (vec![], false)
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn each_fault_has_its_status() -> Result<(), Error> {
+        let mut dut = dut()?;
+        let malformed = Status::ReadMalformed as u64;
+        for (completion, status) in [
+            (
+                Completion { status: 1, ..GOOD },
+                Status::ReadUnsupported as u64,
+            ),
+            (
+                Completion { status: 5, ..GOOD },
+                Status::ReadUnsupported as u64,
+            ),
+            (Completion { status: 4, ..GOOD }, Status::ReadAborted as u64),
+            (Completion { status: 2, ..GOOD }, malformed),
+            (
+                Completion {
+                    byte_count: 139,
+                    ..GOOD
+                },
+                malformed,
+            ),
+            (
+                Completion {
+                    byte_count: 4096,
+                    ..GOOD
+                },
+                malformed,
+            ),
+            (
+                Completion {
+                    lower: 0x35,
+                    ..GOOD
+                },
+                malformed,
+            ),
+            (
+                Completion {
+                    lower: 0x74,
+                    ..GOOD
+                },
+                malformed,
+            ),
+            (Completion { len: 36, ..GOOD }, malformed),
+            (Completion { len: 0, ..GOOD }, malformed),
+        ] {
+            allocate(&mut dut, 5, 0x134, 140)?;
+            assert_eq!(send(&mut dut, completion)?, (vec![], false));
+            let owed = status == malformed && completion.status == 0;
+            assert_eq!(state(&mut dut, 5)?, (false, owed, status));
+            // What was still on its way never writes; the last of it frees the tag.
+            assert_eq!(
+                send(
+                    &mut dut,
+                    Completion {
+                        byte_count: 40,
+                        ..GOOD
+                    }
+                )?,
+                (vec![], true)
+            );
+            assert_eq!(state(&mut dut, 5)?, (false, owed, status));
+            assert_eq!(
+                send(
+                    &mut dut,
+                    Completion {
+                        byte_count: 12,
+                        ..GOOD
+                    }
+                )?,
+                (vec![], true)
+            );
+            assert_eq!(state(&mut dut, 5)?, (false, false, status));
+        }
+        // Up to 3 bytes behind the last are padding of its DW.
+        allocate(&mut dut, 5, 0x134, 137)?;
+        assert_eq!(
+            send(
+                &mut dut,
+                Completion {
+                    len: 35,
+                    byte_count: 137,
+                    ..GOOD
+                }
+            )?
+            .0
+            .len(),
+            9
+        );
+        assert_eq!(state(&mut dut, 5)?, (false, false, 0));
+        Ok(())
+    }
+
+    #[test]
+    fn a_later_piece_begins_at_a_boundary() -> Result<(), Error> {
+        let mut dut = dut()?;
+        allocate(&mut dut, 5, 0x134, 140)?;
+        assert_eq!(
+            send(&mut dut, Completion { len: 1, ..GOOD })?,
+            (vec![0x130], false)
+        );
+        let inside = Completion {
+            lower: 0x38,
+            len: 34,
+            byte_count: 136,
+            ..GOOD
+        };
+        assert_eq!(send(&mut dut, inside)?, (vec![], false));
+        assert_eq!(
+            state(&mut dut, 5)?,
+            (false, true, Status::ReadMalformed as u64)
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn poison_is_counted_until_all_has_come() -> Result<(), Error> {
+        let mut dut = dut()?;
+        allocate(&mut dut, 5, 0x134, 140)?;
+        assert_eq!(
+            send(
+                &mut dut,
+                Completion {
+                    poisoned: true,
+                    ..GOOD
+                }
+            )?,
+            (vec![], false)
+        );
+        assert_eq!(
+            state(&mut dut, 5)?,
+            (true, false, Status::ReadPoisoned as u64)
+        );
+        send(
+            &mut dut,
+            Completion {
+                lower: 0x40,
+                len: 32,
+                byte_count: 128,
+                ..GOOD
+            },
+        )?;
+        assert_eq!(
+            state(&mut dut, 5)?,
+            (false, false, Status::ReadPoisoned as u64)
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn an_expired_slot_leaves_its_tag_quarantined() -> Result<(), Error> {
+        let mut dut = dut()?;
+        allocate(&mut dut, 5, 0x134, 140)?;
+        dut.set("expire_slot", 5)?;
+        dut.set("expire", true)?;
+        dut.step()?;
+        dut.set("expire", false)?;
+        assert_eq!(
+            state(&mut dut, 5)?,
+            (false, true, Status::ReadTimeout as u64)
+        );
+        assert_eq!(
+            send(&mut dut, Completion { len: 35, ..GOOD })?,
+            (vec![], true)
+        );
+        assert_eq!(
+            state(&mut dut, 5)?,
+            (false, false, Status::ReadTimeout as u64)
+        );
+        // A slot that is not open does not expire.
+        dut.set("expire", true)?;
+        dut.step()?;
+        assert!(!state(&mut dut, 5)?.1);
+        Ok(())
     }
 }

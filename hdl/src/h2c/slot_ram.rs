@@ -51,7 +51,8 @@ impl<const W: usize, const L: usize> Default for SlotRam<W, L> {
 impl<const W: usize, const L: usize> Logic for SlotRam<W, L> {
     fn update(&mut self) {
         if self.clock.pos_edge() {
-            self.read_data.next = self._words[Self::index(self.read_slot.val(), self.read_position.val())];
+            self.read_data.next =
+                self._words[Self::index(self.read_slot.val(), self.read_position.val())];
             if self.write_enable.val() {
                 let index = Self::index(self.write_slot.val(), self.write_position.val());
                 self._words[index] = self.write_data.val();
@@ -101,7 +102,10 @@ mod tests {
         let mut random = StdRng::seed_from_u64(1);
         let mut model = vec![vec![0; 16]; 1024];
         for _ in 0..4000 {
-            let (write, read) = (random.random_range(0u64..1 << 14), random.random_range(0u64..1 << 14));
+            let (write, read) = (
+                random.random_range(0u64..1 << 14),
+                random.random_range(0u64..1 << 14),
+            );
             let data: Vec<u8> = (0..16).map(|_| random.random()).collect();
             let enable = random.random_bool(0.7);
             dut.set("write_slot", write >> 9)?;
@@ -111,7 +115,10 @@ mod tests {
             dut.set("read_slot", read >> 9)?;
             dut.set("read_position", read & 511)?;
             dut.step()?;
-            assert_eq!(dut.get_wide("read_data")?, words(&model[read as usize >> 4]));
+            assert_eq!(
+                dut.get_wide("read_data")?,
+                words(&model[read as usize >> 4])
+            );
             if enable {
                 model[write as usize >> 4] = data;
             }

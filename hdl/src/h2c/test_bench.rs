@@ -4,7 +4,12 @@
 pub fn words(bytes: &[u8]) -> Vec<u32> {
     bytes
         .chunks(4)
-        .map(|chunk| chunk.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte)))
+        .map(|chunk| {
+            chunk
+                .iter()
+                .rev()
+                .fold(0, |word, byte| word << 8 | u32::from(*byte))
+        })
         .collect()
 }
 

@@ -202,6 +202,11 @@ impl Link {
         Ok(&self.ports)
     }
 
+    /// Whether a beat on the transmit pins is taken in this cycle.
+    pub fn transmit_ready(&self) -> bool {
+        self.ports.tx_ready
+    }
+
     /// Ends the device cycle: what the device's outputs show just before the clock edge.
     pub fn end_cycle(
         &mut self,

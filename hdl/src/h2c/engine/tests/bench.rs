@@ -41,7 +41,7 @@ pub struct Transfer {
     pub ctx: u64,
     pub tdest: u64,
     pub chunks: Vec<Chunk>,
-    /// Its terminal chunk is offered only when a data chunk in its place has found no slot for long.
+    /// Its terminal chunk is offered only after a data chunk in its place has found no slot for long.
     pub patient: bool,
 }
 
@@ -54,27 +54,48 @@ impl Transfer {
         while at < end {
             let next = end.min((at / max + 1) * max);
             let chunk = page + at % 4096;
-            chunks.push(Chunk { addr: chunk, len: next - at, last: next == end, status: Status::Ok, fault: Fault::None });
+            chunks.push(Chunk {
+                addr: chunk,
+                len: next - at,
+                last: next == end,
+                status: Status::Ok,
+                fault: Fault::None,
+            });
             at = next;
             if at % 4096 == 0 {
                 page = random.random::<u64>() & !4095;
             }
         }
-        Self { ctx: random.random_range(0..16), tdest: random.random_range(0..1 << 16), chunks, patient: false }
+        Self {
+            ctx: random.random_range(0..16),
+            tdest: random.random_range(0..1 << 16),
+            chunks,
+            patient: false,
+        }
     }
 
-    /// Keeps the first `count` chunks; a terminal chunk with `status` follows.
+    /// Keeps the first `count` chunks, not all; a terminal chunk with `status` follows.
     pub fn end_early(&mut self, count: usize, status: Status) {
         self.chunks.truncate(count);
         self.chunks.iter_mut().for_each(|chunk| chunk.last = false);
-        self.chunks.push(Chunk { addr: 0xdead, len: 0, last: true, status, fault: Fault::None });
+        self.chunks.push(Chunk {
+            addr: 0xdead,
+            len: 0,
+            last: true,
+            status,
+            fault: Fault::None,
+        });
     }
 
     /// Status, bytes, and whether there is a packet at all.
     fn outcome(&self) -> (Status, Vec<u8>, bool) {
         let mut bytes = Vec::new();
         for chunk in &self.chunks {
-            let status = if chunk.len == 0 { chunk.status } else { chunk.fault.status() };
+            let status = if chunk.len == 0 {
+                chunk.status
+            } else {
+                chunk.fault.status()
+            };
             if status != Status::Ok {
                 return (status, bytes, self.chunks[0].len != 0);
             }
@@ -84,7 +105,9 @@ impl Transfer {
     }
 
     fn aborted(&self) -> bool {
-        self.chunks.iter().any(|chunk| chunk.status == Status::Aborted)
+        self.chunks
+            .iter()
+            .any(|chunk| chunk.status == Status::Aborted)
     }
 }
 
@@ -99,10 +122,31 @@ pub struct Rates {
 }
 
 impl Rates {
-    pub const FULL: Self = Self { chunk: 1.0, read: 1.0, completion: 1.0, stream: 1.0, done: 1.0 };
-    pub const SLOW_STREAM: Self = Self { chunk: 0.9, read: 0.9, completion: 0.9, stream: 0.4, done: 0.05 };
-    pub const SLOW_HOST: Self = Self { chunk: 0.3, read: 0.3, completion: 0.5, stream: 0.9, done: 0.5 };
-    pub const STUCK_STREAM: Self = Self { stream: 0.0, ..Self::FULL };
+    pub const FULL: Self = Self {
+        chunk: 1.0,
+        read: 1.0,
+        completion: 1.0,
+        stream: 1.0,
+        done: 1.0,
+    };
+    pub const SLOW_STREAM: Self = Self {
+        chunk: 0.9,
+        read: 0.9,
+        completion: 0.9,
+        stream: 0.4,
+        done: 0.05,
+    };
+    pub const SLOW_HOST: Self = Self {
+        chunk: 0.3,
+        read: 0.3,
+        completion: 0.5,
+        stream: 0.9,
+        done: 0.5,
+    };
+    pub const STUCK_STREAM: Self = Self {
+        stream: 0.0,
+        ..Self::FULL
+    };
 }
 
 pub struct Bench<'a, const W: usize, const B: usize, const L: usize> {
@@ -141,7 +185,13 @@ impl<'a, const W: usize, const B: usize, const L: usize> Bench<'a, W, B, L> {
         rates: Rates,
         rcb: u64,
     ) -> Result<Self> {
-        for input in ["chunk_valid", "rd_ready", "cpl_valid", "tready", "done_ready"] {
+        for input in [
+            "chunk_valid",
+            "rd_ready",
+            "cpl_valid",
+            "tready",
+            "done_ready",
+        ] {
             dut.set(input, false)?;
         }
         dut.set("timeout", 0)?;
@@ -194,17 +244,28 @@ impl<'a, const W: usize, const B: usize, const L: usize> Bench<'a, W, B, L> {
         for _ in 0..20 {
             self.cycle()?;
         }
-        let aborted = self.transfers.iter().filter(|transfer| transfer.aborted()).count();
+        let aborted = self
+            .transfers
+            .iter()
+            .filter(|transfer| transfer.aborted())
+            .count();
         assert_eq!((self.landed, self.quiet), (self.transfers.len(), aborted));
         assert_eq!(self.unexpected, self.completer.strays);
         assert_eq!(self.streaming, self.transfers.len(), "packets missing");
-        assert_eq!((self.dut.get("quarantined")?, self.dut.is("reads_outstanding")?), (0, false));
+        assert_eq!(
+            (
+                self.dut.get("quarantined")?,
+                self.dut.is("reads_outstanding")?
+            ),
+            (0, false)
+        );
         Ok(())
     }
 
     /// Cycles from the first beat taken to the last, both included.
     pub fn window(&self) -> u64 {
-        self.first_beat.map_or(0, |first| self.last_beat - first + 1)
+        self.first_beat
+            .map_or(0, |first| self.last_beat - first + 1)
     }
 
     pub fn cycle(&mut self) -> Result<()> {
@@ -232,7 +293,11 @@ impl<'a, const W: usize, const B: usize, const L: usize> Bench<'a, W, B, L> {
         if self.dut.is("landed_valid")? {
             let transfer = &self.transfers[self.landed];
             assert_eq!(self.dut.get("landed_ctx")?, transfer.ctx);
-            assert_eq!(self.completer.in_flight.get(&self.landed), None, "landed with reads in flight");
+            assert_eq!(
+                self.completer.in_flight.get(&self.landed),
+                None,
+                "landed with reads in flight"
+            );
             assert_eq!(self.dut.is("quiet_valid")?, transfer.aborted());
             assert_eq!(self.dut.get("quiet_ctx")?, transfer.ctx);
             self.landed += 1;
@@ -242,23 +307,37 @@ impl<'a, const W: usize, const B: usize, const L: usize> Bench<'a, W, B, L> {
         }
         self.unexpected += u64::from(self.dut.is("unexpected")?);
         let idle = self.dut.is("idle_strobe")?;
-        assert!(!idle || self.rates.chunk < 1.0, "idle although chunks are always offered");
+        assert!(
+            !idle || self.rates.chunk < 1.0,
+            "idle although chunks are always offered"
+        );
         self.dut.step()?;
         self.cycles += 1;
         Ok(())
     }
 
     fn offer_chunk(&mut self) -> Result<Option<Chunk>> {
-        if self.offered.is_none() && self.next.0 < self.transfers.len() && self.random.random_bool(self.rates.chunk) {
+        if self.offered.is_none()
+            && self.next.0 < self.transfers.len()
+            && self.random.random_bool(self.rates.chunk)
+        {
             self.offered = Some(0);
         }
         self.dut.set("chunk_valid", self.offered.is_some())?;
-        let Some(age) = &mut self.offered else { return Ok(None) };
+        let Some(age) = &mut self.offered else {
+            return Ok(None);
+        };
         *age += 1;
         let transfer = &self.transfers[self.next.0];
         let mut chunk = transfer.chunks[self.next.1].clone();
         if transfer.patient && chunk.len == 0 && *age < 2000 {
-            chunk = Chunk { len: 512, addr: 0, status: Status::Ok, last: false, fault: Fault::None };
+            chunk = Chunk {
+                len: 512,
+                addr: 0,
+                status: Status::Ok,
+                last: false,
+                fault: Fault::None,
+            };
         }
         self.dut.set("chunk_addr", chunk.addr)?;
         self.dut.set("chunk_len", chunk.len)?;
@@ -273,6 +352,11 @@ impl<'a, const W: usize, const B: usize, const L: usize> Bench<'a, W, B, L> {
         if !self.dut.is("chunk_ready")? {
             return Ok(());
         }
+        let transfer = &self.transfers[self.next.0];
+        assert_eq!(
+            chunk.len, transfer.chunks[self.next.1].len,
+            "a data chunk got the last slot"
+        );
         self.offered = None;
         if chunk.len != 0 {
             self.to_read.push_back((self.next.0, chunk));
@@ -285,20 +369,39 @@ impl<'a, const W: usize, const B: usize, const L: usize> Bench<'a, W, B, L> {
     }
 
     fn check_read(&mut self) -> Result<()> {
-        let (transfer, chunk) = self.to_read.pop_front().expect("a read that no chunk asked for");
+        let (transfer, chunk) = self
+            .to_read
+            .pop_front()
+            .expect("a read that no chunk asked for");
         let tag = self.dut.get("rd_tag")?;
         assert!(tag < 32 && !self.completer.late.contains(&tag), "tag {tag}");
-        assert!(self.completer.reads.iter().all(|read| read.tag != tag), "tag {tag} is in use");
+        assert!(
+            self.completer.reads.iter().all(|read| read.tag != tag),
+            "tag {tag} is in use"
+        );
         let first = chunk.addr & !3;
         let dwords = (chunk.addr + chunk.len - first).div_ceil(4);
         assert_eq!(self.dut.get("rd_addr")?, first);
         assert_eq!(self.dut.get("rd_len")?, dwords);
         let enables = |dword: u64| {
-            (0..4).filter(|byte| (chunk.addr..chunk.addr + chunk.len).contains(&(first + 4 * dword + byte))).fold(0, |be, byte| be | 1 << byte)
+            (0..4)
+                .filter(|byte| {
+                    (chunk.addr..chunk.addr + chunk.len).contains(&(first + 4 * dword + byte))
+                })
+                .fold(0, |be, byte| be | 1 << byte)
         };
         assert_eq!(self.dut.get("rd_first_be")?, enables(0));
-        assert_eq!(self.dut.get("rd_last_be")?, if dwords == 1 { 0 } else { enables(dwords - 1) });
-        self.completer.accept(Read { tag, addr: chunk.addr, left: chunk.len, fault: chunk.fault, transfer });
+        assert_eq!(
+            self.dut.get("rd_last_be")?,
+            if dwords == 1 { 0 } else { enables(dwords - 1) }
+        );
+        self.completer.accept(Read {
+            tag,
+            addr: chunk.addr,
+            left: chunk.len,
+            fault: chunk.fault,
+            transfer,
+        });
         Ok(())
     }
 
@@ -320,7 +423,11 @@ impl<'a, const W: usize, const B: usize, const L: usize> Bench<'a, W, B, L> {
         self.dut.set("cpl_status", beat.status)?;
         self.dut.set("cpl_poisoned", beat.poisoned)?;
         if let Some(transfer) = beat.ends {
-            let in_flight = self.completer.in_flight.get_mut(&transfer).expect("a read of the transfer");
+            let in_flight = self
+                .completer
+                .in_flight
+                .get_mut(&transfer)
+                .expect("a read of the transfer");
             *in_flight -= 1;
             if *in_flight == 0 {
                 self.completer.in_flight.remove(&transfer);
@@ -341,15 +448,33 @@ impl<'a, const W: usize, const B: usize, const L: usize> Bench<'a, W, B, L> {
         assert_eq!(keep.count_ones() as usize, count, "gap in TKEEP {keep:#x}");
         assert!(last || count == B, "TKEEP {keep:#x} without TLAST");
         assert_eq!(self.dut.get("tdest")?, transfer.tdest);
-        let data: Vec<u8> = self.dut.get_wide("tdata")?.iter().flat_map(|word| word.to_le_bytes()).collect();
-        assert!(data[count..].iter().all(|byte| *byte == 0), "data in lanes without TKEEP");
+        let data: Vec<u8> = self
+            .dut
+            .get_wide("tdata")?
+            .iter()
+            .flat_map(|word| word.to_le_bytes())
+            .collect();
+        assert!(
+            data[count..].iter().all(|byte| *byte == 0),
+            "data in lanes without TKEEP"
+        );
         self.packet.extend(&data[..count]);
         let at = self.packet.len() - count;
-        assert_eq!(self.packet.get(at..), expected.get(at..at + count), "transfer {} {transfer:?} byte {at}", self.streaming);
+        assert_eq!(
+            self.packet.get(at..),
+            expected.get(at..at + count),
+            "transfer {} {transfer:?} byte {at}",
+            self.streaming
+        );
         assert!(count > 0 || status != Status::Ok, "empty beat");
         assert_eq!(self.dut.is("tuser")?, last && status != Status::Ok);
         if last {
-            assert_eq!(self.packet.len(), expected.len(), "transfer {} {transfer:?}", self.streaming);
+            assert_eq!(
+                self.packet.len(),
+                expected.len(),
+                "transfer {} {transfer:?}",
+                self.streaming
+            );
             self.packet.clear();
             self.streaming += 1;
             self.skip_silent();
@@ -359,7 +484,11 @@ impl<'a, const W: usize, const B: usize, const L: usize> Bench<'a, W, B, L> {
 
     /// Passes transfers without a packet.
     fn skip_silent(&mut self) {
-        while self.transfers.get(self.streaming).is_some_and(|transfer| !transfer.outcome().2) {
+        while self
+            .transfers
+            .get(self.streaming)
+            .is_some_and(|transfer| !transfer.outcome().2)
+        {
             self.streaming += 1;
         }
     }
@@ -369,8 +498,15 @@ impl<'a, const W: usize, const B: usize, const L: usize> Bench<'a, W, B, L> {
         let transfer = &self.transfers[self.dones];
         let (status, bytes, _) = transfer.outcome();
         let context = format!("transfer {} {transfer:?}", self.dones);
-        assert!(self.streaming > self.dones, "done before its packet: {context}");
-        assert_eq!(self.completer.in_flight.get(&self.dones), None, "done with reads in flight: {context}");
+        assert!(
+            self.streaming > self.dones,
+            "done before its packet: {context}"
+        );
+        assert_eq!(
+            self.completer.in_flight.get(&self.dones),
+            None,
+            "done with reads in flight: {context}"
+        );
         assert_eq!(self.dut.get("done_ctx")?, transfer.ctx, "{context}");
         assert_eq!(self.dut.get("done_status")?, status as u64, "{context}");
         assert_eq!(self.dut.get("done_bytes")?, bytes.len() as u64, "{context}");

@@ -58,9 +58,12 @@ impl Fault {
             Self::CompleterAbort => Status::ReadAborted,
             Self::Poisoned => Status::ReadPoisoned,
             Self::Silent => Status::ReadTimeout,
-            Self::Retry | Self::WrongCount | Self::WrongAddress | Self::TooLong | Self::SplitInside | Self::NoData => {
-                Status::ReadMalformed
-            }
+            Self::Retry
+            | Self::WrongCount
+            | Self::WrongAddress
+            | Self::TooLong
+            | Self::SplitInside
+            | Self::NoData => Status::ReadMalformed,
         }
     }
 }
@@ -166,14 +169,20 @@ impl Completer {
             self.answer_late(random);
             return;
         }
-        let answerable: Vec<_> = (0..self.reads.len()).filter(|index| self.reads[*index].fault != Fault::Silent).collect();
+        let answerable: Vec<_> = (0..self.reads.len())
+            .filter(|index| self.reads[*index].fault != Fault::Silent)
+            .collect();
         if answerable.is_empty() {
             if !self.late.is_empty() {
                 self.answer_late(random);
             }
             return;
         }
-        let index = answerable[if self.orderly { 0 } else { random.random_range(0..answerable.len()) }];
+        let index = answerable[if self.orderly {
+            0
+        } else {
+            random.random_range(0..answerable.len())
+        }];
         let mut read = self.reads[index].clone();
         let mut take = read.left;
         let to_boundary = self.rcb - read.addr % self.rcb;
@@ -197,8 +206,16 @@ impl Completer {
             }
             Fault::WrongCount if strike => {
                 beats = self.with_data(&read, take, random);
-                let wrong = [beats[0].byte_count + 4, beats[0].byte_count.saturating_sub(1).max(1), 4096, 1024];
-                let wrong: Vec<_> = wrong.into_iter().filter(|count| *count != beats[0].byte_count).collect();
+                let wrong = [
+                    beats[0].byte_count + 4,
+                    beats[0].byte_count.saturating_sub(1).max(1),
+                    4096,
+                    1024,
+                ];
+                let wrong: Vec<_> = wrong
+                    .into_iter()
+                    .filter(|count| *count != beats[0].byte_count)
+                    .collect();
                 beats[0].byte_count = wrong[random.random_range(0..wrong.len())];
                 self.late.push(read.tag);
                 over = true;
@@ -221,7 +238,9 @@ impl Completer {
                 over = true;
             }
             Fault::SplitInside if last => {
-                let inside = (1..take).map(|bytes| take - bytes).find(|bytes| (read.addr + bytes) % 64 % 4 == 0 && (read.addr + bytes) % 64 != 0);
+                let inside = (1..take)
+                    .map(|bytes| take - bytes)
+                    .find(|bytes| matches!((read.addr + bytes) % 64, 4 | 8 | 20 | 36 | 60));
                 match inside {
                     Some(bytes) => {
                         beats = self.with_data(&read, bytes, random);
@@ -260,7 +279,13 @@ impl Completer {
         let index = random.random_range(0..self.late.len());
         let tag = self.late[index];
         let left = random.random_range(1u64..=512);
-        let read = Read { tag, addr: random.random_range(0..8) * 64, left, fault: Fault::None, transfer: 0 };
+        let read = Read {
+            tag,
+            addr: random.random_range(0..8) * 64,
+            left,
+            fault: Fault::None,
+            transfer: 0,
+        };
         if left > 64 && random.random_bool(0.5) {
             let beats = self.with_data(&read, 64, random);
             self.beats.extend(beats);
@@ -277,7 +302,13 @@ impl Completer {
     /// A completion for somebody else.
     fn foreign(&mut self, random: &mut StdRng) {
         let tag = random.random_range(32..40);
-        let read = Read { tag, addr: 64, left: 64, fault: Fault::None, transfer: 0 };
+        let read = Read {
+            tag,
+            addr: 64,
+            left: 64,
+            fault: Fault::None,
+            transfer: 0,
+        };
         let beats = self.with_data(&read, 64, random);
         self.beats.extend(beats);
     }
@@ -290,7 +321,16 @@ impl Completer {
             _ => 0,
         };
         let (byte_count, lower) = (read.left, read.addr % 128);
-        vec![Beat { sop: true, eop: true, data: vec![0xee; self.lanes as usize], tag: read.tag, byte_count, lower, status, ..Beat::default() }]
+        vec![Beat {
+            sop: true,
+            eop: true,
+            data: vec![0xee; self.lanes as usize],
+            tag: read.tag,
+            byte_count,
+            lower,
+            status,
+            ..Beat::default()
+        }]
     }
 
     fn with_data(&self, read: &Read, take: u64, random: &mut StdRng) -> Vec<Beat> {

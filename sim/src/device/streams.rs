@@ -1,0 +1,175 @@
+//! The user logic: a source and a sink that know what every byte must be.
+
+use std::collections::VecDeque;
+
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{RngCore, SeedableRng};
+
+use super::gateware::{BEAT, Beat};
+use crate::host::{Mismatch, Payload};
+
+/// A packet on one of the streams.
+#[derive(Debug, Clone, Copy)]
+struct Packet {
+    /// Position of its first byte in the payload.
+    position: u64,
+    /// Bytes.
+    bytes: u64,
+    /// Bytes sent or received so far.
+    done: u64,
+    /// TDEST.
+    dest: u16,
+}
+
+/// What the sink found wrong.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StreamFault {
+    /// A byte differs.
+    #[error("H2C stream: {0}")]
+    Byte(Box<Mismatch>),
+    /// A beat came that no transfer accounts for.
+    #[error("H2C stream: a beat came although every packet has been received; TDEST {0}")]
+    Extra(u16),
+    /// TLAST, TKEEP or TDEST are not those of the packet.
+    #[error("H2C stream: {what} after {done} of {bytes} bytes of the packet for TDEST {dest}")]
+    Shape {
+        /// What is wrong.
+        what: &'static str,
+        /// Bytes received.
+        done: u64,
+        /// Bytes of the packet.
+        bytes: u64,
+        /// TDEST.
+        dest: u16,
+    },
+}
+
+/// Both streams.
+pub struct Streams {
+    payload: Payload,
+    c2h: VecDeque<Packet>,
+    h2c: VecDeque<Packet>,
+    beat: Option<Beat>,
+    ready: bool,
+    c2h_percent: u32,
+    h2c_percent: u32,
+    rng: SplitMix64,
+    received: u64,
+}
+
+impl Streams {
+    /// Idle streams. The source offers a beat in `c2h_percent` of the cycles in which it could, the sink takes one in
+    /// `h2c_percent`.
+    pub fn new(payload: Payload, c2h_percent: u32, h2c_percent: u32, seed: u64) -> Self {
+        Self {
+            payload,
+            c2h: VecDeque::new(),
+            h2c: VecDeque::new(),
+            beat: None,
+            ready: false,
+            c2h_percent,
+            h2c_percent,
+            rng: SplitMix64::seed_from_u64(seed),
+            received: 0,
+        }
+    }
+
+    /// Queues a packet of the source.
+    pub fn send(&mut self, position: u64, bytes: u64, dest: u16) {
+        self.c2h.push_back(Packet { position, bytes, done: 0, dest });
+    }
+
+    /// Announces a packet to the sink; packets come in this order.
+    pub fn expect(&mut self, position: u64, bytes: u64, dest: u16) {
+        self.h2c.push_back(Packet { position, bytes, done: 0, dest });
+    }
+
+    /// Bytes that the sink has received.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Packets that are not through yet, both streams together.
+    pub fn unfinished(&self) -> usize {
+        self.c2h.len() + self.h2c.len() + usize::from(self.beat.is_some_and(|beat| beat.last))
+    }
+
+    /// What the source offers in this cycle. A beat once offered stays until it is taken.
+    pub fn offer(&mut self) -> Option<&Beat> {
+        if self.beat.is_none() && chance(&mut self.rng, self.c2h_percent) {
+            self.beat = self.c2h.front_mut().map(|packet| {
+                let bytes = (packet.bytes - packet.done).min(BEAT as u64);
+                let mut beat = Beat {
+                    data: [0; BEAT],
+                    keep: keep(bytes),
+                    last: packet.done + bytes == packet.bytes,
+                    dest: packet.dest,
+                    user: false,
+                };
+                self.payload.fill(packet.position + packet.done, &mut beat.data[..bytes as usize]);
+                packet.done += bytes;
+                beat
+            });
+            if self.beat.is_some_and(|beat| beat.last) {
+                self.c2h.pop_front();
+            }
+        }
+        self.beat.as_ref()
+    }
+
+    /// The offered beat was taken.
+    pub fn taken(&mut self) {
+        self.beat = None;
+    }
+
+    /// Whether the sink takes a beat in this cycle.
+    pub fn ready(&mut self) -> bool {
+        self.ready = chance(&mut self.rng, self.h2c_percent);
+        self.ready
+    }
+
+    /// The sink takes a beat.
+    ///
+    /// # Errors
+    /// It is not what the packet says.
+    pub fn receive(&mut self, beat: &Beat) -> Result<(), StreamFault> {
+        let Some(packet) = self.h2c.front_mut() else {
+            return Err(StreamFault::Extra(beat.dest));
+        };
+        let bytes = (packet.bytes - packet.done).min(BEAT as u64);
+        let last = packet.done + bytes == packet.bytes;
+        let wrong = if beat.user {
+            Some("TUSER reports an error")
+        } else if beat.keep != keep(bytes) {
+            Some("TKEEP is not that of the rest")
+        } else if beat.last != last {
+            Some("TLAST is wrong")
+        } else if beat.dest != packet.dest {
+            Some("TDEST is wrong")
+        } else {
+            None
+        };
+        if let Some(what) = wrong {
+            let Packet { done, bytes, dest, .. } = *packet;
+            return Err(StreamFault::Shape { what, done, bytes, dest });
+        }
+        self.payload
+            .compare(packet.position + packet.done, &beat.data[..bytes as usize])
+            .map_err(StreamFault::Byte)?;
+        packet.done += bytes;
+        self.received += bytes;
+        if last {
+            self.h2c.pop_front();
+        }
+        Ok(())
+    }
+}
+
+/// TKEEP of this many bytes.
+fn keep(bytes: u64) -> u16 {
+    ((1u32 << bytes.min(BEAT as u64)) - 1) as u16
+}
+
+fn chance(rng: &mut SplitMix64, percent: u32) -> bool {
+    percent >= 100 || rng.next_u64() % 100 < u64::from(percent)
+}

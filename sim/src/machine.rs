@@ -1,0 +1,369 @@
+//! Device, link and host in one virtual time.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use crate::device::{Gateware, GatewareError, StreamFault, Streams};
+use crate::host::{Host, PageAllocator};
+use crate::link::checker::Violation;
+use crate::link::{HostEvent, Link, MmioError, MmioHandle};
+use crate::report::{Lane, Span};
+
+/// Cycles without movement and without work in the device after which it counts as idle: longer than the firmware takes
+/// over a last CLOSED message. The link's own events are known and never skipped.
+const QUIET_CYCLES: u64 = 4_000;
+
+/// Why the machine stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    /// An illegal TLP, an ordering violation or an access outside what the driver handed out.
+    #[error("{0}")]
+    Violation(#[from] Box<Violation>),
+    /// A wrong byte or beat on the user stream.
+    #[error("at {at_ps} ps: {fault}")]
+    Stream {
+        /// When.
+        at_ps: u64,
+        /// What.
+        fault: StreamFault,
+    },
+    /// The model failed.
+    #[error(transparent)]
+    Gateware(#[from] GatewareError),
+    /// A register access that cannot be.
+    #[error(transparent)]
+    Mmio(#[from] MmioError),
+    /// The device did not answer a register read.
+    #[error("the device did not answer a read of BAR0 offset {offset:#x} within {cycles} cycles")]
+    NoAnswer {
+        /// The register.
+        offset: u32,
+        /// How long was waited.
+        cycles: u64,
+    },
+    /// The platform saw a write of the device meet no memory, or a read.
+    #[error("{0}")]
+    Fault(String),
+    /// Nothing moves although work is left.
+    #[error("nothing has moved for {cycles} cycles at {at_ps} ps although {what}")]
+    Stuck {
+        /// Cycles without movement.
+        cycles: u64,
+        /// When.
+        at_ps: u64,
+        /// What is left.
+        what: String,
+    },
+}
+
+/// Times of one transfer's data on the wire, and what the picture is made of.
+#[derive(Debug, Clone, Default)]
+pub struct Watch {
+    /// Spans so far.
+    pub spans: Vec<Span>,
+    /// First data TLP.
+    pub first_data_ps: Option<u64>,
+    /// Bytes of each C2H transfer, in order.
+    pub c2h: VecDeque<(u32, u64)>,
+    /// Bytes of each H2C transfer, in order.
+    pub h2c: VecDeque<(u32, u64)>,
+    c2h_open: Option<(u64, u64)>,
+    h2c_open: Option<(u64, u64)>,
+    mail_in: Option<u64>,
+    list_asked: VecDeque<u64>,
+    /// Time that the spans count from.
+    pub origin_ps: u64,
+    on: bool,
+}
+
+/// Everything but the CPUs.
+pub struct Machine {
+    /// The link.
+    pub link: Link,
+    /// Memory and mappings.
+    pub host: Host,
+    /// Physical pages.
+    pub pages: PageAllocator,
+    /// The user logic.
+    pub streams: Streams,
+    /// What a run wants to know.
+    pub watch: Watch,
+    gateware: Gateware,
+    now_ps: u64,
+    period_ps: u64,
+    cycles: u64,
+    quiet: u64,
+    cpu: std::time::Duration,
+    /// Register writes and reads that CPUs have issued.
+    pub mmio_writes: u64,
+    /// Register reads.
+    pub mmio_reads: u64,
+    answers: Vec<(MmioHandle, u64)>,
+    events: VecDeque<HostEvent>,
+}
+
+impl Machine {
+    /// A machine at time 0, its device just out of reset.
+    pub fn new(gateware: Gateware, link: Link, host: Host, pages: PageAllocator, streams: Streams, period_ps: u64) -> Self {
+        let mut link = link;
+        link.set_bus_master(true);
+        Self {
+            link,
+            host,
+            pages,
+            streams,
+            watch: Watch::default(),
+            gateware,
+            now_ps: 0,
+            period_ps,
+            cycles: 0,
+            quiet: 0,
+            cpu: std::time::Duration::ZERO,
+            mmio_writes: 0,
+            mmio_reads: 0,
+            answers: Vec::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Virtual time.
+    pub fn now_ps(&self) -> u64 {
+        self.now_ps
+    }
+
+    /// Device cycles that were simulated; skipped ones are not counted.
+    pub fn cycles(&self) -> u64 {
+        self.cycles
+    }
+
+    /// Time that this machine took for them.
+    pub fn cpu_seconds(&self) -> f64 {
+        self.cpu.as_secs_f64()
+    }
+
+    /// The next thing that the host has to know.
+    pub fn pop_event(&mut self) -> Option<HostEvent> {
+        self.events.pop_front()
+    }
+
+    /// Whether the device has nothing to do.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet >= QUIET_CYCLES
+    }
+
+    /// Runs up to `until_ps`, or to the first event for the host. Idle time is skipped.
+    ///
+    /// # Errors
+    /// The run is over: see [`MachineError`].
+    pub fn run(&mut self, until_ps: u64) -> Result<(), MachineError> {
+        let begin = Instant::now();
+        let result = self.run_inner(until_ps);
+        self.cpu += begin.elapsed();
+        result
+    }
+
+    fn run_inner(&mut self, until_ps: u64) -> Result<(), MachineError> {
+        while self.now_ps < until_ps && self.events.is_empty() {
+            if self.quiet >= QUIET_CYCLES && !self.link.device_busy() {
+                // Nothing happens before the link's next event: go there in one step, on the clock's grid.
+                let next = self.link.next_event_ps().unwrap_or(u64::MAX).min(until_ps);
+                let ahead = next.saturating_sub(self.now_ps) / self.period_ps;
+                if ahead > 1 {
+                    self.now_ps += ahead * self.period_ps;
+                    if next == until_ps && self.now_ps + self.period_ps > until_ps {
+                        self.now_ps = until_ps;
+                        break;
+                    }
+                }
+            }
+            self.cycle()?;
+        }
+        Ok(())
+    }
+
+    fn cycle(&mut self) -> Result<(), MachineError> {
+        let now = self.now_ps;
+        let rx = self.link.begin_cycle(now, &mut self.host)?;
+        let mut moved = rx.cpl.valid | rx.req.valid;
+        self.gateware.show_link(rx);
+        if self.watch.on && rx.cpl.valid && rx.cpl.sop && rx.cpl.tag < 32 {
+            let bytes = (u64::from(rx.cpl.len_dw) * 4 - u64::from(rx.cpl.lower_address & 3))
+                .min(u64::from(rx.cpl.byte_count));
+            self.watch.data(now, self.period_ps, bytes, false);
+        }
+        self.gateware.show_c2h(self.streams.offer());
+        let ready = self.streams.ready();
+        self.gateware.show_h2c_ready(ready);
+        let seen = self.gateware.settle()?;
+        let tx = self.gateware.tx();
+        moved |= tx.valid;
+        if self.watch.on && tx.valid && tx.sop && tx.kind == 0 && rx_ready(&self.link) && !self.watch.is_control(tx.address) {
+            let bytes = payload_bytes(tx.len_dw, tx.first_be, tx.last_be);
+            self.watch.data(now, self.period_ps, bytes, true);
+        }
+        if std::env::var_os("DBG").is_some() { // DBG
+            if tx.valid && tx.sop { eprintln!("{now} tx kind {} addr {:#x} len {} tag {} ready {}", tx.kind, tx.address, tx.len_dw, tx.tag, rx_ready(&self.link)); }
+            if seen.mail_in { eprintln!("{now} mail in"); }
+            if seen.mail_out { eprintln!("{now} mail out"); }
+            if seen.req_ready && moved { eprintln!("{now} req"); }
+        }
+        self.link.end_cycle(now, tx, seen.req_ready)?;
+        if seen.c2h_ready {
+            self.streams.taken();
+            moved = true;
+        }
+        if ready && let Some(beat) = self.gateware.h2c() {
+            self.streams
+                .receive(&beat)
+                .map_err(|fault| MachineError::Stream { at_ps: now, fault })?;
+            moved = true;
+        }
+        moved |= seen.mail_in | seen.mail_out | seen.busy;
+        if self.watch.on {
+            self.watch.firmware(now, &seen);
+        }
+        self.gateware.edge()?;
+        self.cycles += 1;
+        self.quiet = if moved { 0 } else { self.quiet + 1 };
+        self.now_ps += self.period_ps;
+        while let Some(event) = self.link.pop_event() {
+            match event {
+                HostEvent::MmioRead { handle, result, .. } => {
+                    let value = result.ok().map_or(u64::MAX, |bytes| {
+                        bytes.iter().rev().fold(0, |value, &byte| (value << 8) | u64::from(byte))
+                    });
+                    self.answers.push((handle, value));
+                }
+                event => self.events.push_back(event),
+            }
+        }
+        Ok(())
+    }
+
+    /// A posted register write that leaves the CPU now.
+    ///
+    /// # Errors
+    /// The offset is not in BAR0.
+    pub fn mmio_write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), MachineError> {
+        self.mmio_writes += 1;
+        self.quiet = 0;
+        Ok(self.link.mmio_write(self.now_ps, offset.into(), bytes)?)
+    }
+
+    /// A register read: virtual time passes until the answer is there.
+    ///
+    /// # Errors
+    /// The offset is not in BAR0, or no answer comes.
+    pub fn mmio_read(&mut self, offset: u32, bytes: u64) -> Result<u64, MachineError> {
+        const PATIENCE: u64 = 1_000_000;
+        self.mmio_reads += 1;
+        self.quiet = 0;
+        let handle = self.link.mmio_read(self.now_ps, offset.into(), bytes)?;
+        let begin = Instant::now();
+        for _ in 0..PATIENCE {
+            self.cycle()?;
+            if let Some(index) = self.answers.iter().position(|(answered, _)| *answered == handle) {
+                self.cpu += begin.elapsed();
+                return Ok(self.answers.swap_remove(index).1);
+            }
+        }
+        Err(MachineError::NoAnswer { offset, cycles: PATIENCE })
+    }
+
+    /// Bus Master Enable of the device's command register.
+    pub fn set_bus_master(&mut self, on: bool) {
+        self.link.set_bus_master(on);
+        self.gateware.set_bus_master(on);
+    }
+
+    /// Begins a fresh watch; spans count from now.
+    pub fn begin_watch(&mut self) {
+        self.watch = Watch {
+            origin_ps: self.now_ps,
+            on: true,
+            ..Watch::default()
+        };
+    }
+}
+
+/// Whether the beat on the transmit pins is taken in this cycle.
+fn rx_ready(link: &Link) -> bool {
+    link.transmit_ready()
+}
+
+/// Bytes that a write's enables name.
+fn payload_bytes(len_dw: u16, first: u8, last: u8) -> u64 {
+    let whole = u64::from(len_dw) * 4;
+    if len_dw == 1 {
+        return u64::from(first.count_ones());
+    }
+    whole - u64::from(4 - first.count_ones().min(4)) - u64::from(4 - last.count_ones().min(4))
+}
+
+impl Watch {
+    /// Completion entries and interrupt messages are not data.
+    fn is_control(&self, address: u64) -> bool {
+        crate::link::checker::is_interrupt(address) || address < crate::platform::RINGS_BELOW
+    }
+
+    fn data(&mut self, now_ps: u64, period_ps: u64, mut bytes: u64, c2h: bool) {
+        self.first_data_ps.get_or_insert(now_ps);
+        let (queue, open, lane) = if c2h {
+            (&mut self.c2h, &mut self.c2h_open, Lane::C2hData)
+        } else {
+            (&mut self.h2c, &mut self.h2c_open, Lane::H2cData)
+        };
+        while bytes > 0 {
+            let Some((transfer, left)) = queue.front_mut() else {
+                return;
+            };
+            let open_at = open.get_or_insert((now_ps, now_ps));
+            open_at.1 = now_ps + period_ps;
+            let part = bytes.min(*left);
+            *left -= part;
+            bytes -= part;
+            if *left == 0 {
+                let origin = self.origin_ps;
+                let ns = |ps: u64| ps.saturating_sub(origin) as f64 / 1000.0;
+                self.spans.push(Span {
+                    lane,
+                    transfer: Some(*transfer),
+                    start_ns: ns(open_at.0),
+                    end_ns: ns(open_at.1),
+                    label: "data".into(),
+                });
+                *open = None;
+                queue.pop_front();
+            }
+        }
+    }
+
+    fn firmware(&mut self, now_ps: u64, seen: &crate::device::Observed) {
+        let origin = self.origin_ps;
+        let ns = |ps: u64| ps.saturating_sub(origin) as f64 / 1000.0;
+        if seen.mail_in {
+            self.mail_in.get_or_insert(now_ps);
+        }
+        if seen.mail_out && let Some(begin) = self.mail_in.take() {
+            self.spans.push(Span {
+                lane: Lane::Firmware,
+                transfer: None,
+                start_ns: ns(begin),
+                end_ns: ns(now_ps),
+                label: "message to command".into(),
+            });
+        }
+        if seen.list_asked {
+            self.list_asked.push_back(now_ps);
+        }
+        if seen.list_here && let Some(begin) = self.list_asked.pop_front() {
+            self.spans.push(Span {
+                lane: Lane::SgFetch,
+                transfer: None,
+                start_ns: ns(begin),
+                end_ns: ns(now_ps),
+                label: "block".into(),
+            });
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! From a scenario to a running device with registered buffers.
+
+use pinring_core::{
+    AdminError, BufferId, Config, Device, DeviceFault, Notify, OpenError, Permissions, Platform, QueueConfig, QueueHandle,
+    RegionHandle, RegisterError, StartError, Ticket, Tier, TierPolicy,
+};
+use pinring_protocol::Direction;
+use pinring_protocol::limits::VECTORS;
+use pinring_protocol::registers::aperture;
+
+use super::Options;
+use crate::device::{Gateware, GatewareError, Streams};
+use crate::host::{
+    AllocError, Host, Iommu, Layout, LayoutError, MapRegisters, Mapping, PAGE_BYTES, PageAllocator, Payload,
+    PayloadError, PhysicalMemory,
+};
+use crate::link::{CompletionOrder, ConfigError, Generation, Link, LinkConfig};
+use crate::machine::{Machine, MachineError};
+use crate::platform::SimPlatform;
+use crate::scenario::{IommuMode, LayoutKind, Scenario, Strategy};
+
+/// Protection domain of the application.
+const DOMAIN: u32 = 1;
+
+/// Physical address bits of the host.
+const ADDRESS_BITS: u32 = 46;
+
+/// Where interrupt messages go on x86.
+const INTERRUPT_ADDRESS: u64 = 0xfee0_0000;
+
+/// How long a device may take to start and a command to complete, in nanoseconds of virtual time.
+const PATIENCE_NS: u64 = 50_000_000;
+
+/// Why a run could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The link cannot be.
+    #[error("the link: {0}")]
+    Link(#[from] ConfigError),
+    /// The model of the device could not be built.
+    #[error(transparent)]
+    Gateware(#[from] GatewareError),
+    /// A layout is wrong.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// Layouts overlap or do not fit.
+    #[error(transparent)]
+    Pages(#[from] AllocError),
+    /// The payload file.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// There are only ten captured layouts of 70 MB.
+    #[error("layout = \"captured\" has {available} buffers of up to {bytes} bytes; buffer {wanted} of {asked} bytes does not fit: use \"shuffled\" or files of your own")]
+    Captured {
+        /// Layouts that ship.
+        available: usize,
+        /// Bytes of the smallest.
+        bytes: u64,
+        /// The buffer that does not fit, counted from 1.
+        wanted: u32,
+        /// Its size.
+        asked: u64,
+    },
+    /// Fewer layout files than buffers, or one too small.
+    #[error("buffer {0} has no layout file of its size: give one per buffer in buffers.layout_files")]
+    Files(u32),
+    /// The driver refused the device.
+    #[error("opening the device: {0}")]
+    Open(#[from] OpenError),
+    /// The device did not start.
+    #[error("starting the device: {0}")]
+    Start(#[from] StartError),
+    /// An admin command failed.
+    #[error("creating a queue: {0}")]
+    Admin(#[from] AdminError),
+    /// An admin completion made no sense.
+    #[error("the admin queue: {0}")]
+    Fault(#[from] DeviceFault),
+    /// A buffer could not be registered.
+    #[error("registering buffer {index}: {cause}")]
+    Register {
+        /// The buffer, counted from 0.
+        index: u32,
+        /// Why.
+        cause: RegisterError,
+    },
+    /// The machine stopped.
+    #[error(transparent)]
+    Machine(#[from] MachineError),
+    /// An admin command was not answered.
+    #[error("an admin command was not completed within {} ms", PATIENCE_NS / 1_000_000)]
+    NoAnswer,
+}
+
+/// A device that serves, with its queues and the application's buffers.
+pub(super) struct Ready {
+    pub device: Device<SimPlatform>,
+    pub c2h: Option<QueueHandle>,
+    pub h2c: Option<QueueHandle>,
+    pub window: u32,
+    pub regions: Vec<(BufferId, RegionHandle)>,
+    pub payload: Payload,
+}
+
+/// The scenario's link, as the model takes it.
+pub fn link_config(scenario: &Scenario) -> LinkConfig {
+    let link = &scenario.link;
+    let base = LinkConfig::default();
+    LinkConfig {
+        generation: Generation::from_number(link.generation as u8).unwrap_or(base.generation),
+        lanes: link.lanes as u8,
+        mps: link.mps_bytes as u16,
+        mrrs: link.mrrs_bytes as u16,
+        rcb: link.rcb_bytes as u16,
+        width_bytes: scenario.device.width_bits as usize / 8,
+        one_way_ps: link.one_way_latency_ns * 1000,
+        turnaround_ps: link.root_complex_ns * 1000,
+        turnaround_jitter_ps: link.jitter_ns * 1000,
+        max_completion_payload: link.completion_payload_bytes() as u16,
+        random_split: link.reorder,
+        completion_order: if link.reorder { CompletionOrder::Interleaved { window: 16 } } else { CompletionOrder::InOrder },
+        // Completion space of the device's hard IP: all 40 tags at 512 bytes, split at every read completion boundary.
+        completion_headers: 512,
+        completion_data: 2048,
+        seed: scenario.seed,
+        ..base
+    }
+}
+
+pub(super) fn prepare(scenario: &Scenario, strategy: Strategy, options: &Options) -> Result<Ready, SetupError> {
+    let config = link_config(scenario);
+    let gateware = Gateware::new(
+        &options.tools,
+        &config,
+        scenario.device.clock_mhz,
+        scenario.device.core_clock_mhz,
+        options.trace.as_deref(),
+    )?;
+    let payload = match (&scenario.payload.file, scenario.payload.pattern_seed) {
+        (Some(file), _) => Payload::from_file(file)?,
+        (None, seed) => Payload::Pattern { seed: seed.unwrap_or(scenario.seed) },
+    };
+    let streams = Streams::new(
+        payload.clone(),
+        scenario.stream.c2h_valid_percent,
+        scenario.stream.h2c_ready_percent,
+        scenario.seed,
+    );
+    let mut pages = PageAllocator::new(1 << ADDRESS_BITS);
+    let layouts = layouts(scenario)?;
+    for layout in &layouts {
+        pages.claim(layout)?;
+    }
+    let mapping = match scenario.host.iommu {
+        IommuMode::Off => Mapping::Identity,
+        IommuMode::Remap => Mapping::Remapping(Iommu::new(1 << 30)),
+        IommuMode::Bounce => {
+            let registers = 1 << 16;
+            let pool = pages.common_buffer(u64::from(registers) * PAGE_BYTES, 1 << 32)?;
+            Mapping::Bounce(MapRegisters::new(pool.physical, registers, (1 << 32) - 1))
+        }
+    };
+    let mut host = Host::new(PhysicalMemory::new(ADDRESS_BITS), mapping);
+    host.check_grants = true;
+    let period_ps = 1_000_000 / u64::from(scenario.device.clock_mhz.max(1));
+    let machine = Machine::new(gateware, Link::new(config)?, host, pages, streams, period_ps);
+    let transfers = scenario.burst.transfers;
+    let mut device = Device::open(
+        SimPlatform::new(machine),
+        Config {
+            regions: (scenario.buffers.count + 4 * transfers + 64).next_power_of_two().min(65_536),
+            lists: transfers.clamp(8, 64),
+            list_length: scenario.burst.length_bytes + PAGE_BYTES,
+            ..Config::default()
+        },
+    )?;
+    program_vectors(&mut device);
+    while !device.poll_start(PATIENCE_NS)? {
+        pass(&mut device, 20_000_000)?;
+    }
+    let window = transfers.next_power_of_two().clamp(16, 4096);
+    let mut create = |direction, wanted: bool, vector| -> Result<Option<QueueHandle>, SetupError> {
+        if !wanted {
+            return Ok(None);
+        }
+        let (queue, ticket) = device.create_queue(QueueConfig {
+            direction,
+            domain: DOMAIN,
+            entries: window,
+            vector,
+            tdest_first: 0,
+            tdest_last: 0,
+            notify: Notify::Interrupt,
+        })?;
+        redeem(&mut device, ticket)?;
+        Ok(Some(queue))
+    };
+    let indices = 0..transfers.min(2);
+    let c2h = create(Direction::C2h, indices.clone().any(|i| scenario.burst.is_c2h(i)), 1)?;
+    let h2c = create(Direction::H2c, indices.clone().any(|i| !scenario.burst.is_c2h(i)), 2)?;
+    let policy = match strategy {
+        Strategy::Registered => TierPolicy { first: Tier::Bypass, last: Tier::MappedOnce },
+        Strategy::PerTransfer | Strategy::PrepareAhead => TierPolicy::exactly(Tier::PerTransfer),
+        Strategy::CommonBuffer => TierPolicy::exactly(Tier::CommonBuffer),
+    };
+    // Buffers that no transfer uses are registered all the same, but for the driver's own memory.
+    let used = match strategy {
+        Strategy::CommonBuffer => scenario.buffers.count.min(transfers.saturating_mul(scenario.burst.bursts)),
+        _ => scenario.buffers.count,
+    };
+    let first = scenario.buffers.first_byte_offset_bytes as u16;
+    let mut regions = Vec::new();
+    for (index, layout) in (0..).zip(layouts).take(used as usize) {
+        let buffer = device.platform_mut().lock(layout, first, scenario.buffers.bytes);
+        let region = device
+            .register(buffer, Permissions::BOTH, DOMAIN, policy)
+            .map_err(|cause| SetupError::Register { index, cause })?;
+        regions.push((buffer, region));
+    }
+    Ok(Ready { device, c2h, h2c, window, regions, payload })
+}
+
+/// What the operating system does for MSI-X: each vector's address and data, unmasked (PCIe Base Spec 5.0, 7.7.2).
+fn program_vectors(device: &mut Device<SimPlatform>) {
+    let table = aperture::MSIX_TABLE as u32;
+    for vector in 0..VECTORS as u32 {
+        let entry = table + 16 * vector;
+        let platform = device.platform_mut();
+        platform.mmio_write64(entry, INTERRUPT_ADDRESS);
+        platform.mmio_write32(entry + 8, vector);
+        platform.mmio_write32(entry + 12, 0);
+    }
+}
+
+/// Lets virtual time pass.
+fn pass(device: &mut Device<SimPlatform>, ps: u64) -> Result<(), MachineError> {
+    let platform = device.platform_mut();
+    if let Some(failed) = platform.failed.take() {
+        return Err(failed);
+    }
+    let until = platform.machine.now_ps() + ps;
+    while platform.machine.now_ps() < until {
+        platform.machine.run(until)?;
+        while platform.machine.pop_event().is_some() {}
+    }
+    Ok(())
+}
+
+/// Waits for an admin command.
+pub(super) fn redeem(device: &mut Device<SimPlatform>, ticket: Ticket) -> Result<(), SetupError> {
+    for _ in 0..PATIENCE_NS / 5_000 {
+        while let Some(event) = device.poll_admin()? {
+            if event.ticket == ticket {
+                return Ok(event.result?);
+            }
+        }
+        pass(device, 5_000_000)?;
+    }
+    Err(SetupError::NoAnswer)
+}
+
+/// One layout per buffer.
+fn layouts(scenario: &Scenario) -> Result<Vec<Layout>, SetupError> {
+    const CAPTURED: [&str; 10] = [
+        include_str!("../../layouts/buffer-0.layout"),
+        include_str!("../../layouts/buffer-1.layout"),
+        include_str!("../../layouts/buffer-2.layout"),
+        include_str!("../../layouts/buffer-3.layout"),
+        include_str!("../../layouts/buffer-4.layout"),
+        include_str!("../../layouts/buffer-5.layout"),
+        include_str!("../../layouts/buffer-6.layout"),
+        include_str!("../../layouts/buffer-7.layout"),
+        include_str!("../../layouts/buffer-8.layout"),
+        include_str!("../../layouts/buffer-9.layout"),
+    ];
+    /// Buffers of one kind follow each other from here, above 4 GiB.
+    const BASE_PFN: u64 = 1 << 21;
+    let buffers = &scenario.buffers;
+    let wanted = u64::from(buffers.first_byte_offset_bytes) + buffers.bytes;
+    let pages = wanted.div_ceil(PAGE_BYTES);
+    (0..buffers.count)
+        .map(|index| {
+            let seed = scenario.seed.wrapping_add(u64::from(index));
+            let base = BASE_PFN + u64::from(index) * pages.next_multiple_of(512);
+            let name = format!("buffer {index}");
+            Ok(match buffers.layout {
+                LayoutKind::Captured => {
+                    let layout = match CAPTURED.get(index as usize) {
+                        Some(text) => Some(Layout::parse(&format!("captured {name}"), text)?),
+                        None => None,
+                    };
+                    layout.filter(|layout| layout.bytes() >= wanted).ok_or(SetupError::Captured {
+                        available: CAPTURED.len(),
+                        bytes: 73_400_320,
+                        wanted: index + 1,
+                        asked: wanted,
+                    })?
+                }
+                LayoutKind::Shuffled => Layout::shuffled(base, pages, seed)?.named(&name),
+                LayoutKind::Contiguous => Layout::contiguous(base, pages)?.named(&name),
+                LayoutKind::Huge => Layout::huge(base, pages.div_ceil(512), seed)?.named(&name),
+                LayoutKind::Files => {
+                    let file = buffers.layout_files.get(index as usize).ok_or(SetupError::Files(index))?;
+                    let layout = Layout::load(file)?;
+                    if layout.bytes() < wanted {
+                        return Err(SetupError::Files(index));
+                    }
+                    layout
+                }
+            })
+        })
+        .collect()
+}
