@@ -58,7 +58,10 @@ pub struct Admin {
 impl Admin {
     /// ADMIN: the next four raw entries are an admin entry.
     pub fn announce(&mut self, index: u16) {
-        self.arriving = Some(Request { index, words: Vec::new() });
+        self.arriving = Some(Request {
+            index,
+            words: Vec::new(),
+        });
     }
 
     /// Whether the next mailbox entry is raw: a quarter of an admin entry.
@@ -68,15 +71,28 @@ impl Admin {
     }
 
     /// Takes a raw entry; with the fourth one the command is [ready](Self::ready), or waits for the one before.
-    pub fn raw(&mut self, entry: [u32; 4], send: &mut dyn FnMut(Command), log: &mut dyn FnMut(Event)) {
-        let Some(mut request) = self.arriving.take() else { return };
+    pub fn raw(
+        &mut self,
+        entry: [u32; 4],
+        send: &mut dyn FnMut(Command),
+        log: &mut dyn FnMut(Event),
+    ) {
+        let Some(mut request) = self.arriving.take() else {
+            return;
+        };
         // Has room: the request leaves as soon as it is full.
         let _ = request.words.extend_from_slice(&entry);
         if !request.words.is_full() {
             self.arriving = Some(request);
         } else if let Err(request) = self.requests.push_back(request) {
             log(Event::AdminOverrun);
-            send(Ticket { index: request.index, cookie: entry_of(&request).cookie() }.done(Status::Rejected));
+            send(
+                Ticket {
+                    index: request.index,
+                    cookie: entry_of(&request).cookie(),
+                }
+                .done(Status::Rejected),
+            );
         }
     }
 
@@ -89,7 +105,13 @@ impl Admin {
         send: &mut dyn FnMut(Command),
         log: &mut dyn FnMut(Event),
     ) {
-        let Some(abort) = self.abort.as_mut().filter(|abort| abort.what == what && abort.id == id) else { return };
+        let Some(abort) = self
+            .abort
+            .as_mut()
+            .filter(|abort| abort.what == what && abort.id == id)
+        else {
+            return;
+        };
         abort.quiet[direction as usize] = true;
         if abort.quiet == [true; 2] {
             send(abort.ticket.done(Status::Ok));
@@ -116,9 +138,15 @@ impl Admin {
             && let Some(request) = self.requests.pop_front()
         {
             let entry = entry_of(&request);
-            let ticket = Ticket { index: request.index, cookie: entry.cookie() };
+            let ticket = Ticket {
+                index: request.index,
+                cookie: entry.cookie(),
+            };
             if let Err(status) = self.start(ticket, &entry, send, log) {
-                log(Event::AdminRefused { target: entry.target(), status });
+                log(Event::AdminRefused {
+                    target: entry.target(),
+                    status,
+                });
                 send(ticket.done(status));
             }
         }
@@ -147,7 +175,12 @@ impl Admin {
                     return Err(Status::BadQueueContext);
                 }
                 for (word, halves) in (0..).zip(context.to_words().chunks_exact(2)) {
-                    send(Command::Queue { queue, word, low: halves[0], high: halves[1] });
+                    send(Command::Queue {
+                        queue,
+                        word,
+                        low: halves[0],
+                        high: halves[1],
+                    });
                 }
                 send(Command::Enable { queue });
                 send(ticket.done(Status::Ok));
@@ -161,11 +194,21 @@ impl Admin {
                 }
                 send(Command::Disable { queue });
                 send(Command::AbortQueue { queue });
-                self.abort = Some(Abort { ticket, what: Quiesce::Queue, id: target, quiet: [false; 2] });
+                self.abort = Some(Abort {
+                    ticket,
+                    what: Quiesce::Queue,
+                    id: target,
+                    quiet: [false; 2],
+                });
             }
             AdminOpcode::InvalidateRegion => {
                 send(Command::AbortRegion { region: target });
-                self.abort = Some(Abort { ticket, what: Quiesce::Region, id: target, quiet: [false; 2] });
+                self.abort = Some(Abort {
+                    ticket,
+                    what: Quiesce::Region,
+                    id: target,
+                    quiet: [false; 2],
+                });
             }
             // The log is sent as it arises, so there is nothing left to flush.
             AdminOpcode::ReadLog => send(ticket.done(Status::Ok)),
@@ -187,8 +230,14 @@ fn entry_of(request: &Request) -> AdminEntry {
 fn refusal(error: DecodeError) -> Status {
     match error {
         DecodeError::Reserved { .. } => Status::ReservedNotZero,
-        DecodeError::UnknownCode { structure: "AdminEntry", .. } => Status::BadOpcode,
-        DecodeError::OutOfRange { structure: "AdminEntry", .. } => Status::BadQueue,
+        DecodeError::UnknownCode {
+            structure: "AdminEntry",
+            ..
+        } => Status::BadOpcode,
+        DecodeError::OutOfRange {
+            structure: "AdminEntry",
+            ..
+        } => Status::BadQueue,
         _ => Status::BadQueueContext,
     }
 }
@@ -211,22 +260,37 @@ mod tests {
             for quarter in entry.to_words().chunks_exact(4) {
                 assert!(self.admin.expects_raw());
                 let quarter = quarter.try_into().expect("four words");
-                self.admin.raw(quarter, &mut |command| self.sent.push(command), &mut |event| self.events.push(event));
+                self.admin.raw(
+                    quarter,
+                    &mut |command| self.sent.push(command),
+                    &mut |event| self.events.push(event),
+                );
             }
             assert!(!self.admin.expects_raw());
             self.sent()
         }
 
-        fn quiesced(&mut self, direction: Direction, what: Quiesce, id: u32) -> std::vec::Vec<Command> {
+        fn quiesced(
+            &mut self,
+            direction: Direction,
+            what: Quiesce,
+            id: u32,
+        ) -> std::vec::Vec<Command> {
             let send = &mut |command| self.sent.push(command);
-            self.admin.quiesced(direction, what, id, send, &mut |event| self.events.push(event));
+            self.admin
+                .quiesced(direction, what, id, send, &mut |event| {
+                    self.events.push(event)
+                });
             self.sent()
         }
 
         /// What was sent, once no command can go on.
         fn sent(&mut self) -> std::vec::Vec<Command> {
             while self.admin.ready() {
-                self.admin.go_on(&mut |command| self.sent.push(command), &mut |event| self.events.push(event));
+                self.admin
+                    .go_on(&mut |command| self.sent.push(command), &mut |event| {
+                        self.events.push(event)
+                    });
             }
             core::mem::take(&mut self.sent)
         }
@@ -250,11 +314,19 @@ mod tests {
     }
 
     fn entry(opcode: AdminOpcode, target: u32) -> AdminEntry {
-        AdminEntry::new().with_opcode(opcode).with_target(target).with_cookie(0xaabb_ccdd_1122_3344)
+        AdminEntry::new()
+            .with_opcode(opcode)
+            .with_target(target)
+            .with_cookie(0xaabb_ccdd_1122_3344)
     }
 
     fn done(index: u32, status: Status) -> Command {
-        Command::AdminDone { status, cookie_low: 0x1122_3344, cookie_high: 0xaabb_ccdd, index }
+        Command::AdminDone {
+            status,
+            cookie_low: 0x1122_3344,
+            cookie_high: 0xaabb_ccdd,
+            index,
+        }
     }
 
     #[test]
@@ -263,11 +335,25 @@ mod tests {
         let sent = bench.submit(4, &create(7));
         let bytes = context().encode();
         for (word, (command, expected)) in sent.iter().zip(bytes.chunks_exact(8)).enumerate() {
-            let Command::Queue { queue: 7, word: at, low, high } = *command else { panic!("{command:?}") };
+            let Command::Queue {
+                queue: 7,
+                word: at,
+                low,
+                high,
+            } = *command
+            else {
+                panic!("{command:?}")
+            };
             assert_eq!(usize::from(at), word);
-            assert_eq!(u64::from(low) | u64::from(high) << 32, u64::from_le_bytes(expected.try_into().expect("8 bytes")));
+            assert_eq!(
+                u64::from(low) | u64::from(high) << 32,
+                u64::from_le_bytes(expected.try_into().expect("8 bytes"))
+            );
         }
-        assert_eq!(sent[6..], [Command::Enable { queue: 7 }, done(4, Status::Ok)]);
+        assert_eq!(
+            sent[6..],
+            [Command::Enable { queue: 7 }, done(4, Status::Ok)]
+        );
         assert_eq!(bench.events, [Event::QueueCreated { queue: 7 }]);
     }
 
@@ -285,23 +371,38 @@ mod tests {
             (create(0), Status::BadQueue),
             (create(16), Status::BadQueue),
             (create(0x107), Status::BadQueue),
-            (with(context().with_sq_entries_log2(0)), Status::BadQueueContext),
-            (with(context().with_cq_entries_log2(16)), Status::BadQueueContext),
+            (
+                with(context().with_sq_entries_log2(0)),
+                Status::BadQueueContext,
+            ),
+            (
+                with(context().with_cq_entries_log2(16)),
+                Status::BadQueueContext,
+            ),
             (with(context().with_sq_address(0)), Status::BadQueueContext),
             (with(context().with_cq_address(0)), Status::BadQueueContext),
-            (with(context().with_sq_address(0x1010)), Status::BadQueueContext),
+            (
+                with(context().with_sq_address(0x1010)),
+                Status::BadQueueContext,
+            ),
             (with(context().with_vector(16)), Status::BadQueueContext),
             (with(context().with_tdest_first(3)), Status::BadQueueContext),
             (AdminEntry::from_words(direction), Status::BadQueueContext),
             (AdminEntry::from_words(unknown), Status::BadOpcode),
             (entry(AdminOpcode::DestroyQueue, 6), Status::BadQueue),
             (entry(AdminOpcode::DestroyQueue, 0), Status::BadQueue),
-            (entry(AdminOpcode::ReadLog, 0).with_body(context()), Status::ReservedNotZero),
+            (
+                entry(AdminOpcode::ReadLog, 0).with_body(context()),
+                Status::ReservedNotZero,
+            ),
         ];
         for (entry, status) in cases {
             assert_eq!(bench.submit(1, &entry), [done(1, status)], "{entry:?}");
         }
-        assert_eq!(bench.submit(2, &entry(AdminOpcode::ReadLog, 0)), [done(2, Status::Ok)]);
+        assert_eq!(
+            bench.submit(2, &entry(AdminOpcode::ReadLog, 0)),
+            [done(2, Status::Ok)]
+        );
     }
 
     #[test]
@@ -309,16 +410,44 @@ mod tests {
         let mut bench = Bench::default();
         bench.submit(0, &create(7));
         let sent = bench.submit(1, &entry(AdminOpcode::DestroyQueue, 7));
-        assert_eq!(sent, [Command::Disable { queue: 7 }, Command::AbortQueue { queue: 7 }]);
-        assert!(bench.submit(2, &entry(AdminOpcode::InvalidateRegion, 7)).is_empty(), "one at a time");
+        assert_eq!(
+            sent,
+            [
+                Command::Disable { queue: 7 },
+                Command::AbortQueue { queue: 7 }
+            ]
+        );
+        assert!(
+            bench
+                .submit(2, &entry(AdminOpcode::InvalidateRegion, 7))
+                .is_empty(),
+            "one at a time"
+        );
         assert!(bench.quiesced(Direction::C2h, Quiesce::Queue, 7).is_empty());
-        assert!(bench.quiesced(Direction::C2h, Quiesce::Queue, 7).is_empty(), "the same direction again");
-        assert!(bench.quiesced(Direction::H2c, Quiesce::Region, 7).is_empty(), "not what is awaited");
-        assert!(bench.quiesced(Direction::H2c, Quiesce::Queue, 6).is_empty(), "another queue");
+        assert!(
+            bench.quiesced(Direction::C2h, Quiesce::Queue, 7).is_empty(),
+            "the same direction again"
+        );
+        assert!(
+            bench
+                .quiesced(Direction::H2c, Quiesce::Region, 7)
+                .is_empty(),
+            "not what is awaited"
+        );
+        assert!(
+            bench.quiesced(Direction::H2c, Quiesce::Queue, 6).is_empty(),
+            "another queue"
+        );
         let sent = bench.quiesced(Direction::H2c, Quiesce::Queue, 7);
-        assert_eq!(sent, [done(1, Status::Ok), Command::AbortRegion { region: 7 }]);
+        assert_eq!(
+            sent,
+            [done(1, Status::Ok), Command::AbortRegion { region: 7 }]
+        );
         bench.quiesced(Direction::H2c, Quiesce::Region, 7);
-        assert_eq!(bench.quiesced(Direction::C2h, Quiesce::Region, 7), [done(2, Status::Ok)]);
+        assert_eq!(
+            bench.quiesced(Direction::C2h, Quiesce::Region, 7),
+            [done(2, Status::Ok)]
+        );
         assert_eq!(bench.submit(3, &create(7)).len(), 8, "the id is free again");
     }
 
@@ -327,10 +456,21 @@ mod tests {
         let mut bench = Bench::default();
         bench.submit(0, &entry(AdminOpcode::InvalidateRegion, 1));
         for index in 1..5 {
-            assert!(bench.submit(index, &entry(AdminOpcode::ReadLog, 0)).is_empty());
+            assert!(
+                bench
+                    .submit(index, &entry(AdminOpcode::ReadLog, 0))
+                    .is_empty()
+            );
         }
-        assert_eq!(bench.submit(5, &entry(AdminOpcode::ReadLog, 0)), [done(5, Status::Rejected)]);
+        assert_eq!(
+            bench.submit(5, &entry(AdminOpcode::ReadLog, 0)),
+            [done(5, Status::Rejected)]
+        );
         bench.quiesced(Direction::C2h, Quiesce::Region, 1);
-        assert_eq!(bench.quiesced(Direction::H2c, Quiesce::Region, 1).len(), 5, "itself and the four kept");
+        assert_eq!(
+            bench.quiesced(Direction::H2c, Quiesce::Region, 1).len(),
+            5,
+            "itself and the four kept"
+        );
     }
 }

@@ -83,7 +83,13 @@ impl<H: Hardware> Firmware<H> {
         if self.admin.expects_raw() {
             return self.admin(|admin, send, log| admin.raw(entry, send, log));
         }
-        let Self { hardware, outbox, c2h, h2c, .. } = self;
+        let Self {
+            hardware,
+            outbox,
+            c2h,
+            h2c,
+            ..
+        } = self;
         let lane = |ctx: ContextId| match ctx.direction() {
             Direction::C2h => c2h,
             Direction::H2c => h2c,
@@ -91,14 +97,21 @@ impl<H: Hardware> Firmware<H> {
         let send = &mut |command| outbox.send(hardware, command);
         let (ctx, outcome) = match Message::decode(entry) {
             Ok(Message::Miss { ctx, .. }) => (ctx, lane(ctx).miss(ctx, send)),
-            Ok(Message::Opened { ctx, last_block, first_block }) => {
-                (ctx, lane(ctx).opened(ctx, first_block, last_block, send))
-            }
+            Ok(Message::Opened {
+                ctx,
+                last_block,
+                first_block,
+            }) => (ctx, lane(ctx).opened(ctx, first_block, last_block, send)),
             Ok(Message::Consumed { ctx, block }) => (ctx, lane(ctx).consumed(ctx, block, send)),
             Ok(Message::Closed { ctx }) => (ctx, lane(ctx).closed(ctx, send)),
             Ok(Message::Admin { index }) => return self.admin.announce(index),
-            Ok(Message::Quiesced { direction, what, id }) => {
-                return self.admin(|admin, send, log| admin.quiesced(direction, what, id, send, log));
+            Ok(Message::Quiesced {
+                direction,
+                what,
+                id,
+            }) => {
+                return self
+                    .admin(|admin, send, log| admin.quiesced(direction, what, id, send, log));
             }
             Err(_) => return self.bad_message(entry[0]),
         };
@@ -111,13 +124,25 @@ impl<H: Hardware> Firmware<H> {
 
     /// Calls into the admin commands. Sending and logging both need the hardware, so events wait until the commands are out.
     #[cold]
-    fn admin(&mut self, call: impl FnOnce(&mut Admin, &mut dyn FnMut(Command), &mut dyn FnMut(Event))) {
-        let Self { hardware, outbox, admin, .. } = self;
+    fn admin(
+        &mut self,
+        call: impl FnOnce(&mut Admin, &mut dyn FnMut(Command), &mut dyn FnMut(Event)),
+    ) {
+        let Self {
+            hardware,
+            outbox,
+            admin,
+            ..
+        } = self;
         let mut events = Deque::<Event, 4>::new();
-        call(admin, &mut |command| outbox.send(hardware, command), &mut |event| {
-            // Has room: a call logs one event at most.
-            let _ = events.push_back(event);
-        });
+        call(
+            admin,
+            &mut |command| outbox.send(hardware, command),
+            &mut |event| {
+                // Has room: a call logs one event at most.
+                let _ = events.push_back(event);
+            },
+        );
         events.into_iter().for_each(|event| hardware.log(event));
     }
 
@@ -134,6 +159,7 @@ impl<H: Hardware> Firmware<H> {
             None => (FirmwareState::Running, self.stale),
             Some(word) => (FirmwareState::BadMessage, word),
         };
-        self.outbox.send(&mut self.hardware, Command::Heartbeat { state, detail });
+        self.outbox
+            .send(&mut self.hardware, Command::Heartbeat { state, detail });
     }
 }

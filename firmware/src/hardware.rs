@@ -121,7 +121,12 @@ impl<R: Registers, L: FnMut(Event)> Hardware for Mailbox<R, L> {
         if self.registers.read(mmio::MAILBOX_STATUS) & mmio::STATUS_MESSAGE == 0 {
             return None;
         }
-        let words = [mmio::RX_WORD0, mmio::RX_WORD1, mmio::RX_WORD2, mmio::RX_WORD3];
+        let words = [
+            mmio::RX_WORD0,
+            mmio::RX_WORD1,
+            mmio::RX_WORD2,
+            mmio::RX_WORD3,
+        ];
         let entry = words.map(|offset| self.registers.read(offset));
         self.registers.write(mmio::RX_POP, 0);
         Some(entry)
@@ -133,7 +138,12 @@ impl<R: Registers, L: FnMut(Event)> Hardware for Mailbox<R, L> {
             return false;
         }
         // The write of the last word sends all four.
-        let words = [mmio::TX_WORD0, mmio::TX_WORD1, mmio::TX_WORD2, mmio::TX_WORD3];
+        let words = [
+            mmio::TX_WORD0,
+            mmio::TX_WORD1,
+            mmio::TX_WORD2,
+            mmio::TX_WORD3,
+        ];
         for (offset, word) in words.into_iter().zip(entry) {
             self.registers.write(offset, word);
         }
@@ -175,8 +185,17 @@ mod tests {
             let word = |index: usize| messages.front().map_or(0, |entry| entry[index]);
             match offset {
                 mmio::MAILBOX_STATUS => {
-                    let message = if messages.is_empty() { 0 } else { mmio::STATUS_MESSAGE };
-                    message | if self.sent.len() < self.room { mmio::STATUS_ROOM } else { 0 }
+                    let message = if messages.is_empty() {
+                        0
+                    } else {
+                        mmio::STATUS_MESSAGE
+                    };
+                    message
+                        | if self.sent.len() < self.room {
+                            mmio::STATUS_ROOM
+                        } else {
+                            0
+                        }
                 }
                 mmio::RX_WORD0 => word(0),
                 mmio::RX_WORD1 => word(1),
@@ -203,9 +222,18 @@ mod tests {
 
     #[test]
     fn entries_pass_the_window_in_order() {
-        let window = Window { room: 2, ..Window::default() };
-        window.messages.borrow_mut().extend([[1, 2, 3, 4], [5, 6, 7, 8]]);
-        let mut mailbox = Mailbox { registers: window, log: |_| {} };
+        let window = Window {
+            room: 2,
+            ..Window::default()
+        };
+        window
+            .messages
+            .borrow_mut()
+            .extend([[1, 2, 3, 4], [5, 6, 7, 8]]);
+        let mut mailbox = Mailbox {
+            registers: window,
+            log: |_| {},
+        };
         assert_eq!(mailbox.receive(), Some([1, 2, 3, 4]));
         assert_eq!(mailbox.receive(), Some([5, 6, 7, 8]));
         assert_eq!(mailbox.receive(), None);
@@ -216,7 +244,13 @@ mod tests {
 
     #[test]
     fn outbox_keeps_the_order_without_room() {
-        let mut mailbox = Mailbox { registers: Window { room: 1, ..Window::default() }, log: |_| {} };
+        let mut mailbox = Mailbox {
+            registers: Window {
+                room: 1,
+                ..Window::default()
+            },
+            log: |_| {},
+        };
         let mut outbox = Outbox::default();
         let commands = [1, 2, 3].map(|queue| Command::Enable { queue });
         for command in commands {

@@ -24,7 +24,13 @@ pub struct LogPacker {
 impl LogPacker {
     /// An empty packer.
     pub const fn new() -> Self {
-        Self { bytes: [0; BYTES], count: 0, dropping: false, cut: false, dropped: 0 }
+        Self {
+            bytes: [0; BYTES],
+            count: 0,
+            dropping: false,
+            cut: false,
+            dropped: 0,
+        }
     }
 
     /// Begins a frame.
@@ -64,10 +70,20 @@ impl LogPacker {
 
     fn flush(&mut self, send: &mut impl FnMut([u32; 4]) -> bool) {
         let word = |index: usize| {
-            u32::from_le_bytes(core::array::from_fn(|byte| if index + byte < self.count { self.bytes[index + byte] } else { 0 }))
+            u32::from_le_bytes(core::array::from_fn(|byte| {
+                if index + byte < self.count {
+                    self.bytes[index + byte]
+                } else {
+                    0
+                }
+            }))
         };
-        let command =
-            Command::Log { count: self.count as u16, bytes0: word(0), bytes1: word(4), bytes2: word(8) };
+        let command = Command::Log {
+            count: self.count as u16,
+            bytes0: word(0),
+            bytes1: word(4),
+            bytes2: word(8),
+        };
         self.count = 0;
         if !send(command.encode()) {
             self.dropping = true;
@@ -85,7 +101,13 @@ mod tests {
     fn bytes(commands: &[[u32; 4]]) -> Vec<u8> {
         let mut bytes = Vec::new();
         for entry in commands {
-            let Ok(Command::Log { count, bytes0, bytes1, bytes2 }) = Command::decode(*entry) else {
+            let Ok(Command::Log {
+                count,
+                bytes0,
+                bytes1,
+                bytes2,
+            }) = Command::decode(*entry)
+            else {
                 panic!("{entry:x?} is no LOG command")
             };
             let all = [bytes0, bytes1, bytes2].map(u32::to_le_bytes).concat();
@@ -133,7 +155,10 @@ mod tests {
             packer.end(&mut send);
             room = if frame == 0 { 0 } else { 10 };
         }
-        let frames: Vec<_> = bytes(&sent).split(|byte| *byte == 0).map(<[u8]>::to_vec).collect();
+        let frames: Vec<_> = bytes(&sent)
+            .split(|byte| *byte == 0)
+            .map(<[u8]>::to_vec)
+            .collect();
         // Twelve bytes of the first frame, nothing of the second, the third whole, and what is behind its delimiter.
         assert_eq!(frames, [vec![1; 12], vec![3; 30], vec![]]);
         assert_eq!((packer.take_dropped(), packer.take_dropped()), (2, 0));

@@ -40,7 +40,10 @@ pub struct Led<R> {
 impl<R: Registers> Led<R> {
     /// LED `number`, 0 to 7.
     pub fn new(registers: R, number: u32) -> Self {
-        Self { registers, mask: 1 << (number & 7) }
+        Self {
+            registers,
+            mask: 1 << (number & 7),
+        }
     }
 }
 
@@ -73,7 +76,12 @@ pub struct HeartbeatLed<P> {
 impl<P: OutputPin> HeartbeatLed<P> {
     /// A LED on `pin`, dark until the first change.
     pub fn new(pin: P, period: u32) -> Self {
-        Self { pin, period: period.max(1), beats: 0, lit: false }
+        Self {
+            pin,
+            period: period.max(1),
+            beats: 0,
+            lit: false,
+        }
     }
 
     /// One heartbeat.
@@ -95,7 +103,11 @@ impl<P: OutputPin> HeartbeatLed<P> {
 ///
 /// # Errors
 /// The pin's.
-pub fn flash<P: OutputPin>(pin: &mut P, delay: &mut impl DelayNs, count: u32) -> Result<(), P::Error> {
+pub fn flash<P: OutputPin>(
+    pin: &mut P,
+    delay: &mut impl DelayNs,
+    count: u32,
+) -> Result<(), P::Error> {
     for _ in 0..count {
         pin.set_high()?;
         delay.delay_ms(200);
@@ -127,7 +139,9 @@ mod tests {
         fn read(&self, offset: u32) -> u32 {
             match offset {
                 mmio::CORE_HZ => self.hz,
-                mmio::CYCLES_LO => self.cycles.replace(self.cycles.get().wrapping_add(self.step)),
+                mmio::CYCLES_LO => self
+                    .cycles
+                    .replace(self.cycles.get().wrapping_add(self.step)),
                 mmio::LEDS => *self.leds.borrow(),
                 _ => panic!("no read of {offset:#x}"),
             }
@@ -140,11 +154,25 @@ mod tests {
 
     #[test]
     fn delays_last_at_least_as_long_as_asked() {
-        for (hz, ns, cycles) in [(125_000_000, 8, 2), (125_000_000, 1_000, 126), (100_000_000, 15, 3), (125_000_000, 0, 1)] {
+        for (hz, ns, cycles) in [
+            (125_000_000, 8, 2),
+            (125_000_000, 1_000, 126),
+            (100_000_000, 15, 3),
+            (125_000_000, 0, 1),
+        ] {
             for start in [0, u32::MAX - 3] {
-                let window = Window { hz, step: 1, cycles: Rc::new(Cell::new(start)), ..Window::default() };
+                let window = Window {
+                    hz,
+                    step: 1,
+                    cycles: Rc::new(Cell::new(start)),
+                    ..Window::default()
+                };
                 CycleDelay::new(window.clone()).delay_ns(ns);
-                assert_eq!(window.cycles.get().wrapping_sub(start), cycles + 1, "{ns} ns at {hz} Hz from {start}");
+                assert_eq!(
+                    window.cycles.get().wrapping_sub(start),
+                    cycles + 1,
+                    "{ns} ns at {hz} Hz from {start}"
+                );
             }
         }
     }
@@ -162,7 +190,11 @@ mod tests {
 
     #[test]
     fn the_heartbeat_blinks() {
-        let mut pin = Pin::new(&[Set::set(State::High), Set::set(State::Low), Set::set(State::High)]);
+        let mut pin = Pin::new(&[
+            Set::set(State::High),
+            Set::set(State::Low),
+            Set::set(State::High),
+        ]);
         let mut led = HeartbeatLed::new(pin.clone(), 4);
         for _ in 0..15 {
             led.beat().expect("the mock does not fail");
@@ -175,7 +207,8 @@ mod tests {
         let (on, off) = (Set::set(State::High), Set::set(State::Low));
         let mut pin = Pin::new(&[on.clone(), off.clone(), on, off]);
         let wait = Wait::delay_ms;
-        let mut delay = CheckedDelay::new(&[wait(200), wait(200), wait(200), wait(200), wait(1000)]);
+        let mut delay =
+            CheckedDelay::new(&[wait(200), wait(200), wait(200), wait(200), wait(1000)]);
         flash(&mut pin, &mut delay, 2).expect("the mock does not fail");
         pin.done();
         delay.done();

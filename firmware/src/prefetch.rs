@@ -4,8 +4,11 @@ use heapless::{Deque, Vec};
 use pinring_protocol::limits::{CONTEXTS, SG_SLOTS};
 use pinring_protocol::mailbox::{Command, ContextId};
 
-/// Slots that second blocks of contexts other than the oldest leave free, so that a coming MISS need not wait.
-const RESERVE: usize = 2;
+/// Slots for second blocks: one of the running transfer, one of the next, so that neither waits at a block's end.
+const SECONDS: usize = 2;
+
+/// Contexts that may hold slots at a time; the others wait with their MISS.
+const BOUND: usize = SG_SLOTS - SECONDS;
 
 /// No slot.
 const NONE: u32 = u32::MAX;
@@ -37,7 +40,13 @@ struct Context {
 }
 
 impl Context {
-    const FREE: Self = Self { phase: Phase::Free, id: None, windows: [NONE; 2], next: 0, left: 0 };
+    const FREE: Self = Self {
+        phase: Phase::Free,
+        id: None,
+        windows: [NONE; 2],
+        next: 0,
+        left: 0,
+    };
 
     /// Whether it could take a slot for its next block.
     #[inline]
@@ -64,8 +73,8 @@ pub enum Unexpected {
 ///
 /// Order in which free slots are given away:
 /// 1. a context whose last block was just consumed, for the block that it waits for;
-/// 2. the second block of the oldest context;
-/// 3. a waiting MISS, first come first served;
+/// 2. the second blocks of the two oldest contexts: the running and the next;
+/// 3. a waiting MISS, first come first served, while fewer than six contexts hold slots;
 /// 4. second blocks of younger contexts, oldest first, while more than two slots are free, or from a slot of their own.
 ///
 /// A context that needs more blocks always holds one (rule 1), so bound contexts can always go on, and their slots come back.
@@ -95,7 +104,11 @@ impl Prefetcher {
     /// # Errors
     /// [`Unexpected::OutOfTurn`] if it still served another one, whose slots come back; the new one is served nevertheless.
     #[inline]
-    pub fn miss(&mut self, ctx: ContextId, send: &mut impl FnMut(Command)) -> Result<(), Unexpected> {
+    pub fn miss(
+        &mut self,
+        ctx: ContextId,
+        send: &mut impl FnMut(Command),
+    ) -> Result<(), Unexpected> {
         let index = ctx.index();
         let in_turn = self.contexts[index].phase == Phase::Free;
         if !in_turn {
@@ -107,7 +120,11 @@ impl Prefetcher {
         // Has room: a context waits at most once.
         let _ = self.waiting.push_back(index);
         self.give_away(send);
-        if in_turn { Ok(()) } else { Err(Unexpected::OutOfTurn) }
+        if in_turn {
+            Ok(())
+        } else {
+            Err(Unexpected::OutOfTurn)
+        }
     }
 
     /// OPENED: the FILL brings in block `first` of a table that ends with block `last`.
@@ -141,7 +158,12 @@ impl Prefetcher {
     /// # Errors
     /// [`Unexpected`]; a block that the context does not hold is out of turn.
     #[inline]
-    pub fn consumed(&mut self, ctx: ContextId, block: u32, send: &mut impl FnMut(Command)) -> Result<(), Unexpected> {
+    pub fn consumed(
+        &mut self,
+        ctx: ContextId,
+        block: u32,
+        send: &mut impl FnMut(Command),
+    ) -> Result<(), Unexpected> {
         let nothing_waits = self.waiting.is_empty();
         let context = self.serving(ctx)?;
         let window = (block & 1) as usize;
@@ -165,7 +187,11 @@ impl Prefetcher {
     /// # Errors
     /// [`Unexpected::Stale`].
     #[inline]
-    pub fn closed(&mut self, ctx: ContextId, send: &mut impl FnMut(Command)) -> Result<(), Unexpected> {
+    pub fn closed(
+        &mut self,
+        ctx: ContextId,
+        send: &mut impl FnMut(Command),
+    ) -> Result<(), Unexpected> {
         self.serving(ctx)?;
         self.release(ctx.index());
         self.give_away(send);
@@ -176,7 +202,11 @@ impl Prefetcher {
     #[inline]
     fn serving(&mut self, ctx: ContextId) -> Result<&mut Context, Unexpected> {
         let context = &mut self.contexts[ctx.index()];
-        if context.id == Some(ctx) { Ok(context) } else { Err(Unexpected::Stale) }
+        if context.id == Some(ctx) {
+            Ok(context)
+        } else {
+            Err(Unexpected::Stale)
+        }
     }
 
     /// Ends the context's transfer and takes its slots back.
@@ -210,19 +240,32 @@ impl Prefetcher {
     #[inline]
     fn give_away(&mut self, send: &mut impl FnMut(Command)) {
         while let Some(&slot) = self.free.last() {
-            let oldest = self.bound.first().copied().filter(|index| self.contexts[*index].wants());
-            if let Some(index) = oldest {
+            let urgent = self
+                .bound
+                .iter()
+                .take(SECONDS)
+                .copied()
+                .find(|index| self.contexts[*index].wants());
+            let may_bind = self.bound.len() < BOUND;
+            if let Some(index) = urgent {
                 prefetch(&mut self.contexts[index], slot, send);
-            } else if let Some(index) = self.waiting.pop_front() {
+            } else if may_bind && let Some(index) = self.waiting.pop_front() {
                 let context = &mut self.contexts[index];
                 context.phase = Phase::Filled;
                 context.windows[0] = slot;
                 let _ = self.bound.push(index);
                 if let Some(ctx) = context.id {
-                    send(Command::Fill { ctx, slot: slot as u16 });
+                    send(Command::Fill {
+                        ctx,
+                        slot: slot as u16,
+                    });
                 }
-            } else if self.free.len() > RESERVE
-                && let Some(index) = self.bound.iter().copied().find(|index| self.contexts[*index].wants())
+            } else if self.free.len() > SECONDS
+                && let Some(index) = self
+                    .bound
+                    .iter()
+                    .copied()
+                    .find(|index| self.contexts[*index].wants())
             {
                 prefetch(&mut self.contexts[index], slot, send);
             } else {
@@ -241,7 +284,11 @@ fn prefetch(context: &mut Context, slot: u32, send: &mut impl FnMut(Command)) {
     context.next = block.wrapping_add(1);
     context.left -= 1;
     if let Some(ctx) = context.id {
-        send(Command::Prefetch { ctx, slot: slot as u16, block });
+        send(Command::Prefetch {
+            ctx,
+            slot: slot as u16,
+            block,
+        });
     }
 }
 
@@ -270,34 +317,49 @@ mod tests {
         assert!(matches!(opened[..], [Command::Prefetch { block: 6, .. }]));
         let consumed = sent(|mut send| prefetcher.consumed(ctx(0), 5, &mut send));
         assert!(matches!(consumed[..], [Command::Prefetch { block: 7, .. }]));
-        assert!(sent(|mut send| prefetcher.consumed(ctx(0), 6, &mut send)).is_empty(), "nothing behind block 7");
+        assert!(
+            sent(|mut send| prefetcher.consumed(ctx(0), 6, &mut send)).is_empty(),
+            "nothing behind block 7"
+        );
         assert!(sent(|mut send| prefetcher.consumed(ctx(0), 7, &mut send)).is_empty());
         assert!(sent(|mut send| prefetcher.closed(ctx(0), &mut send)).is_empty());
         assert_eq!(prefetcher.free.len(), SG_SLOTS);
     }
 
     #[test]
-    fn a_waiting_miss_comes_before_second_blocks_of_younger_contexts() {
+    fn running_and_next_read_ahead_before_more_contexts_are_bound() {
         let mut prefetcher = Prefetcher::default();
-        for index in 0..SG_SLOTS as u8 {
+        for index in 0..BOUND as u8 {
             let fill = sent(|mut send| prefetcher.miss(ctx(index), &mut send));
             assert!(matches!(fill[..], [Command::Fill { .. }]), "context {index}");
-            assert!(index > 0 || sent(|mut send| prefetcher.opened(ctx(0), 0, 0, &mut send)).is_empty());
         }
-        assert!(sent(|mut send| prefetcher.miss(ctx(9), &mut send)).is_empty(), "no slot is left");
-        for index in 1..SG_SLOTS as u8 {
-            assert!(sent(|mut send| prefetcher.opened(ctx(index), 0, 9, &mut send)).is_empty(), "context {index}");
+        assert!(
+            sent(|mut send| prefetcher.miss(ctx(9), &mut send)).is_empty(),
+            "the last two slots are for second blocks"
+        );
+        for index in 0..BOUND as u8 {
+            let opened = sent(|mut send| prefetcher.opened(ctx(index), 0, 9, &mut send));
+            assert_eq!(opened.len(), usize::from(index < 2), "context {index}");
         }
-        let closed = sent(|mut send| prefetcher.closed(ctx(5), &mut send));
-        assert!(matches!(closed[..], [Command::Fill { ctx: filled, .. }] if filled == ctx(9)));
-        // The oldest that reads on goes first, then the next MISS, and the one that has nothing left never starves.
-        assert!(sent(|mut send| prefetcher.miss(ctx(10), &mut send)).is_empty());
-        let starving = sent(|mut send| prefetcher.consumed(ctx(3), 0, &mut send));
-        assert!(matches!(starving[..], [Command::Prefetch { ctx: served, block: 1, .. }] if served == ctx(3)));
-        let oldest = sent(|mut send| prefetcher.closed(ctx(0), &mut send));
-        assert!(matches!(oldest[..], [Command::Prefetch { ctx: served, block: 1, .. }] if served == ctx(1)));
-        let miss = sent(|mut send| prefetcher.closed(ctx(4), &mut send));
-        assert!(matches!(miss[..], [Command::Fill { ctx: filled, .. }] if filled == ctx(10)));
+        // Block by block the running one keeps both of its windows, whoever waits.
+        for block in 0..4 {
+            let consumed = sent(|mut send| prefetcher.consumed(ctx(0), block, &mut send));
+            assert!(
+                matches!(consumed[..], [Command::Prefetch { ctx: served, block: next, .. }]
+                    if served == ctx(0) && next == block + 2)
+            );
+        }
+        // Its end brings the new next one a second block, and the waiting one a place.
+        let closed = sent(|mut send| prefetcher.closed(ctx(0), &mut send));
+        assert!(
+            matches!(closed[..], [Command::Prefetch { ctx: next, block: 1, .. }, Command::Fill { ctx: filled, .. }]
+                if next == ctx(2) && filled == ctx(9))
+        );
+        // A younger one that is served out of turn still gets the block that it waits for.
+        let starving = sent(|mut send| prefetcher.consumed(ctx(5), 0, &mut send));
+        assert!(
+            matches!(starving[..], [Command::Prefetch { ctx: served, block: 1, .. }] if served == ctx(5))
+        );
     }
 
     #[test]
@@ -306,19 +368,30 @@ mod tests {
         let old = ctx(2);
         let new = ContextId::from_code(old.code() | 0x20).expect("sequence number 1");
         let none = &mut |command| panic!("{command:?} is not due");
-        assert_eq!(prefetcher.closed(old, none), Err(Unexpected::Stale), "nothing is served yet");
+        assert_eq!(
+            prefetcher.closed(old, none),
+            Err(Unexpected::Stale),
+            "nothing is served yet"
+        );
         sent(|mut send| prefetcher.miss(new, &mut send));
         assert_eq!(prefetcher.opened(old, 0, 9, none), Err(Unexpected::Stale));
         assert_eq!(prefetcher.closed(old, none), Err(Unexpected::Stale));
-        assert_eq!(prefetcher.consumed(new, 0, none), Err(Unexpected::OutOfTurn), "not open yet");
-        for index in 3..11 {
+        assert_eq!(
+            prefetcher.consumed(new, 0, none),
+            Err(Unexpected::OutOfTurn),
+            "not open yet"
+        );
+        for index in 3..3 + BOUND as u8 {
             sent(|mut send| prefetcher.miss(ctx(index), &mut send));
         }
         assert_eq!(prefetcher.waiting.len(), 1);
-        assert_eq!(prefetcher.closed(ctx(10), none), Ok(()));
-        assert_eq!((prefetcher.waiting.len(), prefetcher.free.len()), (0, 0));
+        assert_eq!(prefetcher.closed(ctx(2 + BOUND as u8), none), Ok(()));
+        assert_eq!(
+            (prefetcher.waiting.len(), prefetcher.free.len()),
+            (0, SECONDS)
+        );
         assert_eq!(prefetcher.closed(new, none), Ok(()));
-        assert_eq!(prefetcher.free.len(), 1);
+        assert_eq!(prefetcher.free.len(), SECONDS + 1);
     }
 
     #[test]
@@ -326,7 +399,13 @@ mod tests {
         let mut prefetcher = Prefetcher::default();
         sent(|mut send| prefetcher.miss(ctx(2), &mut send));
         let mut commands = 0;
-        assert_eq!(prefetcher.miss(ctx(2), &mut |_| commands += 1), Err(Unexpected::OutOfTurn));
-        assert_eq!((commands, prefetcher.free.len(), prefetcher.bound.len()), (1, SG_SLOTS - 1, 1));
+        assert_eq!(
+            prefetcher.miss(ctx(2), &mut |_| commands += 1),
+            Err(Unexpected::OutOfTurn)
+        );
+        assert_eq!(
+            (commands, prefetcher.free.len(), prefetcher.bound.len()),
+            (1, SG_SLOTS - 1, 1)
+        );
     }
 }

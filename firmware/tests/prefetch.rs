@@ -122,17 +122,42 @@ impl Hardware for &mut Bench {
 fn a_bad_message_is_told_at_once_and_from_then_on() {
     let mut bench = Bench::default();
     let ctx = ContextId::new(Direction::C2h, 1).expect("index below 16");
-    let miss = Message::Miss { ctx, generation: 0, region: 0, sg_hint: 0 }.encode();
+    let miss = Message::Miss {
+        ctx,
+        generation: 0,
+        region: 0,
+        sg_hint: 0,
+    }
+    .encode();
     bench.messages.extend([[0x77, 1, 2, 3], miss]);
     let mut firmware = Firmware::new(&mut bench);
     for _ in 0..1_000 {
         firmware.step();
     }
-    let commands: Vec<_> = bench.commands.iter().map(|entry| Command::decode(*entry).expect("valid")).collect();
-    let bad = Command::Heartbeat { state: FirmwareState::BadMessage, detail: 0x77 };
-    assert_eq!(commands[0], Command::Heartbeat { state: FirmwareState::Running, detail: 0 });
+    let commands: Vec<_> = bench
+        .commands
+        .iter()
+        .map(|entry| Command::decode(*entry).expect("valid"))
+        .collect();
+    let bad = Command::Heartbeat {
+        state: FirmwareState::BadMessage,
+        detail: 0x77,
+    };
+    assert_eq!(
+        commands[0],
+        Command::Heartbeat {
+            state: FirmwareState::Running,
+            detail: 0
+        }
+    );
     assert_eq!(commands[1], bad);
-    assert!(matches!(commands[2], Command::Fill { .. }), "transfers go on");
-    assert!(commands.len() > 3 && commands[3..].iter().all(|command| *command == bad), "heartbeats tell it");
+    assert!(
+        matches!(commands[2], Command::Fill { .. }),
+        "transfers go on"
+    );
+    assert!(
+        commands.len() > 3 && commands[3..].iter().all(|command| *command == bad),
+        "heartbeats tell it"
+    );
     assert!(bench.events.contains(&Event::BadMessage { word: 0x77 }));
 }

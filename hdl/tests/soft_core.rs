@@ -48,7 +48,8 @@ const LEDS: usize = 9;
 
 impl Board {
     fn new() -> Self {
-        let processor = std::fs::read_to_string(file("PINRING_VEXRISCV")).expect("VexRiscv_Lite.v can be read");
+        let processor =
+            std::fs::read_to_string(file("PINRING_VEXRISCV")).expect("VexRiscv_Lite.v can be read");
         let firmware = file("PINRING_FIRMWARE_HEX");
         let mut core = SoftCore::<CORE_HZ>::default();
         core.connect_all();
@@ -85,7 +86,9 @@ impl Board {
     fn step(&mut self) {
         let message = self.messages.front().copied();
         self.instance.set(MSG_VALID, message.is_some().into());
-        self.instance.wide_mut(MSG_DATA).copy_from_slice(&message.unwrap_or_default());
+        self.instance
+            .wide_mut(MSG_DATA)
+            .copy_from_slice(&message.unwrap_or_default());
         self.instance.set(CMD_READY, self.ready.into());
         self.instance.eval().expect("it runs");
         if message.is_some() && self.instance.get(MSG_READY) == 1 {
@@ -94,7 +97,12 @@ impl Board {
         if self.ready && self.instance.get(CMD_VALID) == 1 {
             let entry = self.instance.wide(CMD_DATA).try_into().expect("four words");
             match Command::decode(entry).expect("the firmware sends valid commands") {
-                Command::Log { count, bytes0, bytes1, bytes2 } => {
+                Command::Log {
+                    count,
+                    bytes0,
+                    bytes1,
+                    bytes2,
+                } => {
                     let bytes = [bytes0, bytes1, bytes2].map(u32::to_le_bytes).concat();
                     self.log.extend_from_slice(&bytes[..usize::from(count)]);
                 }
@@ -120,7 +128,13 @@ impl Board {
     fn command(&mut self) -> Command {
         loop {
             let command = self.any_command().1;
-            if !matches!(command, Command::Heartbeat { state: FirmwareState::Running, .. }) {
+            if !matches!(
+                command,
+                Command::Heartbeat {
+                    state: FirmwareState::Running,
+                    ..
+                }
+            ) {
                 return command;
             }
         }
@@ -144,14 +158,18 @@ impl Board {
     fn admin(&mut self, index: u16, entry: &AdminEntry) {
         self.send(Message::Admin { index });
         for quarter in entry.to_words().chunks_exact(4) {
-            self.messages.push_back(quarter.try_into().expect("four words"));
+            self.messages
+                .push_back(quarter.try_into().expect("four words"));
         }
     }
 
     /// Waits until the firmware has run out of messages for long enough to have logged them, and decodes the log.
     fn lines(&mut self) -> Vec<String> {
-        let elf = std::fs::read(file("PINRING_FIRMWARE_ELF")).expect("the firmware's ELF file can be read");
-        let table = Table::parse(&elf).expect("defmt's section").expect("there is a defmt section");
+        let elf = std::fs::read(file("PINRING_FIRMWARE_ELF"))
+            .expect("the firmware's ELF file can be read");
+        let table = Table::parse(&elf)
+            .expect("defmt's section")
+            .expect("there is a defmt section");
         let mut decoder = table.new_stream_decoder();
         decoder.received(&self.log);
         let mut lines = Vec::new();
@@ -179,15 +197,25 @@ fn create(queue: u32) -> AdminEntry {
         .with_direction(Direction::H2c)
         .with_vector(3)
         .with_tdest_last(2);
-    let entry = AdminEntry::new().with_opcode(AdminOpcode::CreateQueue).with_target(queue);
+    let entry = AdminEntry::new()
+        .with_opcode(AdminOpcode::CreateQueue)
+        .with_target(queue);
     entry.with_cookie(0x1122_3344_5566_7788).with_body(context)
 }
 
 fn done(index: u32, status: Status) -> Command {
-    Command::AdminDone { status, cookie_low: 0x5566_7788, cookie_high: 0x1122_3344, index }
+    Command::AdminDone {
+        status,
+        cookie_low: 0x5566_7788,
+        cookie_high: 0x1122_3344,
+        index,
+    }
 }
 
-const RUNNING: Command = Command::Heartbeat { state: FirmwareState::Running, detail: 0 };
+const RUNNING: Command = Command::Heartbeat {
+    state: FirmwareState::Running,
+    detail: 0,
+};
 
 #[test]
 fn firmware_serves_transfers_and_admin_commands() {
@@ -198,38 +226,96 @@ fn firmware_serves_transfers_and_admin_commands() {
 
     for (direction, sequence) in [(Direction::H2c, 5), (Direction::C2h, 7)] {
         let ctx = ctx(direction, 9, sequence);
-        board.send(Message::Miss { ctx, generation: 3, region: 70_000, sg_hint: 12_345 });
-        let Command::Fill { ctx: filled, slot: first } = board.command() else { panic!("FILL answers MISS") };
+        board.send(Message::Miss {
+            ctx,
+            generation: 3,
+            region: 70_000,
+            sg_hint: 12_345,
+        });
+        let Command::Fill {
+            ctx: filled,
+            slot: first,
+        } = board.command()
+        else {
+            panic!("FILL answers MISS")
+        };
         assert_eq!(filled, ctx);
-        board.send(Message::Opened { ctx, last_block: 6, first_block: 4 });
-        let Command::Prefetch { slot, block: 5, .. } = board.command() else { panic!("block 5 is read ahead") };
+        board.send(Message::Opened {
+            ctx,
+            last_block: 6,
+            first_block: 4,
+        });
+        let Command::Prefetch { slot, block: 5, .. } = board.command() else {
+            panic!("block 5 is read ahead")
+        };
         assert_ne!(slot, first);
         board.send(Message::Consumed { ctx, block: 4 });
-        assert_eq!(board.command(), Command::Prefetch { ctx, slot: first, block: 6 });
+        assert_eq!(
+            board.command(),
+            Command::Prefetch {
+                ctx,
+                slot: first,
+                block: 6
+            }
+        );
         board.send(Message::Consumed { ctx, block: 5 });
         board.send(Message::Closed { ctx });
     }
 
     board.admin(17, &create(3));
     for word in 0..6 {
-        let Command::Queue { queue: 3, word: at, low, high } = board.command() else { panic!("word {word}") };
+        let Command::Queue {
+            queue: 3,
+            word: at,
+            low,
+            high,
+        } = board.command()
+        else {
+            panic!("word {word}")
+        };
         let expected = create(3).body().to_words();
-        assert_eq!((usize::from(at), low, high), (word, expected[2 * word], expected[2 * word + 1]));
+        assert_eq!(
+            (usize::from(at), low, high),
+            (word, expected[2 * word], expected[2 * word + 1])
+        );
     }
     assert_eq!(board.command(), Command::Enable { queue: 3 });
     assert_eq!(board.command(), done(17, Status::Ok));
     board.admin(18, &create(3));
     assert_eq!(board.command(), done(18, Status::QueueExists));
-    board.admin(19, &AdminEntry::new().with_opcode(AdminOpcode::DestroyQueue).with_target(3));
+    board.admin(
+        19,
+        &AdminEntry::new()
+            .with_opcode(AdminOpcode::DestroyQueue)
+            .with_target(3),
+    );
     assert_eq!(board.command(), Command::Disable { queue: 3 });
     assert_eq!(board.command(), Command::AbortQueue { queue: 3 });
     for direction in [Direction::H2c, Direction::C2h] {
-        board.send(Message::Quiesced { direction, what: Quiesce::Queue, id: 3 });
+        board.send(Message::Quiesced {
+            direction,
+            what: Quiesce::Queue,
+            id: 3,
+        });
     }
-    assert_eq!(board.command(), Command::AdminDone { status: Status::Ok, cookie_low: 0, cookie_high: 0, index: 19 });
+    assert_eq!(
+        board.command(),
+        Command::AdminDone {
+            status: Status::Ok,
+            cookie_low: 0,
+            cookie_high: 0,
+            index: 19
+        }
+    );
 
     board.messages.push_back([0x99, 0, 0, 0]);
-    assert_eq!(board.command(), Command::Heartbeat { state: FirmwareState::BadMessage, detail: 0x99 });
+    assert_eq!(
+        board.command(),
+        Command::Heartbeat {
+            state: FirmwareState::BadMessage,
+            detail: 0x99
+        }
+    );
     board.run(20_000);
     assert_eq!(
         board.lines(),
@@ -253,7 +339,12 @@ fn reset_restarts_the_firmware_with_nothing_left_over() {
     // Commands are left standing, so that the mailbox holds some when the reset comes.
     board.run(10_000);
     board.ready = false;
-    board.send(Message::Miss { ctx: ctx(Direction::C2h, 0, 0), generation: 0, region: 0, sg_hint: 0 });
+    board.send(Message::Miss {
+        ctx: ctx(Direction::C2h, 0, 0),
+        generation: 0,
+        region: 0,
+        sg_hint: 0,
+    });
     board.run(10_000);
     board.commands.clear();
     board.log.clear();
@@ -261,11 +352,18 @@ fn reset_restarts_the_firmware_with_nothing_left_over() {
     board.step();
     board.instance.set(RESET, 0);
     board.ready = true;
-    assert_eq!(board.any_command().1, RUNNING, "a new start, and nothing of the old one");
+    assert_eq!(
+        board.any_command().1,
+        RUNNING,
+        "a new start, and nothing of the old one"
+    );
     board.admin(2, &create(3));
     while board.command() != done(2, Status::Ok) {}
     board.run(20_000);
-    assert_eq!(board.lines(), ["serving, core clock 125000000 Hz", "queue 3 created"]);
+    assert_eq!(
+        board.lines(),
+        ["serving, core clock 125000000 Hz", "queue 3 created"]
+    );
 }
 
 #[test]
@@ -277,10 +375,18 @@ fn heartbeats_come_in_time_and_blink() {
     for _ in 0..3 {
         let (at, command) = board.any_command();
         assert_eq!(command, RUNNING);
-        assert!(core_cycles(at) - last <= limit, "{} core cycles without a heartbeat", core_cycles(at) - last);
+        assert!(
+            core_cycles(at) - last <= limit,
+            "{} core cycles without a heartbeat",
+            core_cycles(at) - last
+        );
         last = core_cycles(at);
     }
-    assert_eq!(board.instance.get(LEDS), 0, "the LED changes after 50 heartbeats");
+    assert_eq!(
+        board.instance.get(LEDS),
+        0,
+        "the LED changes after 50 heartbeats"
+    );
 }
 
 /// Not a check of speed: that a mailbox full of messages is worked off; and what a pass costs, for the record.
@@ -290,14 +396,29 @@ fn a_full_mailbox_is_worked_off() {
     let mut board = Board::new();
     assert_eq!(board.any_command().1, RUNNING);
     board.run(20_000);
-    let miss = |ctx| Message::Miss { ctx, generation: 0, region: 0, sg_hint: 0 };
-    let opened = |ctx| Message::Opened { ctx, last_block: 1000, first_block: 0 };
+    let miss = |ctx| Message::Miss {
+        ctx,
+        generation: 0,
+        region: 0,
+        sg_hint: 0,
+    };
+    let opened = |ctx| Message::Opened {
+        ctx,
+        last_block: 1000,
+        first_block: 0,
+    };
     let closed = |ctx| Message::Closed { ctx };
     let phases: [(&str, &dyn Fn(ContextId) -> Message); 5] = [
         ("MISS -> FILL", &miss),
         ("OPENED -> PREFETCH", &opened),
-        ("CONSUMED -> PREFETCH", &|ctx| Message::Consumed { ctx, block: 0 }),
-        ("CONSUMED -> PREFETCH, again", &|ctx| Message::Consumed { ctx, block: 1 }),
+        ("CONSUMED -> PREFETCH", &|ctx| Message::Consumed {
+            ctx,
+            block: 0,
+        }),
+        ("CONSUMED -> PREFETCH, again", &|ctx| Message::Consumed {
+            ctx,
+            block: 1,
+        }),
         ("CLOSED, no answer", &closed),
     ];
     let mut cycles = [0; 5];
@@ -319,13 +440,19 @@ fn a_full_mailbox_is_worked_off() {
             let start = board.cycle;
             for _ in 0..answers {
                 let answer = board.command();
-                assert!(matches!(answer, Command::Fill { .. } | Command::Prefetch { .. }), "{name}: {answer:?}");
+                assert!(
+                    matches!(answer, Command::Fill { .. } | Command::Prefetch { .. }),
+                    "{name}: {answer:?}"
+                );
             }
             *cycles += (board.cycle - start) / 2;
             board.run(2_000);
         }
     }
     for ((name, _), cycles) in phases.iter().zip(cycles) {
-        println!("{name}: {} core cycles per message, mailbox included", cycles / ROUNDS / 3);
+        println!(
+            "{name}: {} core cycles per message, mailbox included",
+            cycles / ROUNDS / 3
+        );
     }
 }

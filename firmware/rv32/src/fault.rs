@@ -14,7 +14,9 @@ const TRAP: u32 = 3;
 /// A panic: the detail is the source line.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    let (file, line) = info.location().map_or(("", 0), |location| (location.file(), location.line()));
+    let (file, line) = info
+        .location()
+        .map_or(("", 0), |location| (location.file(), location.line()));
     tell(line);
     defmt::error!("panicked at {=str}:{=u32}", file, line);
     stand_still(PANIC)
@@ -36,8 +38,15 @@ extern "C" fn ExceptionHandler() -> ! {
 
 /// Sends the state, however long the mailbox takes to have room.
 fn tell(detail: u32) {
-    let mut mailbox = Mailbox { registers: Window, log: |_| {} };
-    let entry = Command::Heartbeat { state: FirmwareState::Panicked, detail }.encode();
+    let mut mailbox = Mailbox {
+        registers: Window,
+        log: |_| {},
+    };
+    let entry = Command::Heartbeat {
+        state: FirmwareState::Panicked,
+        detail,
+    }
+    .encode();
     while !mailbox.send(entry) {}
 }
 

@@ -16,14 +16,19 @@ struct Shared(UnsafeCell<State>);
 // statement does not occur: formatters of this crate and its libraries do not log.
 unsafe impl Sync for Shared {}
 
-static SHARED: Shared =
-    Shared(UnsafeCell::new(State { encoder: defmt::Encoder::new(), packer: LogPacker::new() }));
+static SHARED: Shared = Shared(UnsafeCell::new(State {
+    encoder: defmt::Encoder::new(),
+    packer: LogPacker::new(),
+}));
 
 /// Calls `call` with the state and a way to send.
 fn with<T>(call: impl FnOnce(&mut State, &mut dyn FnMut([u32; 4]) -> bool) -> T) -> T {
     // SAFETY: see `Sync`: this is the only place that borrows the state, and it ends before it is called again.
     let state = unsafe { &mut *SHARED.0.get() };
-    let mut mailbox = Mailbox { registers: Window, log: |_| {} };
+    let mut mailbox = Mailbox {
+        registers: Window,
+        log: |_| {},
+    };
     call(state, &mut |entry| mailbox.send(entry))
 }
 
@@ -36,7 +41,9 @@ unsafe impl defmt::Logger for Logger {
     fn acquire() {
         with(|state, mut send| {
             state.packer.begin(&mut send);
-            state.encoder.start_frame(|bytes| state.packer.push(bytes, &mut send));
+            state
+                .encoder
+                .start_frame(|bytes| state.packer.push(bytes, &mut send));
         });
     }
 
@@ -44,13 +51,19 @@ unsafe impl defmt::Logger for Logger {
 
     unsafe fn release() {
         with(|state, mut send| {
-            state.encoder.end_frame(|bytes| state.packer.push(bytes, &mut send));
+            state
+                .encoder
+                .end_frame(|bytes| state.packer.push(bytes, &mut send));
             state.packer.end(&mut send);
         });
     }
 
     unsafe fn write(bytes: &[u8]) {
-        with(|state, mut send| state.encoder.write(bytes, |bytes| state.packer.push(bytes, &mut send)));
+        with(|state, mut send| {
+            state
+                .encoder
+                .write(bytes, |bytes| state.packer.push(bytes, &mut send))
+        });
     }
 }
 
@@ -65,10 +78,16 @@ pub fn log(event: Event) {
         Event::QueueDestroyed { queue } => defmt::info!("queue {=u32} destroyed", queue),
         Event::RegionInvalidated { region } => defmt::info!("region {=u32} invalidated", region),
         Event::AdminRefused { target, status } => {
-            defmt::warn!("admin command for {=u32} refused with status {=u32}", target, status as u32)
+            defmt::warn!(
+                "admin command for {=u32} refused with status {=u32}",
+                target,
+                status as u32
+            )
         }
         Event::BadMessage { word } => defmt::error!("message {=u32:#x} does not decode", word),
-        Event::Unexpected { ctx } => defmt::error!("message out of turn for context {=u8:#x}", ctx.code() as u8),
+        Event::Unexpected { ctx } => {
+            defmt::error!("message out of turn for context {=u8:#x}", ctx.code() as u8)
+        }
         Event::AdminOverrun => defmt::error!("more admin commands at once than the firmware keeps"),
     }
 }

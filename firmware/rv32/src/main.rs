@@ -19,7 +19,10 @@ fn main() -> ! {
     use pinring_firmware::{Firmware, Mailbox};
 
     let mut led = HeartbeatLed::new(Led::new(window::Window, 0), BEATS_PER_CHANGE);
-    let mut firmware = Firmware::new(Mailbox { registers: window::Window, log: logger::log });
+    let mut firmware = Firmware::new(Mailbox {
+        registers: window::Window,
+        log: logger::log,
+    });
     loop {
         if firmware.step() {
             let Ok(()) = led.beat();

@@ -85,13 +85,17 @@ pub struct Gateware {
 
 impl Gateware {
     pub fn new(scenario: Scenario) -> Self {
-        let queues = scenario.queues.iter().enumerate().map(|(number, transfers)| Queue {
-            direction: DIRECTIONS[number % 2],
-            transfers: transfers.clone(),
-            rung: 0,
-            bound: 0,
-            ended: 0,
-        });
+        let queues = scenario
+            .queues
+            .iter()
+            .enumerate()
+            .map(|(number, transfers)| Queue {
+                direction: DIRECTIONS[number % 2],
+                transfers: transfers.clone(),
+                rung: 0,
+                bound: 0,
+                ended: 0,
+            });
         // The counter wraps early in the run.
         let cycles = u32::MAX - 50_000;
         Self {
@@ -112,7 +116,9 @@ impl Gateware {
 
     /// Whether every transfer of every queue has ended, and nothing is under way.
     pub fn idle(&self) -> bool {
-        self.queues.iter().all(|queue| queue.ended == queue.transfers.len())
+        self.queues
+            .iter()
+            .all(|queue| queue.ended == queue.transfers.len())
             && self.messages.is_empty()
             && self.commands.is_empty()
             && self.invalidating.is_none()
@@ -120,12 +126,16 @@ impl Gateware {
 
     /// How far the run has come, for failure messages.
     pub fn progress(&self) -> Vec<(usize, usize, usize)> {
-        self.queues.iter().map(|queue| (queue.ended, queue.bound, queue.transfers.len())).collect()
+        self.queues
+            .iter()
+            .map(|queue| (queue.ended, queue.bound, queue.transfers.len()))
+            .collect()
     }
 
     /// Slots that the gateware has given back, per direction.
     pub fn free_slots(&self) -> [usize; 2] {
-        self.slots.map(|slots| slots.iter().filter(|slot| slot.is_none()).count())
+        self.slots
+            .map(|slots| slots.iter().filter(|slot| slot.is_none()).count())
     }
 
     /// One step of time.
@@ -133,7 +143,10 @@ impl Gateware {
         self.now += 1;
         self.cycles = self.cycles.wrapping_add(self.random.random_range(1..200));
         let silence = self.cycles.wrapping_sub(self.heartbeat);
-        assert!(silence <= CORE_HZ / 1000 * HEARTBEAT_MS, "no heartbeat for {silence} cycles");
+        assert!(
+            silence <= CORE_HZ / 1000 * HEARTBEAT_MS,
+            "no heartbeat for {silence} cycles"
+        );
         while self.random.random_bool(self.scenario.appetite)
             && let Some(command) = self.commands.pop_front()
         {
@@ -156,10 +169,17 @@ impl Gateware {
         for number in 0..self.queues.len() {
             let queue = &mut self.queues[number];
             if queue.rung < queue.transfers.len() && self.random.random_bool(0.2) {
-                queue.rung += self.random.random_range(1..=queue.transfers.len() - queue.rung);
+                queue.rung += self
+                    .random
+                    .random_range(1..=queue.transfers.len() - queue.rung);
             }
-            let (direction, region) = (queue.direction, queue.transfers.get(queue.bound).map(|next| next.region));
-            let free = self.contexts[direction as usize].iter().position(Option::is_none);
+            let (direction, region) = (
+                queue.direction,
+                queue.transfers.get(queue.bound).map(|next| next.region),
+            );
+            let free = self.contexts[direction as usize]
+                .iter()
+                .position(Option::is_none);
             if queue.bound < queue.rung
                 && let (Some(region), Some(index)) = (region, free)
                 && self.messages.len() < MAILBOX
@@ -181,7 +201,12 @@ impl Gateware {
                     aborting: false,
                 });
                 queue.bound += 1;
-                self.post(Message::Miss { ctx: id, generation: 1, region, sg_hint: 0 });
+                self.post(Message::Miss {
+                    ctx: id,
+                    generation: 1,
+                    region,
+                    sg_hint: 0,
+                });
             }
         }
     }
@@ -194,7 +219,9 @@ impl Gateware {
     fn advance(&mut self, direction: Direction, index: usize) {
         let (now, room) = (self.now, self.messages.len() < MAILBOX);
         let keen = self.random.random_bool(0.3);
-        let Some(context) = &mut self.contexts[direction as usize][index] else { return };
+        let Some(context) = &mut self.contexts[direction as usize][index] else {
+            return;
+        };
         let transfer = self.queues[context.queue].transfers[context.number].clone();
         let reads_back = context.held.iter().all(|held| held.back_at <= now);
         if !room {
@@ -210,12 +237,18 @@ impl Gateware {
             context.opened = true;
             context.held[0].block = transfer.first;
             (context.requested, context.current) = (transfer.first, transfer.first);
-            let message =
-                Message::Opened { ctx: context.id, last_block: transfer.last, first_block: transfer.first };
+            let message = Message::Opened {
+                ctx: context.id,
+                last_block: transfer.last,
+                first_block: transfer.first,
+            };
             return self.post(message);
         }
         let turn = self.queues[context.queue].ended == context.number;
-        let held = context.held.iter().position(|held| held.block == context.current && held.back_at <= now);
+        let held = context
+            .held
+            .iter()
+            .position(|held| held.block == context.current && held.back_at <= now);
         if context.opened
             && turn
             && keen
@@ -228,7 +261,10 @@ impl Gateware {
             }
             let held = context.held.swap_remove(held);
             context.current = context.current.wrapping_add(1);
-            let message = Message::Consumed { ctx: context.id, block: held.block };
+            let message = Message::Consumed {
+                ctx: context.id,
+                block: held.block,
+            };
             self.slots[direction as usize][usize::from(held.slot)] = None;
             self.post(message);
         }
@@ -236,7 +272,9 @@ impl Gateware {
 
     fn close(&mut self, direction: Direction, index: usize) {
         // Completions of a queue are written in its order.
-        let Some(context) = &self.contexts[direction as usize][index] else { return };
+        let Some(context) = &self.contexts[direction as usize][index] else {
+            return;
+        };
         let queue = &mut self.queues[context.queue];
         if queue.ended != context.number {
             return;
@@ -254,28 +292,52 @@ impl Gateware {
 
     fn abort_and_invalidate(&mut self) {
         if self.random.random_bool(self.scenario.aborts) {
-            let (direction, index) = (self.random.random_range(0..2usize), self.random.random_range(0..CONTEXTS));
+            let (direction, index) = (
+                self.random.random_range(0..2usize),
+                self.random.random_range(0..CONTEXTS),
+            );
             if let Some(context) = &mut self.contexts[direction][index] {
                 context.aborting = true;
             }
         }
-        if self.invalidating.is_none() && self.messages.len() + 5 <= MAILBOX && self.random.random_bool(self.scenario.invalidations) {
+        if self.invalidating.is_none()
+            && self.messages.len() + 5 <= MAILBOX
+            && self.random.random_bool(self.scenario.invalidations)
+        {
             let region = self.random.random_range(0..4);
-            let entry = AdminEntry::new().with_opcode(AdminOpcode::InvalidateRegion).with_target(region);
+            let entry = AdminEntry::new()
+                .with_opcode(AdminOpcode::InvalidateRegion)
+                .with_target(region);
             let entry = entry.with_cookie(self.now);
-            self.post(Message::Admin { index: self.now as u16 });
-            self.messages.extend(entry.to_words().chunks_exact(4).map(|quarter| [quarter[0], quarter[1], quarter[2], quarter[3]]));
+            self.post(Message::Admin {
+                index: self.now as u16,
+            });
+            self.messages.extend(
+                entry
+                    .to_words()
+                    .chunks_exact(4)
+                    .map(|quarter| [quarter[0], quarter[1], quarter[2], quarter[3]]),
+            );
             self.invalidating = Some((region, false, DIRECTIONS.to_vec()));
         }
-        let Some((region, true, busy)) = self.invalidating.clone() else { return };
+        let Some((region, true, busy)) = self.invalidating.clone() else {
+            return;
+        };
         for direction in busy {
             let of_region = |context: &Context| {
                 self.queues[context.queue].transfers[context.number].region == region
                     && !context.held.iter().all(|held| held.back_at <= self.now)
             };
-            let reads = self.contexts[direction as usize].iter().flatten().any(of_region);
+            let reads = self.contexts[direction as usize]
+                .iter()
+                .flatten()
+                .any(of_region);
             if !reads && self.messages.len() < MAILBOX {
-                self.post(Message::Quiesced { direction, what: Quiesce::Region, id: region });
+                self.post(Message::Quiesced {
+                    direction,
+                    what: Quiesce::Region,
+                    id: region,
+                });
                 if let Some((_, _, busy)) = &mut self.invalidating {
                     busy.retain(|other| *other != direction);
                 }
@@ -288,42 +350,82 @@ impl Gateware {
             Command::Fill { ctx, slot } => {
                 let opens_at = self.latency();
                 let back_at = opens_at + self.random.random_range(1..=self.scenario.latency);
-                let Some(context) = self.answered(ctx) else { return };
+                let Some(context) = self.answered(ctx) else {
+                    return;
+                };
                 assert!(!context.filled, "{ctx:?} is filled once");
                 context.filled = true;
                 if !context.aborting {
                     context.opens_at = opens_at;
-                    context.held.push(Held { block: 0, slot, back_at });
+                    context.held.push(Held {
+                        block: 0,
+                        slot,
+                        back_at,
+                    });
                     self.occupy(ctx, slot);
                 }
             }
             Command::Prefetch { ctx, slot, block } => {
                 let back_at = self.latency();
-                let queues: Vec<_> = self.queues.iter().map(|queue| queue.transfers.clone()).collect();
-                let Some(context) = self.answered(ctx) else { return };
-                assert!(context.opened, "{ctx:?} is read ahead only once its region is known");
+                let queues: Vec<_> = self
+                    .queues
+                    .iter()
+                    .map(|queue| queue.transfers.clone())
+                    .collect();
+                let Some(context) = self.answered(ctx) else {
+                    return;
+                };
+                assert!(
+                    context.opened,
+                    "{ctx:?} is read ahead only once its region is known"
+                );
                 let last = queues[context.queue][context.number].last;
-                assert_eq!(block, context.requested.wrapping_add(1), "{ctx:?} is read in order, each block once");
-                assert!(context.requested != last, "{ctx:?} is not read past its table's last block {last}");
+                assert_eq!(
+                    block,
+                    context.requested.wrapping_add(1),
+                    "{ctx:?} is read in order, each block once"
+                );
+                assert!(
+                    context.requested != last,
+                    "{ctx:?} is not read past its table's last block {last}"
+                );
                 assert!(context.held.len() < 2, "{ctx:?} holds at most two blocks");
-                assert!(context.held.iter().all(|held| held.block & 1 != block & 1), "the window is free");
+                assert!(
+                    context.held.iter().all(|held| held.block & 1 != block & 1),
+                    "the window is free"
+                );
                 context.requested = block;
                 if !context.aborting {
-                    context.held.push(Held { block, slot, back_at });
+                    context.held.push(Held {
+                        block,
+                        slot,
+                        back_at,
+                    });
                     self.occupy(ctx, slot);
                 }
             }
             Command::AbortRegion { region } => {
-                let (asked, sent, _) = self.invalidating.as_mut().expect("an invalidation was asked for");
+                let (asked, sent, _) = self
+                    .invalidating
+                    .as_mut()
+                    .expect("an invalidation was asked for");
                 assert_eq!((*asked, *sent), (region, false), "once, and this region");
                 *sent = true;
                 for context in self.contexts.iter_mut().flatten().flatten() {
-                    context.aborting |= self.queues[context.queue].transfers[context.number].region == region;
+                    context.aborting |=
+                        self.queues[context.queue].transfers[context.number].region == region;
                 }
             }
             Command::AdminDone { status, .. } => {
-                let (_, sent, busy) = self.invalidating.take().expect("an invalidation was asked for");
-                assert_eq!((status, sent, busy.len()), (Status::Ok, true, 0), "after both directions are quiet");
+                let (_, sent, busy) = self
+                    .invalidating
+                    .take()
+                    .expect("an invalidation was asked for");
+                assert_eq!(
+                    (status, sent, busy.len()),
+                    (Status::Ok, true, 0),
+                    "after both directions are quiet"
+                );
             }
             Command::Heartbeat { state, .. } => {
                 assert_eq!(state, FirmwareState::Running);
@@ -335,7 +437,9 @@ impl Gateware {
 
     /// The context, unless the answer is to an earlier transfer of it.
     fn answered(&mut self, ctx: ContextId) -> Option<&mut Context> {
-        self.contexts[ctx.direction() as usize][ctx.index()].as_mut().filter(|context| context.id == ctx)
+        self.contexts[ctx.direction() as usize][ctx.index()]
+            .as_mut()
+            .filter(|context| context.id == ctx)
     }
 
     fn occupy(&mut self, ctx: ContextId, slot: u16) {
@@ -353,7 +457,8 @@ impl Hardware for Gateware {
     fn send(&mut self, entry: [u32; 4]) -> bool {
         let room = self.commands.len() < MAILBOX;
         if room {
-            self.commands.push_back(Command::decode(entry).expect("the firmware sends valid commands"));
+            self.commands
+                .push_back(Command::decode(entry).expect("the firmware sends valid commands"));
         }
         room
     }
@@ -367,7 +472,10 @@ impl Hardware for Gateware {
     }
 
     fn log(&mut self, event: Event) {
-        let due = matches!(event, Event::Started { .. } | Event::RegionInvalidated { .. });
+        let due = matches!(
+            event,
+            Event::Started { .. } | Event::RegionInvalidated { .. }
+        );
         assert!(due, "{event:?} is not due");
     }
 }

@@ -217,6 +217,7 @@ pub struct ContextTable<const D: usize> {
     ready: Flags,
     failed: Flags,
     touching: Flags,
+    gone: Flags,
     closing: Flags,
     aborting: Flags,
     awaited: Flags,
@@ -384,7 +385,7 @@ impl<const D: usize> Logic for ContextTable<D> {
             left_block, quiesce_wanted, quiesce_queue, quiesce_id, s0, s1, s2, s3_used, r0, r1
         );
         clock!(
-            self, clock, taken, awaiting, announced, opening, ready, failed, touching, closing, aborting, awaited,
+            self, clock, taken, awaiting, announced, opening, ready, failed, touching, gone, closing, aborting, awaited,
             submission_here, region_reads, region_here, even_reads, odd_reads, even_here, odd_here, memory, origin,
             statuses, read_status, sequences, fill_slots, run_index, domains, slots, block_status
         );
@@ -395,6 +396,7 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.ready.reset.next = self.reset.val();
         self.failed.reset.next = self.reset.val();
         self.touching.reset.next = self.reset.val();
+        self.gone.reset.next = self.reset.val();
         self.closing.reset.next = self.reset.val();
         self.aborting.reset.next = self.reset.val();
         self.awaited.reset.next = self.reset.val();
@@ -427,6 +429,7 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.touching.set.next = 0.into();
         self.gone_quiet.next = 0.into();
         self.retired.next = 0.into();
+        self.gone.clear.next = 0.into();
         self.closing.set.next = 0.into();
         self.closing.clear.next = 0.into();
         self.aborting.set.next = 0.into();
@@ -462,7 +465,7 @@ impl<const D: usize> Logic for ContextTable<D> {
             self.awaiting.set.next = self.one.val() << self.pick_free.index.val();
         }
         self.busy.next = self.taken.q.val().any();
-        self.not_waiting.next = (self.ready.q.val() | self.touching.q.val()) | self.closing.q.val();
+        self.not_waiting.next = (self.ready.q.val() | self.touching.q.val()) | self.gone.q.val();
         self.list_wait.next = (self.begun.q.val() & !self.ready.q.val().any())
             & (self.announced.q.val() & (self.not_waiting.val() ^ 0xffff)).any();
         if !self.taken.q.val().any() {
@@ -961,6 +964,7 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.announced.clear.next = self.mark.val();
                     self.opened_now.next = self.mark.val();
                     self.failed.clear.next = self.mark.val();
+                    self.gone.clear.next = self.mark.val();
                     self.closing.clear.next = self.mark.val();
                     self.aborting.clear.next = self.mark.val();
                     self.awaited.clear.next = self.mark.val();
@@ -1023,6 +1027,7 @@ impl<const D: usize> Logic for ContextTable<D> {
         }
         self.ready.set.next = self.ready_done.val() | self.ready_now.val();
         self.touching.clear.next = self.gone_quiet.val() | self.retired.val();
+        self.gone.set.next = self.retired.val();
         self.opening.clear.next = self.opened_done.val() | self.opened_now.val();
 
         if self.reset.val() {

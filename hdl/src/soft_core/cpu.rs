@@ -59,7 +59,10 @@ impl Logic for Cpu {
         self.write_data.connect();
     }
     fn hdl(&self) -> Verilog {
-        Verilog::Wrapper(Wrapper { code: INSTANCE.into(), cores: String::new() })
+        Verilog::Wrapper(Wrapper {
+            code: INSTANCE.into(),
+            cores: String::new(),
+        })
     }
 }
 

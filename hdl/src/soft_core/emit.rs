@@ -33,7 +33,12 @@ pub enum EmitError {
 /// A design that rust-hdl refuses; a text that is not the processor.
 pub fn emit<U: Block>(design: &U, processor: &str) -> Result<String, EmitError> {
     check_all(design).map_err(EmitError::Design)?;
-    for missing in ["module VexRiscv (", "externalResetVector", "iBusWishbone_CTI", "dBusWishbone_SEL"] {
+    for missing in [
+        "module VexRiscv (",
+        "externalResetVector",
+        "iBusWishbone_CTI",
+        "dBusWishbone_SEL",
+    ] {
         if !processor.contains(missing) {
             return Err(EmitError::Processor { missing });
         }

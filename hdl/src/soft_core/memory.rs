@@ -46,8 +46,13 @@ impl<const N: usize> Logic for CoreMemory<N> {
             let address = self.address.val().index();
             self.fetch_data.next = self._words[self.fetch_address.val().index()].to_bits();
             self.read_data.next = self._words[address].to_bits();
-            let (bytes, data) = (self.write_bytes.val().to_u64(), self.write_data.val().to_u64() as u32);
-            let mask = (0..4).filter(|byte| bytes >> byte & 1 == 1).fold(0, |mask, byte| mask | 0xff << (byte * 8));
+            let (bytes, data) = (
+                self.write_bytes.val().to_u64(),
+                self.write_data.val().to_u64() as u32,
+            );
+            let mask = (0..4)
+                .filter(|byte| bytes >> byte & 1 == 1)
+                .fold(0, |mask, byte| mask | 0xff << (byte * 8));
             self._words[address] = self._words[address] & !mask | data & mask;
         }
     }

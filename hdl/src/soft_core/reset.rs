@@ -71,7 +71,12 @@ mod tests {
     use pinring_verilator::ports;
 
     /// Steps the clocks for `time` units; returns for how many of its cycles the core was in reset, and whether it ran last.
-    fn run(dut: &mut Pair<ResetCrossing>, now: &mut u64, periods: (u64, u64), time: u64) -> Result<(u64, bool), Error> {
+    fn run(
+        dut: &mut Pair<ResetCrossing>,
+        now: &mut u64,
+        periods: (u64, u64),
+        time: u64,
+    ) -> Result<(u64, bool), Error> {
         let mut resets = 0;
         for _ in 0..time {
             let clocks: &[&str] = match (*now % periods.0 == 0, *now % periods.1 == 0) {
@@ -95,7 +100,10 @@ mod tests {
             let ports = ports!(ResetCrossing { clock: clock, core_clock; in reset; out engine_reset, core_reset });
             let mut dut = Pair::new(ResetCrossing::default(), ports)?;
             let (mut now, slow) = (0, periods.0.max(periods.1));
-            assert!(dut.is("core_reset")? && dut.is("engine_reset")?, "in reset at power-up");
+            assert!(
+                dut.is("core_reset")? && dut.is("engine_reset")?,
+                "in reset at power-up"
+            );
             let (resets, runs) = run(&mut dut, &mut now, periods, 30 * slow)?;
             assert!(resets >= 2 && runs, "released by itself: {periods:?}");
             for gap in [0, 1, 5, 12, 60] {
@@ -114,7 +122,10 @@ mod tests {
                     together |= dut.is("core_reset")? && dut.is("engine_reset")?;
                     assert!(now < 10_000, "it is released: {periods:?}");
                 }
-                assert!(resets >= 4 && together, "core in reset for {resets} cycles: {periods:?}");
+                assert!(
+                    resets >= 4 && together,
+                    "core in reset for {resets} cycles: {periods:?}"
+                );
                 run(&mut dut, &mut now, periods, gap * slow)?;
             }
         }

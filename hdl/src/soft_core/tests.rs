@@ -89,7 +89,11 @@ impl Rig {
                message, command_room;
             out fetch_acknowledge, fetch_data, acknowledge, read_data, message_pop, command_push, command, leds
         });
-        Ok(Self { dut: Pair::new(Buses::default(), ports)?, popped: 0, pushed: Vec::new() })
+        Ok(Self {
+            dut: Pair::new(Buses::default(), ports)?,
+            popped: 0,
+            pushed: Vec::new(),
+        })
     }
 
     fn step(&mut self) -> Result<(), Error> {
@@ -126,7 +130,8 @@ impl Rig {
     }
 
     fn store(&mut self, register: u32, value: u32) -> Result<(), Error> {
-        self.access(mmio::BASE + register, Some((value, 0xf))).map(drop)
+        self.access(mmio::BASE + register, Some((value, 0xf)))
+            .map(drop)
     }
 
     /// A burst of eight words over the instruction bus; the bus may pause before it.
@@ -135,7 +140,8 @@ impl Rig {
         self.dut.set("fetch_cycle", true)?;
         while next < 8 {
             self.dut.set("fetch_address", u64::from(line * 8 + next))?;
-            self.dut.set("fetch_type", if next == 7 { 7u64 } else { 2 })?;
+            self.dut
+                .set("fetch_type", if next == 7 { 7u64 } else { 2 })?;
             if self.dut.is("fetch_acknowledge")? {
                 words[next as usize] = self.dut.get("fetch_data")? as u32;
                 next += 1;
@@ -158,7 +164,9 @@ fn memory_is_written_in_bytes_and_read_by_both_buses() -> Result<(), Error> {
         if random.random_bool(0.6) {
             let (data, select) = (random.random::<u32>(), random.random_range(0..16));
             rig.access(word * 4, Some((data, select)))?;
-            let mask = (0..4).filter(|byte| select >> byte & 1 == 1).fold(0, |mask, byte| mask | 0xff << (8 * byte));
+            let mask = (0..4)
+                .filter(|byte| select >> byte & 1 == 1)
+                .fold(0, |mask, byte| mask | 0xff << (8 * byte));
             model.insert(word, old & !mask | data & mask);
         } else {
             assert_eq!(rig.access(word * 4, None)?, old, "word {word}");
@@ -170,7 +178,9 @@ fn memory_is_written_in_bytes_and_read_by_both_buses() -> Result<(), Error> {
     for _ in 0..60 {
         let line = random.random_range(0..8);
         let (words, cycles) = rig.burst(line)?;
-        let expected = std::array::from_fn(|index| model.get(&(line * 8 + index as u32)).copied().unwrap_or(0));
+        let expected = std::array::from_fn(|index| {
+            model.get(&(line * 8 + index as u32)).copied().unwrap_or(0)
+        });
         assert_eq!((words, cycles), (expected, 9), "line {line}");
         if random.random_bool(0.5) {
             rig.step()?;
@@ -186,10 +196,22 @@ fn window_shows_messages_and_sends_commands() -> Result<(), Error> {
     rig.store(mmio::RX_POP, 0)?;
     assert_eq!(rig.popped, 0, "nothing to pop");
     rig.dut.set("message_valid", true)?;
-    rig.dut.set_wide("message", &[0x1111_0001, 0x2222_0002, 0x3333_0003, 0x4444_0004])?;
+    rig.dut.set_wide(
+        "message",
+        &[0x1111_0001, 0x2222_0002, 0x3333_0003, 0x4444_0004],
+    )?;
     assert_eq!(rig.load(mmio::MAILBOX_STATUS)?, mmio::STATUS_MESSAGE);
-    let words = [mmio::RX_WORD0, mmio::RX_WORD1, mmio::RX_WORD2, mmio::RX_WORD3];
-    for (register, word) in words.into_iter().zip([0x1111_0001, 0x2222_0002, 0x3333_0003, 0x4444_0004]) {
+    let words = [
+        mmio::RX_WORD0,
+        mmio::RX_WORD1,
+        mmio::RX_WORD2,
+        mmio::RX_WORD3,
+    ];
+    for (register, word) in
+        words
+            .into_iter()
+            .zip([0x1111_0001, 0x2222_0002, 0x3333_0003, 0x4444_0004])
+    {
         assert_eq!(rig.load(register)?, word);
     }
     assert_eq!(rig.popped, 0, "reading leaves the message where it is");
@@ -197,13 +219,21 @@ fn window_shows_messages_and_sends_commands() -> Result<(), Error> {
     assert_eq!(rig.popped, 1, "a write to RX_POP takes it, once");
 
     let command = [0xdead_beef, 0x0123_4567, 0x89ab_cdef, 0xcafe_f00d];
-    let words = [mmio::TX_WORD0, mmio::TX_WORD1, mmio::TX_WORD2, mmio::TX_WORD3];
+    let words = [
+        mmio::TX_WORD0,
+        mmio::TX_WORD1,
+        mmio::TX_WORD2,
+        mmio::TX_WORD3,
+    ];
     for (register, word) in words.into_iter().zip(command) {
         rig.store(register, word)?;
     }
     assert_eq!(rig.pushed.len(), 0, "no room, so dropped");
     rig.dut.set("command_room", true)?;
-    assert_eq!(rig.load(mmio::MAILBOX_STATUS)?, mmio::STATUS_MESSAGE | mmio::STATUS_ROOM);
+    assert_eq!(
+        rig.load(mmio::MAILBOX_STATUS)?,
+        mmio::STATUS_MESSAGE | mmio::STATUS_ROOM
+    );
     for (register, word) in words.into_iter().zip(command) {
         rig.store(register, word)?;
     }
@@ -224,7 +254,11 @@ fn window_counts_cycles_and_drives_leds() -> Result<(), Error> {
         rig.step()?;
     }
     let after = (rig.load(mmio::CYCLES_LO)?, rig.dut.steps());
-    assert_eq!(u64::from(after.0 - before.0), after.1 - before.1, "one count per clock");
+    assert_eq!(
+        u64::from(after.0 - before.0),
+        after.1 - before.1,
+        "one count per clock"
+    );
     assert_eq!(rig.load(mmio::CYCLES_HI)?, 0);
     rig.store(mmio::LEDS, 0xa5)?;
     assert_eq!((rig.dut.get("leds")?, rig.load(mmio::LEDS)?), (0xa5, 0xa5));
@@ -232,6 +266,9 @@ fn window_counts_cycles_and_drives_leds() -> Result<(), Error> {
     rig.step()?;
     rig.dut.set("reset", false)?;
     assert_eq!(rig.dut.get("leds")?, 0);
-    assert!(rig.load(mmio::CYCLES_LO)? < 8, "cycles count from the reset");
+    assert!(
+        rig.load(mmio::CYCLES_LO)? < 8,
+        "cycles count from the reset"
+    );
     Ok(())
 }

@@ -6,13 +6,22 @@ use rust_hdl::prelude::*;
 
 /// Number of a register: its byte offset in the window over 4.
 const fn register(offset: u32) -> u64 {
-    assert!(offset < 0x100 && offset.is_multiple_of(4), "the window decodes 64 registers of 32 bits");
+    assert!(
+        offset < 0x100 && offset.is_multiple_of(4),
+        "the window decodes 64 registers of 32 bits"
+    );
     (offset / 4) as u64
 }
 
 const _: () = {
-    assert!(mmio::BASE == 0x8000_0000, "address bit 31 alone selects the window");
-    assert!(mmio::STATUS_MESSAGE == 1 && mmio::STATUS_ROOM == 2, "the status word is {{room, message}}");
+    assert!(
+        mmio::BASE == 0x8000_0000,
+        "address bit 31 alone selects the window"
+    );
+    assert!(
+        mmio::STATUS_MESSAGE == 1 && mmio::STATUS_ROOM == 2,
+        "the status word is {{room, message}}"
+    );
 };
 
 /// Answers the data bus: classic Wishbone cycles of two clocks, acknowledges from a flip-flop.
@@ -93,7 +102,19 @@ pub struct Window<const N: usize, const HZ: usize> {
 impl<const N: usize, const HZ: usize> Logic for Window<N, HZ> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, acknowledged, from_window, window_data, cycles, held_cycles, tx0, tx1, tx2, led);
+        dff_setup!(
+            self,
+            clock,
+            acknowledged,
+            from_window,
+            window_data,
+            cycles,
+            held_cycles,
+            tx0,
+            tx1,
+            tx2,
+            led
+        );
 
         self.accept.next = (self.cycle.val() & self.strobe.val()) & !self.acknowledged.q.val();
         self.in_window.next = self.address.val().get_bit(29);
@@ -117,7 +138,8 @@ impl<const N: usize, const HZ: usize> Logic for Window<N, HZ> {
         self.command_push.next = false;
         self.command.next = ((bit_cast::<128, 32>(self.write_data.val()) << 96)
             | (bit_cast::<128, 32>(self.tx2.q.val()) << 64))
-            | ((bit_cast::<128, 32>(self.tx1.q.val()) << 32) | bit_cast::<128, 32>(self.tx0.q.val()));
+            | ((bit_cast::<128, 32>(self.tx1.q.val()) << 32)
+                | bit_cast::<128, 32>(self.tx0.q.val()));
         self.leds.next = self.led.q.val();
 
         self.window_data.d.next = 0.into();

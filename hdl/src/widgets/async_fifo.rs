@@ -131,8 +131,8 @@ impl<D: Synth, const N: usize, const NP1: usize> Logic for AsyncFifo<D, N, NP1> 
         self.fours.next = self.pairs.val() ^ (self.pairs.val() >> 2);
         self.known_head.next = self.fours.val() ^ (self.fours.val() >> 4);
         self.known_slot.next = bit_cast::<N, NP1>(self.known_head.val());
-        self.full.next =
-            (self.known_slot.val() == self.tail_slot.val()) & (self.known_head.val() != self.tail.q.val());
+        self.full.next = (self.known_slot.val() == self.tail_slot.val())
+            & (self.known_head.val() != self.tail.q.val());
 
         // Read side.
         self.ram.read_address.next = bit_cast::<N, NP1>(self.head.q.val());
@@ -171,7 +171,13 @@ mod tests {
     }
 
     /// Words through the FIFO with clocks of `write_period` and `read_period` (any unit), checked against a queue.
-    fn cross(write_period: u64, read_period: u64, words: u64, patience: f64, seed: u64) -> Result<(), Error> {
+    fn cross(
+        write_period: u64,
+        read_period: u64,
+        words: u64,
+        patience: f64,
+        seed: u64,
+    ) -> Result<(), Error> {
         let mut dut = Pair::new(Fifo::default(), fifo_ports())?;
         let mut random = StdRng::seed_from_u64(seed);
         let mut expected = VecDeque::new();
@@ -184,7 +190,10 @@ mod tests {
             if writes {
                 let full = dut.is("full")?;
                 was_full |= full;
-                assert!(expected.len() <= 8 && (full || expected.len() < 8), "room is reported only when there is room");
+                assert!(
+                    expected.len() <= 8 && (full || expected.len() < 8),
+                    "room is reported only when there is room"
+                );
                 let write = !full && sent < words && random.random_bool(0.8);
                 dut.set("write", write)?;
                 dut.set("data_in", sent * 0x3_0001 + 5)?;
@@ -193,7 +202,11 @@ mod tests {
             if reads {
                 dut.set("read", read)?;
                 if read {
-                    assert_eq!(Some(dut.get("data_out")?), expected.pop_front(), "word {received}");
+                    assert_eq!(
+                        Some(dut.get("data_out")?),
+                        expected.pop_front(),
+                        "word {received}"
+                    );
                     received += 1;
                 }
             }
@@ -211,15 +224,32 @@ mod tests {
             read_at += if reads { read_period } else { 0 };
         }
         let slow_reader = read_period as f64 / patience > 2.0 * write_period as f64;
-        assert!(expected.is_empty() && (was_full || !slow_reader), "a slow reader fills the FIFO");
+        assert!(
+            expected.is_empty() && (was_full || !slow_reader),
+            "a slow reader fills the FIFO"
+        );
         Ok(())
     }
 
     #[test]
     fn every_word_crosses_once_and_in_order() -> Result<(), Error> {
-        for (write_period, read_period) in [(1, 1), (4, 10), (10, 4), (7, 8), (8, 7), (1, 23), (23, 1)] {
-            cross(write_period, read_period, 200, 0.8, write_period * 100 + read_period)?;
-            cross(write_period, read_period, 100, 0.1, write_period * 101 + read_period)?;
+        for (write_period, read_period) in
+            [(1, 1), (4, 10), (10, 4), (7, 8), (8, 7), (1, 23), (23, 1)]
+        {
+            cross(
+                write_period,
+                read_period,
+                200,
+                0.8,
+                write_period * 100 + read_period,
+            )?;
+            cross(
+                write_period,
+                read_period,
+                100,
+                0.1,
+                write_period * 101 + read_period,
+            )?;
         }
         Ok(())
     }
