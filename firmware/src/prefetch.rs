@@ -331,7 +331,10 @@ mod tests {
         let mut prefetcher = Prefetcher::default();
         for index in 0..BOUND as u8 {
             let fill = sent(|mut send| prefetcher.miss(ctx(index), &mut send));
-            assert!(matches!(fill[..], [Command::Fill { .. }]), "context {index}");
+            assert!(
+                matches!(fill[..], [Command::Fill { .. }]),
+                "context {index}"
+            );
         }
         assert!(
             sent(|mut send| prefetcher.miss(ctx(9), &mut send)).is_empty(),

@@ -26,7 +26,8 @@ pub struct ByteEnables {
 impl Logic for ByteEnables {
     #[hdl_gen]
     fn update(&mut self) {
-        self.span.next = bit_cast::<11, 2>(self.offset.val()) + bit_cast::<11, 10>(self.bytes.val());
+        self.span.next =
+            bit_cast::<11, 2>(self.offset.val()) + bit_cast::<11, 10>(self.bytes.val());
         self.rounded.next = self.span.val() + 3;
         self.count.next = self.rounded.val() >> 2;
         self.past.next = self.span.val().get_bits::<2>(0);
@@ -57,5 +58,39 @@ impl Logic for ByteEnables {
             self.first.next = self.head.val() & self.tail.val();
             self.last.next = 0.into();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pinring_verilator::equivalence::{Error, Pair};
+    use pinring_verilator::ports;
+
+    #[test]
+    fn enables_name_exactly_the_bytes() -> Result<(), Error> {
+        let ports = ports!(ByteEnables { in offset, bytes; out dwords, first, last });
+        let mut dut = Pair::new(ByteEnables::default(), ports)?;
+        for offset in 0..4 {
+            for bytes in 1..1024 {
+                dut.set("offset", offset)?;
+                dut.set("bytes", bytes)?;
+                let dwords = (offset + bytes).div_ceil(4);
+                // Bytes of DW `dword` that lie in offset..offset + bytes.
+                let enables = |dword: u64| {
+                    (0..4)
+                        .filter(|byte| (offset..offset + bytes).contains(&(4 * dword + byte)))
+                        .fold(0, |enables, byte| enables | 1 << byte)
+                };
+                let last = if dwords == 1 { 0 } else { enables(dwords - 1) };
+                let found = (dut.get("dwords")?, dut.get("first")?, dut.get("last")?);
+                assert_eq!(
+                    found,
+                    (dwords, enables(0), last),
+                    "{bytes} bytes from {offset}"
+                );
+            }
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,8 @@
 //! Writes completion entries and decides when a vector is due.
 
-use crate::generated::structures::{CompletionEntryEncode0, CompletionEntryEncode1, QueueContextDecode1};
+use crate::generated::structures::{
+    CompletionEntryEncode0, CompletionEntryEncode1, QueueContextDecode1,
+};
 use crate::widgets::{Flags, LutRam, PickNext};
 use rust_hdl::prelude::*;
 
@@ -121,8 +123,12 @@ pub enum CompletionState {
 impl Logic for CompletionUnit {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, state, queue, index, cookie, user, status, bytes, eop, when);
-        clock!(self, clock, rings, shapes, vectors, tails, tails_back, armed, due);
+        dff_setup!(
+            self, clock, state, queue, index, cookie, user, status, bytes, eop, when
+        );
+        clock!(
+            self, clock, rings, shapes, vectors, tails, tails_back, armed, due
+        );
         self.armed.reset.next = self.reset.val();
         self.due.reset.next = self.reset.val();
         self.one.next = 1.into();
@@ -151,7 +157,8 @@ impl Logic for CompletionUnit {
         self.mask.next = self.entries.val() - 1;
         self.slot.next = bit_cast::<17, 16>(self.tail.val()) & self.mask.val();
         self.lap.next = bit_cast::<17, 16>(self.tail.val()) & self.entries.val();
-        self.entry_addr.next = self.rings.read_data.val() + (bit_cast::<64, 17>(self.slot.val()) << 5);
+        self.entry_addr.next =
+            self.rings.read_data.val() + (bit_cast::<64, 17>(self.slot.val()) << 5);
         self.low.cookie.next = self.cookie.q.val();
         self.low.timestamp.next = self.when.q.val();
         self.entry_low.next = self.low.raw.val();
@@ -227,7 +234,8 @@ impl Logic for CompletionUnit {
             }
         }
         self.armed.set.next = self.db_armed.val();
-        self.armed.clear.next = (self.disarm_entry.val() | self.disarm_db.val()) & (self.db_armed.val() ^ 0xffff);
+        self.armed.clear.next =
+            (self.disarm_entry.val() | self.disarm_db.val()) & (self.db_armed.val() ^ 0xffff);
         self.due.set.next = self.entry_due.val() | self.db_due.val();
         self.due.clear.next = 0.into();
         self.pick.among.next = self.due.q.val();
@@ -237,10 +245,14 @@ impl Logic for CompletionUnit {
         self.irq_valid.next = self.pick.found.val();
         self.irq_vector.next = bit_cast::<4, 16>(self.due_shape.vector.val());
         if self.pick.found.val() & self.irq_ready.val() {
-            self.due.clear.next = (self.one.val() << self.pick.index.val()) & (self.due.set.val() ^ 0xffff);
+            self.due.clear.next =
+                (self.one.val() << self.pick.index.val()) & (self.due.set.val() ^ 0xffff);
         }
         if self.reset.val() {
             self.state.d.next = CompletionState::Idle;
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

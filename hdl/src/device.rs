@@ -189,8 +189,8 @@ impl<const HZ: usize> Logic for Device<HZ> {
     fn update(&mut self) {
         dff_setup!(self, clock, reset_all, alive);
         clock!(
-            self, clock, bar0, core, router, messages, admin, scheduler, fetch, c2h_table, h2c_table, c2h, h2c, records,
-            completion, posted, transmit
+            self, clock, bar0, core, router, messages, admin, scheduler, fetch, c2h_table,
+            h2c_table, c2h, h2c, records, completion, posted, transmit
         );
         self.core.core_clock.next = self.core_clock.val();
         // The registers survive a reset that they ask for.
@@ -373,25 +373,31 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.fetch.cpl_poisoned.next = self.cpl_poisoned.val();
         self.table_fill.next = self.fetch.fill_write.val() & !self.fetch.fill_kind.val().get_bit(1);
         self.block_fill.next = self.fetch.fill_write.val() & self.fetch.fill_kind.val().get_bit(1);
-        self.admin.fill_write.next = self.fetch.fill_write.val() & (self.fetch.fill_target.val() == 2);
+        self.admin.fill_write.next =
+            self.fetch.fill_write.val() & (self.fetch.fill_target.val() == 2);
         self.admin.fill_word.next = bit_cast::<2, 8>(self.fetch.fill_word.val());
         self.admin.fill_data.next = self.fetch.fill_data.val();
-        self.admin.done_valid.next = self.fetch.done_valid.val() & (self.fetch.done_target.val() == 2);
+        self.admin.done_valid.next =
+            self.fetch.done_valid.val() & (self.fetch.done_target.val() == 2);
         self.admin.done_status.next = self.fetch.done_status.val();
-        self.c2h_table.fill_write.next = self.table_fill.val() & (self.fetch.fill_target.val() == 0);
+        self.c2h_table.fill_write.next =
+            self.table_fill.val() & (self.fetch.fill_target.val() == 0);
         self.c2h_table.fill_address.next = bit_cast::<7, 8>(self.fetch.fill_word.val());
         self.c2h_table.fill_data.next = self.fetch.fill_data.val();
-        self.c2h_table.done_valid.next = self.fetch.done_valid.val() & (self.fetch.done_target.val() == 0);
+        self.c2h_table.done_valid.next =
+            self.fetch.done_valid.val() & (self.fetch.done_target.val() == 0);
         self.c2h_table.done_kind.next = self.fetch.done_kind.val();
         self.c2h_table.done_id.next = self.fetch.done_id.val();
         self.c2h_table.done_status.next = self.fetch.done_status.val();
         self.c2h.fill_write.next = self.block_fill.val() & (self.fetch.fill_target.val() == 0);
         self.c2h.fill_word.next = self.fetch.fill_word.val();
         self.c2h.fill_data.next = self.fetch.fill_data.val();
-        self.h2c_table.fill_write.next = self.table_fill.val() & (self.fetch.fill_target.val() == 1);
+        self.h2c_table.fill_write.next =
+            self.table_fill.val() & (self.fetch.fill_target.val() == 1);
         self.h2c_table.fill_address.next = bit_cast::<7, 8>(self.fetch.fill_word.val());
         self.h2c_table.fill_data.next = self.fetch.fill_data.val();
-        self.h2c_table.done_valid.next = self.fetch.done_valid.val() & (self.fetch.done_target.val() == 1);
+        self.h2c_table.done_valid.next =
+            self.fetch.done_valid.val() & (self.fetch.done_target.val() == 1);
         self.h2c_table.done_kind.next = self.fetch.done_kind.val();
         self.h2c_table.done_id.next = self.fetch.done_id.val();
         self.h2c_table.done_status.next = self.fetch.done_status.val();
@@ -418,7 +424,7 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.c2h.window_valid.next = self.c2h_table.window_valid.val();
         self.c2h.window_slot.next = self.c2h_table.window_slot.val();
         self.c2h.window_status.next = self.c2h_table.window_status.val();
-        self.c2h.abort.next = self.c2h_table.abort.val();
+        self.c2h.aborts.next = self.c2h_table.abort.val();
         self.c2h_table.consumed_valid.next = self.c2h.consumed_valid.val();
         self.c2h_table.consumed_block.next = self.c2h.consumed_block.val();
         self.c2h_table.consumed_ctx.next = self.c2h.consumed_ctx.val();
@@ -612,12 +618,15 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.tx_last_be.next = self.transmit.tx_last_be.val();
         self.tx_tag.next = self.transmit.tx_tag.val();
         self.transmit.tx_ready.next = self.tx_ready.val();
-        // Completions of register reads carry the request's tag and id.
-        self.tx_id.next = self.bar0.cpl_id.val();
-        self.tx_byte_count.next = self.bar0.cpl_byte_count.val();
-        self.tx_status.next = self.bar0.cpl_status.val();
+        // Completions of register reads carry what the request's requester needs.
+        self.tx_id.next = 0.into();
+        self.tx_byte_count.next = 0.into();
+        self.tx_status.next = 0.into();
         if self.transmit.tx_kind.val().get_bit(1) {
             self.tx_tag.next = self.bar0.cpl_tag.val();
+            self.tx_id.next = self.bar0.cpl_id.val();
+            self.tx_byte_count.next = self.bar0.cpl_byte_count.val();
+            self.tx_status.next = self.bar0.cpl_status.val();
         }
 
         // Counters.
@@ -629,8 +638,10 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.bar0.c2h_bytes_inc.next = bit_cast::<13, 10>(self.c2h.sent_bytes.val());
         self.bar0.c2h_done.next = self.records.c2h_ready.val() & self.records.c2h_valid.val();
         self.bar0.h2c_done.next = self.records.h2c_ready.val() & self.records.h2c_valid.val();
-        self.bar0.c2h_list_wait.next = self.c2h.list_wait.val() | (self.c2h_table.list_wait.val() & self.c2h.ready.val());
-        self.bar0.h2c_list_wait.next = self.h2c.list_wait.val() | (self.h2c_table.list_wait.val() & self.h2c.ready.val());
+        self.bar0.c2h_list_wait.next =
+            self.c2h.list_wait.val() | (self.c2h_table.list_wait.val() & self.c2h.ready.val());
+        self.bar0.h2c_list_wait.next =
+            self.h2c.list_wait.val() | (self.h2c_table.list_wait.val() & self.h2c.ready.val());
         self.bar0.c2h_idle.next = self.c2h.idle_cycle.val();
         self.bar0.h2c_idle.next = self.h2c.idle_cycle.val();
         self.bar0.completion.next = self.accepted.val();
@@ -638,8 +649,8 @@ impl<const HZ: usize> Logic for Device<HZ> {
         // For observers.
         self.mail_in.next = self.core.msg_valid.val() & self.core.msg_ready.val();
         self.mail_out.next = self.core.cmd_valid.val() & self.core.cmd_ready.val();
-        self.list_asked.next =
-            (self.fetch.req_valid.val() & self.fetch.req_ready.val()) & self.fetches.req_kind.val().get_bit(1);
+        self.list_asked.next = (self.fetch.req_valid.val() & self.fetch.req_ready.val())
+            & self.fetches.req_kind.val().get_bit(1);
         if self.router.fw_valid.val() {
             self.alive.d.next = true;
         }
@@ -647,7 +658,8 @@ impl<const HZ: usize> Logic for Device<HZ> {
             self.alive.d.next = false;
         }
         self.busy.next = (self.c2h_table.busy.val() | self.h2c_table.busy.val())
-            | ((!self.admin.free.val() | self.scheduler.waiting_entries.val()) | !self.alive.q.val());
+            | ((!self.admin.free.val() | self.scheduler.waiting_entries.val())
+                | !self.alive.q.val());
         self.list_here.next = self.fetch.done_valid.val() & self.fetch.done_kind.val().get_bit(1);
     }
 }

@@ -95,6 +95,9 @@ pub struct FetchUnit {
     received_back: LutRam<Bits<10>, 3>,
     word: DFF<Bits<8>>,
     accepted: DFF<Bit>,
+    // The completion on its way is its job's last, and how the job ends.
+    ending: DFF<Bit>,
+    ended: DFF<Bits<8>>,
 
     unbusy: Signal<Local, Bits<16>>,
     one: Signal<Local, Bits<16>>,
@@ -117,6 +120,8 @@ pub struct FetchUnit {
     reached: Signal<Local, Bits<10>>,
     address: Signal<Local, Bits<7>>,
     fault: Signal<Local, Bits<8>>,
+    ends: Signal<Local, Bit>,
+    outcome: Signal<Local, Bits<8>>,
     write_now: Signal<Local, Bit>,
     word_now: Signal<Local, Bits<8>>,
     again: Signal<Local, Bits<16>>,
@@ -130,8 +135,17 @@ pub struct FetchUnit {
 impl Logic for FetchUnit {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, word, accepted);
-        clock!(self, clock, busy, waiting, jobs, jobs_back, received, received_back);
+        dff_setup!(self, clock, word, accepted, ending, ended);
+        clock!(
+            self,
+            clock,
+            busy,
+            waiting,
+            jobs,
+            jobs_back,
+            received,
+            received_back
+        );
         self.busy.reset.next = self.reset.val();
         self.waiting.reset.next = self.reset.val();
         self.one.next = 1.into();
@@ -178,7 +192,8 @@ impl Logic for FetchUnit {
         self.done_target.next = self.back.val().get_bits::<2>(74);
         self.done_kind.next = self.back.val().get_bits::<2>(76);
         self.done_id.next = self.back.val().get_bits::<5>(78);
-        self.done_status.next = self.fault.val();
+        self.ends.next = self.ending.q.val();
+        self.outcome.next = self.ended.q.val();
         self.write_now.next = false;
         self.word_now.next = self.word.q.val();
         if self.mine.val() {
@@ -189,17 +204,17 @@ impl Logic for FetchUnit {
                 // Only a tag that waits for data takes any.
                 self.accepted.d.next = false;
                 self.write_now.next = false;
+                self.ends.next = false;
+                self.outcome.next = self.fault.val();
                 if (self.busy.q.val() & self.slot_bit.val()).any() {
                     self.accepted.d.next = !self.fault.val().any();
                     self.write_now.next = !self.fault.val().any();
                     self.received.write_enable.next = true;
                     if self.fault.val().any() {
-                        self.done_valid.next = true;
-                        self.busy.clear.next = self.slot_bit.val();
+                        self.ends.next = true;
                     } else if self.reached.val() == self.part_end.val() {
                         if self.part_end.val() == self.job_bytes.val() {
-                            self.done_valid.next = true;
-                            self.busy.clear.next = self.slot_bit.val();
+                            self.ends.next = true;
                         } else {
                             self.again.next = self.slot_bit.val();
                         }
@@ -207,7 +222,15 @@ impl Logic for FetchUnit {
                 }
             }
             self.word.d.next = self.word_now.val() + 1;
+            // The job ends with the last beat: whoever waits for it reads the memory at once.
+            if self.ends.val() & self.cpl_eop.val() {
+                self.done_valid.next = true;
+                self.busy.clear.next = self.slot_bit.val();
+            }
+            self.ending.d.next = self.ends.val() & !self.cpl_eop.val();
+            self.ended.d.next = self.outcome.val();
         }
+        self.done_status.next = self.outcome.val();
         self.fill_write.next = self.write_now.val();
         self.fill_target.next = self.back.val().get_bits::<2>(74);
         self.fill_kind.next = self.back.val().get_bits::<2>(76);
@@ -256,8 +279,8 @@ impl Logic for FetchUnit {
         if self.left.val() > self.max_read.val() {
             self.issue_bytes.next = self.max_read.val();
         }
-        self.rd_addr.next =
-            self.job_out.val().get_bits::<64>(0) + bit_cast::<64, 10>(self.received.read_data.val());
+        self.rd_addr.next = self.job_out.val().get_bits::<64>(0)
+            + bit_cast::<64, 10>(self.received.read_data.val());
         self.rd_bytes.next = self.issue_bytes.val();
         self.rd_tag.next = bit_cast::<10, 4>(self.pick_waiting.index.val()) | 32;
         self.waiting.clear.next = 0.into();
@@ -266,6 +289,10 @@ impl Logic for FetchUnit {
         }
         if self.reset.val() {
             self.accepted.d.next = false;
+            self.ending.d.next = false;
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,7 +69,8 @@ pub struct FetchArbiter {
 impl Logic for FetchArbiter {
     #[hdl_gen]
     fn update(&mut self) {
-        self.req_valid.next = self.c2h_valid.val() | (self.h2c_valid.val() | self.entry_valid.val());
+        self.req_valid.next =
+            self.c2h_valid.val() | (self.h2c_valid.val() | self.entry_valid.val());
         self.c2h_ready.next = false;
         self.h2c_ready.next = false;
         self.entry_ready.next = false;
@@ -98,5 +99,79 @@ impl Logic for FetchArbiter {
             self.req_id.next = self.entry_id.val();
             self.req_word.next = self.entry_word.val();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FetchArbiter;
+    use crate::testing::{Result, chance, seeded};
+    use pinring_verilator::equivalence::Pair;
+    use pinring_verilator::ports;
+    use rand::RngExt;
+
+    /// Every combination of offers: the first one in the order C2H, H2C, entries goes through with its own fields.
+    #[test]
+    fn requests_in_order() -> Result {
+        let mut dut = Pair::new(
+            FetchArbiter::default(),
+            ports!(FetchArbiter {
+                in c2h_valid, c2h_addr, c2h_bytes, c2h_kind, c2h_id, c2h_word, h2c_valid, h2c_addr, h2c_bytes, h2c_kind, h2c_id,
+                    h2c_word, entry_valid, entry_addr, entry_target, entry_id, entry_word, req_ready;
+                out c2h_ready, h2c_ready, entry_ready, req_valid, req_addr, req_bytes, req_target, req_kind, req_id, req_word
+            }),
+        )?;
+        let mut random = seeded(1);
+        for round in 0..1000 {
+            let offers = [round & 1 != 0, round & 2 != 0, round & 4 != 0];
+            let parties = ["c2h", "h2c", "entry"];
+            let mut requests = Vec::new();
+            for (party, offered) in parties.iter().zip(offers) {
+                let entry = *party == "entry";
+                let addr: u64 = random.random();
+                let [id, word, size, kind] =
+                    [32, 256, 1024, 4].map(|end| random.random_range(0..end));
+                dut.set(&format!("{party}_valid"), offered)?;
+                dut.set(&format!("{party}_addr"), addr)?;
+                dut.set(&format!("{party}_id"), id)?;
+                dut.set(&format!("{party}_word"), word)?;
+                if entry {
+                    dut.set("entry_target", kind)?;
+                    requests.push([addr, 64, kind, 0, id, word]);
+                } else {
+                    dut.set(&format!("{party}_bytes"), size)?;
+                    dut.set(&format!("{party}_kind"), kind)?;
+                    requests.push([addr, size, (*party == "h2c").into(), kind, id, word]);
+                }
+            }
+            let ready = chance(&mut random, 50);
+            dut.set("req_ready", ready)?;
+            let chosen = offers.iter().position(|offered| *offered);
+            assert_eq!(dut.is("req_valid")?, chosen.is_some());
+            for (index, party) in parties
+                .iter()
+                .enumerate()
+                .filter(|(index, _)| offers[*index])
+            {
+                assert_eq!(
+                    dut.is(&format!("{party}_ready"))?,
+                    ready && chosen == Some(index)
+                );
+            }
+            if let Some(chosen) = chosen {
+                for (name, value) in ["addr", "bytes", "target", "kind", "id", "word"]
+                    .iter()
+                    .zip(requests[chosen])
+                {
+                    assert_eq!(
+                        dut.get(&format!("req_{name}"))?,
+                        value,
+                        "{name} of {}",
+                        parties[chosen]
+                    );
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -180,7 +180,7 @@ impl<const W: usize, const B: usize, const L: usize> Logic for H2cChannel<W, B, 
         self.walker.consumed_ready.next = self.consumed_ready.val();
         self.consumed_block.next = self.walker.consumed_block.val();
         self.consumed_ctx.next = self.walker.ctx.val();
-        self.walker.abort.next = self.abort.val();
+        self.walker.aborts.next = self.abort.val();
         // The card's side of an H2C stream never ends a transfer early.
         self.no_stop.next = false;
         self.walker.stop.next = self.no_stop.val();
@@ -237,7 +237,8 @@ impl<const W: usize, const B: usize, const L: usize> Logic for H2cChannel<W, B, 
         self.retire_bytes.next = self.engine.done_bytes.val();
         self.landed_valid.next = self.engine.landed_valid.val();
         self.landed_ctx.next = self.engine.landed_ctx.val();
-        self.list_wait.next = self.walker.list_wait.val() & (self.chunks.empty.val() & !self.engine.rd_valid.val());
+        self.list_wait.next =
+            self.walker.list_wait.val() & (self.chunks.empty.val() & !self.engine.rd_valid.val());
         self.idle_cycle.next = self.engine.idle_strobe.val();
     }
 }

@@ -118,7 +118,9 @@ impl Logic for QueueScheduler {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, state, queue);
-        clock!(self, clock, enabled, pending, rings, shapes, heads, tails, reaped);
+        clock!(
+            self, clock, enabled, pending, rings, shapes, heads, tails, reaped
+        );
         self.enabled.reset.next = self.reset.val();
         self.pending.reset.next = self.reset.val();
         self.one.next = 1.into();
@@ -133,7 +135,8 @@ impl Logic for QueueScheduler {
         self.shapes.write_enable.next = self.cfg_write.val() & (self.cfg_word.val() == 2);
 
         // A switch waits for a cycle in which no doorbell and no entry use the write ports.
-        self.switching.next = ((self.switch_on.val() | self.switch_off.val()) & !self.db_valid.val())
+        self.switching.next = ((self.switch_on.val() | self.switch_off.val())
+            & !self.db_valid.val())
             & (self.state.q.val() == SchedulerState::Choose);
         self.switch_ready.next = self.switching.val();
         self.switch_bit.next = self.one.val() << self.switch_queue.val();
@@ -176,7 +179,8 @@ impl Logic for QueueScheduler {
         self.waiting.next = self.tails.read_data.val() - self.head.val();
         self.unreaped.next = self.head.val() - self.reaped.read_data.val();
         self.entries.next = self.one.val() << bit_cast::<4, 8>(self.shape.sq_entries_log2.val());
-        self.completions.next = self.one.val() << bit_cast::<4, 8>(self.shape.cq_entries_log2.val());
+        self.completions.next =
+            self.one.val() << bit_cast::<4, 8>(self.shape.cq_entries_log2.val());
         self.mask.next = self.entries.val() - 1;
         self.slot.next = self.head.val() & self.mask.val();
         self.admin.next = self.queue.q.val() == 0;
@@ -198,8 +202,10 @@ impl Logic for QueueScheduler {
         }
         // A tail further ahead than the ring is long is not a tail: the queue rests until a sane one comes.
         self.nothing.next = !self.waiting.val().any() | (self.waiting.val() > self.entries.val());
-        self.go.next = (self.has_ctx.val() & !self.nothing.val()) & (self.unreaped.val() < self.completions.val());
-        self.fetch_addr.next = self.rings.read_data.val() + (bit_cast::<64, 16>(self.slot.val()) << 6);
+        self.go.next = (self.has_ctx.val() & !self.nothing.val())
+            & (self.unreaped.val() < self.completions.val());
+        self.fetch_addr.next =
+            self.rings.read_data.val() + (bit_cast::<64, 16>(self.slot.val()) << 6);
         self.fetch_valid.next = false;
         self.alloc_queue.next = self.queue.q.val();
         self.alloc_index.next = self.head.val();
@@ -254,3 +260,6 @@ impl Logic for QueueScheduler {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,8 @@
 //! Walks a transfer's SG elements and cuts what they name into chunks.
 
+#[cfg(test)]
+mod tests;
+
 use crate::generated::structures::{SgElementDecode, SgUniformElementDecode};
 use crate::widgets::Const;
 use pinring_protocol::Status;
@@ -59,7 +62,7 @@ pub struct Walker {
     /// Index of the block in its table.
     pub consumed_block: Signal<Out, Bits<32>>,
     /// Contexts to abort.
-    pub abort: Signal<In, Bits<16>>,
+    pub aborts: Signal<In, Bits<16>>,
     /// End the job of `stop_ctx` without an error: the stream has ended it.
     pub stop: Signal<In, Bit>,
     /// Context to stop.
@@ -169,8 +172,26 @@ impl Logic for Walker {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, state, job, position, whole, remaining, element, last_element, uniform, shift, destination,
-            status, first, whole_element, seg_addr, seg_left, frame, page_index, pages
+            self,
+            clock,
+            state,
+            job,
+            position,
+            whole,
+            remaining,
+            element,
+            last_element,
+            uniform,
+            shift,
+            destination,
+            status,
+            first,
+            whole_element,
+            seg_addr,
+            seg_left,
+            frame,
+            page_index,
+            pages
         );
         self.ctx.next = self.job.q.val();
         self.length.next = self.whole.q.val();
@@ -184,8 +205,8 @@ impl Logic for Walker {
         if self.uniform.q.val() {
             self.block.next = self.element.q.val() >> 6;
         }
-        self.window.next =
-            (bit_cast::<5, 4>(self.job.q.val()) << 1) | bit_cast::<5, 1>(self.block.val().get_bits::<1>(0));
+        self.window.next = (bit_cast::<5, 4>(self.job.q.val()) << 1)
+            | bit_cast::<5, 1>(self.block.val().get_bits::<1>(0));
         self.sg_address.next = (bit_cast::<8, 3>(self.window_slot.val()) << 5)
             | bit_cast::<8, 5>(self.element.q.val().get_bits::<5>(0));
         if self.uniform.q.val() {
@@ -225,7 +246,8 @@ impl Logic for Walker {
 
         // The chunk: from the segment's position to the next boundary.
         self.boundary_mask.next = self.chunk_max.val() - 1;
-        self.into_boundary.next = self.seg_addr.q.val().get_bits::<10>(0) & self.boundary_mask.val();
+        self.into_boundary.next =
+            self.seg_addr.q.val().get_bits::<10>(0) & self.boundary_mask.val();
         self.room.next = self.chunk_max.val() - self.into_boundary.val();
         self.room48.next = bit_cast::<48, 10>(self.room.val());
         self.fits.next = self.seg_left.q.val() <= self.room48.val();
@@ -240,7 +262,7 @@ impl Logic for Walker {
         if self.uniform.q.val() {
             self.block_end.next = !self.next_element.val().get_bits::<6>(0).any();
         }
-        self.aborting.next = self.abort.val().get_bit(self.job.q.val().index());
+        self.aborting.next = self.aborts.val().get_bit(self.job.q.val().index());
         self.stopping.next = self.stop.val() & (self.stop_ctx.val() == self.job.q.val());
         self.interrupted.next = self.aborting.val() | self.stopping.val();
 
@@ -305,8 +327,8 @@ impl Logic for Walker {
                         self.even.valid.val() & (self.uniform_page.val() == self.element64.val());
                     if self.element.q.val().get_bit(0) {
                         self.frame.d.next = self.odd.page_frame.val();
-                        self.element_ok.next =
-                            self.odd.valid.val() & (self.uniform_page.val() == self.element64.val());
+                        self.element_ok.next = self.odd.valid.val()
+                            & (self.uniform_page.val() == self.element64.val());
                     }
                 }
                 self.state.d.next = WalkerState::Place;
@@ -339,8 +361,10 @@ impl Logic for Walker {
                 } else {
                     if self.chunk_ready.val() {
                         self.first.d.next = false;
-                        self.seg_addr.d.next = self.seg_addr.q.val() + bit_cast::<64, 10>(self.len.val());
-                        self.position.d.next = self.position.q.val() + bit_cast::<64, 10>(self.len.val());
+                        self.seg_addr.d.next =
+                            self.seg_addr.q.val() + bit_cast::<64, 10>(self.len.val());
+                        self.position.d.next =
+                            self.position.q.val() + bit_cast::<64, 10>(self.len.val());
                         self.seg_left.d.next = self.seg_left.q.val() - self.len48.val();
                         self.remaining.d.next = self.remaining.q.val() - self.len48.val();
                         if self.fits.val() {

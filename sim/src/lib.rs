@@ -8,3 +8,4 @@ pub mod platform;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod stress;

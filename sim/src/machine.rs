@@ -104,7 +104,14 @@ pub struct Machine {
 
 impl Machine {
     /// A machine at time 0, its device just out of reset.
-    pub fn new(gateware: Gateware, link: Link, host: Host, pages: PageAllocator, streams: Streams, period_ps: u64) -> Self {
+    pub fn new(
+        gateware: Gateware,
+        link: Link,
+        host: Host,
+        pages: PageAllocator,
+        streams: Streams,
+        period_ps: u64,
+    ) -> Self {
         let mut link = link;
         link.set_bus_master(true);
         Self {
@@ -197,15 +204,15 @@ impl Machine {
         let seen = self.gateware.settle()?;
         let tx = self.gateware.tx();
         moved |= tx.valid;
-        if self.watch.on && tx.valid && tx.sop && tx.kind == 0 && rx_ready(&self.link) && !self.watch.is_control(tx.address) {
+        if self.watch.on
+            && tx.valid
+            && tx.sop
+            && tx.kind == 0
+            && rx_ready(&self.link)
+            && !self.watch.is_control(tx.address)
+        {
             let bytes = payload_bytes(tx.len_dw, tx.first_be, tx.last_be);
             self.watch.data(now, self.period_ps, bytes, true);
-        }
-        if std::env::var_os("DBG").is_some() { // DBG
-            if tx.valid && tx.sop { eprintln!("{now} tx kind {} addr {:#x} len {} tag {} ready {}", tx.kind, tx.address, tx.len_dw, tx.tag, rx_ready(&self.link)); }
-            if seen.mail_in { eprintln!("{now} mail in"); }
-            if seen.mail_out { eprintln!("{now} mail out"); }
-            if seen.req_ready && moved { eprintln!("{now} req"); }
         }
         self.link.end_cycle(now, tx, seen.req_ready)?;
         if seen.c2h_ready {
@@ -230,7 +237,10 @@ impl Machine {
             match event {
                 HostEvent::MmioRead { handle, result, .. } => {
                     let value = result.ok().map_or(u64::MAX, |bytes| {
-                        bytes.iter().rev().fold(0, |value, &byte| (value << 8) | u64::from(byte))
+                        bytes
+                            .iter()
+                            .rev()
+                            .fold(0, |value, &byte| (value << 8) | u64::from(byte))
                     });
                     self.answers.push((handle, value));
                 }
@@ -262,12 +272,19 @@ impl Machine {
         let begin = Instant::now();
         for _ in 0..PATIENCE {
             self.cycle()?;
-            if let Some(index) = self.answers.iter().position(|(answered, _)| *answered == handle) {
+            if let Some(index) = self
+                .answers
+                .iter()
+                .position(|(answered, _)| *answered == handle)
+            {
                 self.cpu += begin.elapsed();
                 return Ok(self.answers.swap_remove(index).1);
             }
         }
-        Err(MachineError::NoAnswer { offset, cycles: PATIENCE })
+        Err(MachineError::NoAnswer {
+            offset,
+            cycles: PATIENCE,
+        })
     }
 
     /// Bus Master Enable of the device's command register.
@@ -344,7 +361,9 @@ impl Watch {
         if seen.mail_in {
             self.mail_in.get_or_insert(now_ps);
         }
-        if seen.mail_out && let Some(begin) = self.mail_in.take() {
+        if seen.mail_out
+            && let Some(begin) = self.mail_in.take()
+        {
             self.spans.push(Span {
                 lane: Lane::Firmware,
                 transfer: None,
@@ -356,7 +375,9 @@ impl Watch {
         if seen.list_asked {
             self.list_asked.push_back(now_ps);
         }
-        if seen.list_here && let Some(begin) = self.list_asked.pop_front() {
+        if seen.list_here
+            && let Some(begin) = self.list_asked.pop_front()
+        {
             self.spans.push(Span {
                 lane: Lane::SgFetch,
                 transfer: None,

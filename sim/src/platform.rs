@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use pinring_core::{
-    BufferId, BufferSpan, CopyDirection, CopySpan, DmaError, DmaHandle, DmaMemory, MapError, Mapping, MappingId,
-    NotAvailable, PageRun, Platform, Tier,
+    BufferId, BufferSpan, CopyDirection, CopySpan, DmaError, DmaHandle, DmaMemory, MapError,
+    Mapping, MappingId, NotAvailable, PageRun, Platform, Tier,
 };
 use pinring_protocol::Direction;
 
-use crate::host::{self, BusRun, CommonBuffer, Layout, Mapped, Transfer, PAGE_BYTES, PAGE_SHIFT};
+use crate::host::{self, BusRun, CommonBuffer, Layout, Mapped, PAGE_BYTES, PAGE_SHIFT, Transfer};
 use crate::machine::{Machine, MachineError};
 
 /// Rings, tables and common buffers lie below this address, buffers of the application above it.
@@ -56,7 +56,11 @@ impl SimPlatform {
 
     /// Locks a buffer of `bytes` bytes that begins `first_byte` bytes into its layout.
     pub fn lock(&mut self, layout: Layout, first_byte: u16, bytes: u64) -> BufferId {
-        self.buffers.push(Buffer { layout, first_byte, bytes });
+        self.buffers.push(Buffer {
+            layout,
+            first_byte,
+            bytes,
+        });
         BufferId(self.buffers.len() as u64 - 1)
     }
 
@@ -94,14 +98,19 @@ impl SimPlatform {
         let id = self.next;
         self.next += 1;
         self.mappings.insert(id, InForce { mapped });
-        Mapping { id: MappingId(id), first_byte_offset, length }
+        Mapping {
+            id: MappingId(id),
+            first_byte_offset,
+            length,
+        }
     }
 
     fn release(&mut self, mapping: MappingId) {
         if let Some(InForce { mapped }) = self.mappings.remove(&mapping.0)
             && let Err(error) = self.machine.host.unmap(mapped)
         {
-            self.failed.get_or_insert(MachineError::Fault(error.to_string()));
+            self.failed
+                .get_or_insert(MachineError::Fault(error.to_string()));
         }
     }
 }
@@ -153,23 +162,44 @@ impl Platform for SimPlatform {
     fn dma_alloc(&mut self, bytes: usize, _align: usize) -> Result<DmaMemory, DmaError> {
         // Pages satisfy every alignment that the core asks for.
         let error = DmaError { bytes };
-        let buffer = self.machine.pages.common_buffer(bytes as u64, RINGS_BELOW).map_err(|_| error)?;
-        let layout = Layout::contiguous(buffer.physical >> PAGE_SHIFT, (bytes as u64).div_ceil(PAGE_BYTES))
+        let buffer = self
+            .machine
+            .pages
+            .common_buffer(bytes as u64, RINGS_BELOW)
             .map_err(|_| error)?;
+        let layout = Layout::contiguous(
+            buffer.physical >> PAGE_SHIFT,
+            (bytes as u64).div_ceil(PAGE_BYTES),
+        )
+        .map_err(|_| error)?;
         let physical = buffer.physical;
         let zeros = [0; PAGE_BYTES as usize];
         for page in 0..layout.pages() {
-            if self.machine.host.memory.write(physical + page * PAGE_BYTES, &zeros).is_err() {
+            if self
+                .machine
+                .host
+                .memory
+                .write(physical + page * PAGE_BYTES, &zeros)
+                .is_err()
+            {
                 return Err(error);
             }
         }
-        let mapped = self.machine.host.map(&layout, 0, layout.bytes(), Transfer::Both).map_err(|_| error)?;
+        let mapped = self
+            .machine
+            .host
+            .map(&layout, 0, layout.bytes(), Transfer::Both)
+            .map_err(|_| error)?;
         let Some(&BusRun { address, .. }) = mapped.runs().first() else {
             return Err(error);
         };
         let mapping = self.hold(mapped, 0, layout.bytes());
         self.common.insert(physical, (buffer, mapping.id.0));
-        Ok(DmaMemory { handle: DmaHandle(physical), bus_address: address, bytes })
+        Ok(DmaMemory {
+            handle: DmaHandle(physical),
+            bus_address: address,
+            bytes,
+        })
     }
 
     fn dma_free(&mut self, memory: DmaMemory) {
@@ -181,30 +211,50 @@ impl Platform for SimPlatform {
 
     fn dma_write(&mut self, handle: DmaHandle, offset: usize, bytes: &[u8]) {
         let written = match self.physical(handle, offset) {
-            Some(physical) => self.machine.host.memory.write(physical, bytes).map_err(|fault| fault.to_string()),
-            None => Err(format!("the driver wrote to common buffer {:#x}, which it does not own", handle.0)),
+            Some(physical) => self
+                .machine
+                .host
+                .memory
+                .write(physical, bytes)
+                .map_err(|fault| fault.to_string()),
+            None => Err(format!(
+                "the driver wrote to common buffer {:#x}, which it does not own",
+                handle.0
+            )),
         };
         self.keep(written.map_err(MachineError::Fault));
     }
 
     fn dma_read(&mut self, handle: DmaHandle, offset: usize, bytes: &mut [u8]) {
         let read = match self.physical(handle, offset) {
-            Some(physical) => self.machine.host.memory.read(physical, bytes).map_err(|fault| fault.to_string()),
-            None => Err(format!("the driver read common buffer {:#x}, which it does not own", handle.0)),
+            Some(physical) => self
+                .machine
+                .host
+                .memory
+                .read(physical, bytes)
+                .map_err(|fault| fault.to_string()),
+            None => Err(format!(
+                "the driver read common buffer {:#x}, which it does not own",
+                handle.0
+            )),
         };
         self.keep(read.map_err(MachineError::Fault));
     }
 
     fn buffer_span(&mut self, buffer: BufferId) -> Option<BufferSpan> {
         let buffer = self.buffers.get(usize::try_from(buffer.0).ok()?)?;
-        Some(BufferSpan { first_byte_offset: buffer.first_byte, length: buffer.bytes })
+        Some(BufferSpan {
+            first_byte_offset: buffer.first_byte,
+            length: buffer.bytes,
+        })
     }
 
     fn map_persistent(&mut self, buffer: BufferId, tier: Tier) -> Result<Mapping, NotAvailable> {
         let index = usize::try_from(buffer.0).map_err(|_| NotAvailable::UnknownBuffer)?;
         let buffer = self.buffers.get(index).ok_or(NotAvailable::UnknownBuffer)?;
         match (tier, &self.machine.host.mapping) {
-            (Tier::Bypass, host::Mapping::Identity) | (Tier::MappedOnce, host::Mapping::Remapping(_)) => {}
+            (Tier::Bypass, host::Mapping::Identity)
+            | (Tier::MappedOnce, host::Mapping::Remapping(_)) => {}
             (Tier::Bypass, _) => return Err(NotAvailable::Translated),
             _ => return Err(NotAvailable::Unsupported),
         }
@@ -235,7 +285,10 @@ impl Platform for SimPlatform {
     ) -> Result<Mapping, MapError> {
         let index = usize::try_from(buffer.0).map_err(|_| MapError::UnknownBuffer)?;
         let buffer = self.buffers.get(index).ok_or(MapError::UnknownBuffer)?;
-        if offset.checked_add(length).is_none_or(|end| end > buffer.bytes) {
+        if offset
+            .checked_add(length)
+            .is_none_or(|end| end > buffer.bytes)
+        {
             return Err(MapError::OutOfBounds { offset, length });
         }
         let (start, pages, first) = whole_pages(buffer.first_byte.into(), offset, length);
@@ -273,7 +326,10 @@ impl Platform for SimPlatform {
     }
 
     fn copy(&mut self, span: CopySpan) -> bool {
-        let Some(buffer) = usize::try_from(span.buffer.0).ok().and_then(|index| self.buffers.get(index)) else {
+        let Some(buffer) = usize::try_from(span.buffer.0)
+            .ok()
+            .and_then(|index| self.buffers.get(index))
+        else {
             return false;
         };
         let Some((common, _)) = self.common.get(&span.memory.0) else {
@@ -282,7 +338,10 @@ impl Platform for SimPlatform {
         let memory = &mut self.machine.host.memory;
         let mut at = common.physical + span.offset;
         let mut block = [0; PAGE_BYTES as usize];
-        for (address, bytes) in buffer.layout.pieces(u64::from(buffer.first_byte) + span.offset, span.length) {
+        for (address, bytes) in buffer
+            .layout
+            .pieces(u64::from(buffer.first_byte) + span.offset, span.length)
+        {
             let mut done = 0;
             while done < bytes {
                 let part = &mut block[..(bytes - done).min(PAGE_BYTES) as usize];

@@ -1,5 +1,6 @@
 //! Pinring's tasks, run as `cargo xtask <command>`.
 
+mod cosim;
 mod debian;
 mod doctor;
 mod firmware;
@@ -10,6 +11,7 @@ mod process;
 mod python;
 mod riscv;
 mod test;
+mod verilog;
 mod workspace;
 
 use anyhow::Result;
@@ -32,6 +34,10 @@ enum Command {
     Generate(generate::Arguments),
     /// Build the soft core's firmware: ELF and the words of its memory.
     Firmware(firmware::Arguments),
+    /// Run a workload through driver core, firmware and gateware; print the table, write the report.
+    Cosim(cosim::Arguments),
+    /// Emit the device's Verilog, soft core included.
+    Verilog(verilog::Arguments),
     /// Provision everything, then run all tests.
     Test(test::Arguments),
 }
@@ -43,6 +49,8 @@ fn main() -> Result<()> {
         Command::Doctor => doctor::run(&workspace),
         Command::Generate(arguments) => generate::run(&workspace, &arguments),
         Command::Firmware(arguments) => firmware::run(&workspace, &arguments),
+        Command::Cosim(arguments) => cosim::run(&workspace, &arguments),
+        Command::Verilog(arguments) => verilog::run(&workspace, &arguments),
         Command::Test(arguments) => test::run(&workspace, &arguments),
     }
 }

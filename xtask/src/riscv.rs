@@ -48,6 +48,16 @@ impl Toolchain {
 
     /// A `cargo build` for the target.
     pub fn build(&self) -> Command {
+        let mut command = self.cargo_build();
+        // The core's instruction cache is 2 KiB: one unit, optimised as a whole, saves a third of a pass.
+        command
+            .env("CARGO_PROFILE_RELEASE_LTO", "fat")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "2");
+        command
+    }
+
+    fn cargo_build(&self) -> Command {
         match self {
             Self::Native => {
                 let mut command = cargo();

@@ -34,7 +34,7 @@ pub struct Cutter<const W: usize, const B: usize, const L: usize> {
     /// Why a terminal chunk ends its transfer; 0 on all others.
     pub chunk_status: Signal<In, Bits<8>>,
     /// Contexts whose transfers must stop.
-    pub abort: Signal<In, Bits<16>>,
+    pub aborts: Signal<In, Bits<16>>,
     /// Oldest beat of the data FIFO.
     pub data: Signal<In, Bits<W>>,
     /// Beats in the data FIFO.
@@ -148,6 +148,8 @@ pub struct Cutter<const W: usize, const B: usize, const L: usize> {
     report_eop: Signal<Local, Bit>,
     report_word: Signal<Local, Bits<69>>,
     behind: Signal<Local, Bits<8>>,
+    reached: Signal<Local, Bit>,
+    held_up: Signal<Local, Bit>,
     report_seq: Signal<Local, Bits<8>>,
     early: Signal<Local, Bit>,
     end_span: Signal<Local, Bits<48>>,
@@ -159,8 +161,31 @@ impl<const W: usize, const B: usize, const L: usize> Logic for Cutter<W, B, L> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, state, in_transfer, sent, beats_used, first_lane, status, ctx, h_valid, h_beats, h_addr, h_len,
-            h_first, h_last, h_bytes, t_beats, t_sop, t_addr, t_len, t_first, t_last, t_bytes, handed, done
+            self,
+            clock,
+            state,
+            in_transfer,
+            sent,
+            beats_used,
+            first_lane,
+            status,
+            ctx,
+            h_valid,
+            h_beats,
+            h_addr,
+            h_len,
+            h_first,
+            h_last,
+            h_bytes,
+            t_beats,
+            t_sop,
+            t_addr,
+            t_len,
+            t_first,
+            t_last,
+            t_bytes,
+            handed,
+            done
         );
         self.reports.clock.next = self.clock.val();
         self.reports.reset.next = self.reset.val();
@@ -169,7 +194,8 @@ impl<const W: usize, const B: usize, const L: usize> Logic for Cutter<W, B, L> {
         self.sending.next = self.t_beats.q.val().any();
         self.last_beat.next = self.t_beats.q.val() == 1;
         self.beat_sent.next = self.sending.val() & self.tlp_ready.val();
-        self.take_h.next = self.h_valid.q.val() & (!self.sending.val() | (self.beat_sent.val() & self.last_beat.val()));
+        self.take_h.next = self.h_valid.q.val()
+            & (!self.sending.val() | (self.beat_sent.val() & self.last_beat.val()));
         self.h_free.next = !self.h_valid.q.val() | self.take_h.val();
         self.tlp_valid.next = self.sending.val();
         self.tlp_sop.next = self.t_sop.q.val();
@@ -208,7 +234,8 @@ impl<const W: usize, const B: usize, const L: usize> Logic for Cutter<W, B, L> {
             self.bytes.next = bit_cast::<10, 48>(self.left.val());
         }
         self.lane.next = self.chunk_addr.val().get_bits::<L>(0);
-        self.span.next = ((bit_cast::<10, L>(self.lane.val()) + self.bytes.val()) + self.lanes.val()) - 1;
+        self.span.next =
+            ((bit_cast::<10, L>(self.lane.val()) + self.bytes.val()) + self.lanes.val()) - 1;
         self.span_beats.next = self.span.val() >> self.lane_bits.val();
         self.beats.next = bit_cast::<9, 10>(self.span_beats.val());
         self.enables.offset.next = self.chunk_addr.val().get_bits::<2>(0);
@@ -221,8 +248,17 @@ impl<const W: usize, const B: usize, const L: usize> Logic for Cutter<W, B, L> {
         }
         self.wanted.next = self.reserved.val() + self.beats.val();
 
+        // The oldest report: have its writes been sent? Writes must not lap a report that nobody takes.
+        self.report_word.next = self.reports.data_out.val();
+        self.report_seq.next = self.report_word.val().get_bits::<8>(61);
+        self.behind.next = self.done.q.val() - self.report_seq.val();
+        self.reached.next = !self.behind.val().get_bit(7);
+        self.held_up.next =
+            !self.reports.empty.val() & (self.reached.val() & self.behind.val().get_bit(6));
+
         self.terminal.next = self.chunk_status.val().any() | !self.chunk_len.val().any();
-        self.early.next = self.in_transfer.q.val() & (self.end_valid.val() & !self.left.val().any());
+        self.early.next =
+            self.in_transfer.q.val() & (self.end_valid.val() & !self.left.val().any());
         self.stop.next = self.early.val();
         self.cancel.next = false;
         self.cancel_ctx.next = self.ctx.q.val();
@@ -236,8 +272,9 @@ impl<const W: usize, const B: usize, const L: usize> Logic for Cutter<W, B, L> {
         self.end_read.next = false;
         self.drop_beat.next = false;
         self.starved.next = false;
-        self.end_span.next =
-            ((self.end_bytes.val() + bit_cast::<48, L>(self.first_lane.q.val())) + bit_cast::<48, 10>(self.lanes.val())) - 1;
+        self.end_span.next = ((self.end_bytes.val() + bit_cast::<48, L>(self.first_lane.q.val()))
+            + bit_cast::<48, 10>(self.lanes.val()))
+            - 1;
         self.end_beats.next = self.end_span.val() >> self.lane_bits.val();
         if !self.end_bytes.val().any() {
             self.end_beats.next = 0.into();
@@ -263,7 +300,7 @@ impl<const W: usize, const B: usize, const L: usize> Logic for Cutter<W, B, L> {
                                 self.state.d.next = CutterState::Cancel;
                             }
                         }
-                    } else if self.abort.val().get_bit(self.chunk_ctx.val().index()) {
+                    } else if self.aborts.val().get_bit(self.chunk_ctx.val().index()) {
                         // Chunks that were cut before the abort came are dropped.
                         self.accept.next = true;
                         if self.chunk_last.val() {
@@ -273,7 +310,8 @@ impl<const W: usize, const B: usize, const L: usize> Logic for Cutter<W, B, L> {
                     } else {
                         if self.bytes.val().any() {
                             self.starved.next = self.data_count.val() < self.wanted.val();
-                            self.accept.next = self.h_free.val() & (self.data_count.val() >= self.wanted.val());
+                            self.accept.next = (self.h_free.val() & !self.held_up.val())
+                                & (self.data_count.val() >= self.wanted.val());
                             self.write.next = self.accept.val();
                         } else {
                             self.accept.next = true;
@@ -349,10 +387,7 @@ impl<const W: usize, const B: usize, const L: usize> Logic for Cutter<W, B, L> {
             | (bit_cast::<69, 4>(self.report_ctx.val()) << 56)
             | (bit_cast::<69, 1>(self.report_eop.val().into()) << 60)
             | (bit_cast::<69, 8>(self.handed.q.val()) << 61);
-        self.report_word.next = self.reports.data_out.val();
-        self.report_seq.next = self.report_word.val().get_bits::<8>(61);
-        self.behind.next = self.done.q.val() - self.report_seq.val();
-        self.retire_valid.next = !self.reports.empty.val() & !self.behind.val().get_bit(7);
+        self.retire_valid.next = !self.reports.empty.val() & self.reached.val();
         self.retire_bytes.next = self.report_word.val().get_bits::<48>(0);
         self.retire_status.next = self.report_word.val().get_bits::<8>(48);
         self.retire_ctx.next = self.report_word.val().get_bits::<4>(56);

@@ -66,7 +66,7 @@ pub struct C2hEngine<const W: usize, const B: usize, const L: usize, const L1: u
     /// Context of the walker.
     pub consumed_ctx: Signal<Out, Bits<4>>,
     /// Contexts to abort.
-    pub abort: Signal<In, Bits<16>>,
+    pub aborts: Signal<In, Bits<16>>,
 
     /// User stream.
     pub s_tvalid: Signal<In, Bit>,
@@ -121,7 +121,7 @@ pub struct C2hEngine<const W: usize, const B: usize, const L: usize, const L1: u
     walker: Walker,
     realigner: Realigner<W, L, L1>,
     cutter: Cutter<W, B, L>,
-    keep: KeepCount<B, L1>,
+    valid_lanes: KeepCount<B, L1>,
     lists: Ram<Bits<128>, 8>,
     chunks: SmallFifo<Bits<88>, 4, 5>,
     beats: BlockFifo<Bits<W>, 8, 9>,
@@ -132,10 +132,14 @@ pub struct C2hEngine<const W: usize, const B: usize, const L: usize, const L1: u
     begins: Signal<Local, Bit>,
 }
 
-impl<const W: usize, const B: usize, const L: usize, const L1: usize> Logic for C2hEngine<W, B, L, L1> {
+impl<const W: usize, const B: usize, const L: usize, const L1: usize> Logic
+    for C2hEngine<W, B, L, L1>
+{
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, walker, realigner, cutter, lists, chunks, beats, ends);
+        clock!(
+            self, clock, walker, realigner, cutter, lists, chunks, beats, ends
+        );
         self.walker.reset.next = self.reset.val();
         self.realigner.reset.next = self.reset.val();
         self.cutter.reset.next = self.reset.val();
@@ -172,7 +176,7 @@ impl<const W: usize, const B: usize, const L: usize, const L1: usize> Logic for 
         self.walker.consumed_ready.next = self.consumed_ready.val();
         self.consumed_block.next = self.walker.consumed_block.val();
         self.consumed_ctx.next = self.walker.ctx.val();
-        self.walker.abort.next = self.abort.val();
+        self.walker.aborts.next = self.aborts.val();
         self.walker.stop.next = self.cutter.stop.val();
         self.walker.stop_ctx.next = self.cutter.cancel_ctx.val();
 
@@ -194,11 +198,11 @@ impl<const W: usize, const B: usize, const L: usize, const L1: usize> Logic for 
         self.realigner.job_ctx.next = self.walker.ctx.val();
 
         // Stream -> realigner -> data FIFO.
-        self.keep.keep.next = self.s_tkeep.val();
+        self.valid_lanes.keep.next = self.s_tkeep.val();
         self.realigner.s_tvalid.next = self.s_tvalid.val();
         self.s_tready.next = self.realigner.s_tready.val();
         self.realigner.s_tdata.next = self.s_tdata.val();
-        self.realigner.s_count.next = self.keep.count.val();
+        self.realigner.s_count.next = self.valid_lanes.count.val();
         self.realigner.s_tlast.next = self.s_tlast.val();
         self.realigner.cancel.next = self.cutter.cancel.val();
         self.realigner.cancel_ctx.next = self.cutter.cancel_ctx.val();
@@ -219,7 +223,7 @@ impl<const W: usize, const B: usize, const L: usize, const L1: usize> Logic for 
         self.cutter.chunk_last.next = self.chunk.val().get_bit(75);
         self.cutter.chunk_ctx.next = self.chunk.val().get_bits::<4>(76);
         self.cutter.chunk_status.next = self.chunk.val().get_bits::<8>(80);
-        self.cutter.abort.next = self.abort.val();
+        self.cutter.aborts.next = self.aborts.val();
         self.cutter.data.next = self.beats.data_out.val();
         self.cutter.data_count.next = self.beats.count.val();
         self.beats.read.next = self.cutter.data_read.val();
@@ -247,7 +251,8 @@ impl<const W: usize, const B: usize, const L: usize, const L1: usize> Logic for 
         self.sent_bytes.next = self.cutter.sent_bytes.val();
 
         // Waiting for the list counts only while nothing else keeps the link busy.
-        self.list_wait.next = self.walker.list_wait.val() & (self.chunks.empty.val() & !self.cutter.tlp_valid.val());
+        self.list_wait.next =
+            self.walker.list_wait.val() & (self.chunks.empty.val() & !self.cutter.tlp_valid.val());
         self.idle_cycle.next = (!self.chunks.empty.val() & !self.cutter.tlp_valid.val())
             & (self.tlp_ready.val() & !self.cutter.starved.val());
     }

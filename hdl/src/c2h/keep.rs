@@ -31,3 +31,26 @@ end
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pinring_verilator::equivalence::{Error, Pair};
+    use pinring_verilator::ports;
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+    #[test]
+    fn counts_lanes() -> Result<(), Error> {
+        let mut dut = Pair::new(
+            KeepCount::<16, 5>::default(),
+            ports!(KeepCount<16, 5> { in keep; out count }),
+        )?;
+        let mut random = StdRng::seed_from_u64(1);
+        let contiguous = (0..=16).map(|lanes| (1u64 << lanes) - 1);
+        for keep in contiguous.chain((0..500).map(|_| random.random_range(0..1 << 16))) {
+            dut.set("keep", keep)?;
+            assert_eq!(dut.get("count")?, u64::from(keep.count_ones()), "{keep:#x}");
+        }
+        Ok(())
+    }
+}

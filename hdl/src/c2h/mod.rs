@@ -4,6 +4,8 @@ mod cutter;
 mod engine;
 mod keep;
 mod realigner;
+#[cfg(test)]
+mod tests;
 
 pub use cutter::{Cutter, CutterState};
 pub use engine::C2hEngine;

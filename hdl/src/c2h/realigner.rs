@@ -76,6 +76,7 @@ pub struct Realigner<const W: usize, const L: usize, const L1: usize> {
     ends_by_length: Signal<Local, Bit>,
     uses_beat: Signal<Local, Bit>,
     ends: Signal<Local, Bit>,
+    holds: Signal<Local, Bit>,
     go: Signal<Local, Bit>,
     cancelled: Signal<Local, Bit>,
 
@@ -117,8 +118,9 @@ impl<const W: usize, const L: usize, const L1: usize> Logic for Realigner<W, L, 
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, active, flushing, ctx, remaining, total, lane, consumed, eop, r_take, r_emit, r_end, r_data,
-            r_turn, r_lane, r_ctx, r_eop, r_bytes, m_take, m_emit, m_end, m_data, m_lane, m_ctx, m_eop, m_bytes, held
+            self, clock, active, flushing, ctx, remaining, total, lane, consumed, eop, r_take,
+            r_emit, r_end, r_data, r_turn, r_lane, r_ctx, r_eop, r_bytes, m_take, m_emit, m_end,
+            m_data, m_lane, m_ctx, m_eop, m_bytes, held
         );
 
         // Stage 1: how many bytes of this beat, and where they go.
@@ -136,8 +138,12 @@ impl<const W: usize, const L: usize, const L1: usize> Logic for Realigner<W, L, 
         self.sum_low.next = bit_cast::<L, L1>(self.sum.val());
         self.sum_over.next = bit_cast::<L1, L>(self.sum_low.val()) != self.sum.val();
 
+        // Bytes of the beat at hand; a packet may end with a beat of none.
+        self.holds.next =
+            self.take.val().any() | (self.total.q.val().any() & self.lane.q.val().any());
         self.cancelled.next = self.cancel.val()
-            & (self.active.q.val() & (!self.flushing.q.val() & (self.ctx.q.val() == self.cancel_ctx.val())));
+            & (self.active.q.val()
+                & (!self.flushing.q.val() & (self.ctx.q.val() == self.cancel_ctx.val())));
         self.go.next = (self.active.q.val() & !self.flushing.q.val())
             & ((self.s_tvalid.val() & self.out_room.val()) & !self.cancelled.val());
 
@@ -156,7 +162,7 @@ impl<const W: usize, const L: usize, const L1: usize> Logic for Realigner<W, L, 
 
         if self.go.val() {
             self.r_take.d.next = true;
-            self.r_emit.d.next = self.sum_over.val() | self.ends.val();
+            self.r_emit.d.next = self.sum_over.val() | (self.ends.val() & self.holds.val());
             self.r_bytes.d.next = self.total.q.val() + self.take48.val();
             self.total.d.next = self.total.q.val() + self.take48.val();
             self.remaining.d.next = self.remaining.q.val() - self.take48.val();
@@ -221,7 +227,8 @@ impl<const W: usize, const L: usize, const L1: usize> Logic for Realigner<W, L, 
         self.lower.next = !self.upper.val();
         self.merged.next = self.held.q.val();
         if self.m_take.q.val() {
-            self.merged.next = (self.held.q.val() & self.lower.val()) | (self.m_data.q.val() & self.upper.val());
+            self.merged.next =
+                (self.held.q.val() & self.lower.val()) | (self.m_data.q.val() & self.upper.val());
             self.held.d.next = self.merged.val();
             if self.m_emit.q.val() {
                 self.held.d.next = self.m_data.q.val();

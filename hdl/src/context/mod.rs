@@ -2,4 +2,4 @@
 
 mod sequencer;
 
-pub use sequencer::{ContextTable, ContextState};
+pub use sequencer::{ContextState, ContextTable};

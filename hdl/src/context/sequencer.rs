@@ -1,18 +1,20 @@
 //! The sequencer over sixteen contexts.
 
 use crate::generated::commands::{
-    CommandAbortQueueDecode, CommandAbortRegionDecode, CommandFillDecode, CommandPrefetchDecode, CommandRejectDecode,
+    CommandAbortQueueDecode, CommandAbortRegionDecode, CommandFillDecode, CommandPrefetchDecode,
+    CommandRejectDecode,
 };
 use crate::generated::messages::{
-    MessageClosedEncode, MessageConsumedEncode, MessageMissEncode, MessageOpenedEncode, MessageQuiescedEncode,
+    MessageClosedEncode, MessageConsumedEncode, MessageMissEncode, MessageOpenedEncode,
+    MessageQuiescedEncode,
 };
 use crate::generated::structures::{
-    QueueContextDecode1, RegionEntryDecode0, RegionEntryDecode1, SubmissionEntryDecode0, SubmissionEntryDecode1, SubmissionEntryDecode2,
-    SubmissionEntryDecode3,
+    QueueContextDecode1, RegionEntryDecode0, RegionEntryDecode1, SubmissionEntryDecode0,
+    SubmissionEntryDecode1, SubmissionEntryDecode2, SubmissionEntryDecode3,
 };
 use crate::widgets::{Const, Flags, LutRam, Param, PickFirst, PickNext, Ram};
 use pinring_protocol::mailbox::{CommandKind, Quiesce};
-use pinring_protocol::{limits, Opcode, SgFormat, Status};
+use pinring_protocol::{Opcode, SgFormat, Status, limits};
 use rust_hdl::prelude::*;
 
 /// Sixteen contexts of direction `D` (0 C2H, 1 H2C) and the state machine that takes each through its life.
@@ -217,7 +219,7 @@ pub struct ContextTable<const D: usize> {
     ready: Flags,
     failed: Flags,
     touching: Flags,
-    gone: Flags,
+    dispatched: Flags,
     closing: Flags,
     aborting: Flags,
     awaited: Flags,
@@ -381,13 +383,62 @@ impl<const D: usize> Logic for ContextTable<D> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, state, after, step, ctx, scan, by_command, begun, block, slot, ended_status, ended_bytes, ended_eop,
-            left_block, quiesce_wanted, quiesce_queue, quiesce_id, s0, s1, s2, s3_used, r0, r1
+            self,
+            clock,
+            state,
+            after,
+            step,
+            ctx,
+            scan,
+            by_command,
+            begun,
+            block,
+            slot,
+            ended_status,
+            ended_bytes,
+            ended_eop,
+            left_block,
+            quiesce_wanted,
+            quiesce_queue,
+            quiesce_id,
+            s0,
+            s1,
+            s2,
+            s3_used,
+            r0,
+            r1
         );
         clock!(
-            self, clock, taken, awaiting, announced, opening, ready, failed, touching, gone, closing, aborting, awaited,
-            submission_here, region_reads, region_here, even_reads, odd_reads, even_here, odd_here, memory, origin,
-            statuses, read_status, sequences, fill_slots, run_index, domains, slots, block_status
+            self,
+            clock,
+            taken,
+            awaiting,
+            announced,
+            opening,
+            ready,
+            failed,
+            touching,
+            dispatched,
+            closing,
+            aborting,
+            awaited,
+            submission_here,
+            region_reads,
+            region_here,
+            even_reads,
+            odd_reads,
+            even_here,
+            odd_here,
+            memory,
+            origin,
+            statuses,
+            read_status,
+            sequences,
+            fill_slots,
+            run_index,
+            domains,
+            slots,
+            block_status
         );
         self.taken.reset.next = self.reset.val();
         self.awaiting.reset.next = self.reset.val();
@@ -396,7 +447,7 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.ready.reset.next = self.reset.val();
         self.failed.reset.next = self.reset.val();
         self.touching.reset.next = self.reset.val();
-        self.gone.reset.next = self.reset.val();
+        self.dispatched.reset.next = self.reset.val();
         self.closing.reset.next = self.reset.val();
         self.aborting.reset.next = self.reset.val();
         self.awaited.reset.next = self.reset.val();
@@ -429,7 +480,8 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.touching.set.next = 0.into();
         self.gone_quiet.next = 0.into();
         self.retired.next = 0.into();
-        self.gone.clear.next = 0.into();
+        self.dispatched.set.next = 0.into();
+        self.dispatched.clear.next = 0.into();
         self.closing.set.next = 0.into();
         self.closing.clear.next = 0.into();
         self.aborting.set.next = 0.into();
@@ -457,15 +509,15 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.free_valid.next = self.pick_free.found.val();
         self.free_ctx.next = self.pick_free.index.val();
         self.origin.write_address.next = self.pick_free.index.val();
-        self.origin.write_data.next =
-            bit_cast::<20, 16>(self.alloc_index.val()) | (bit_cast::<20, 4>(self.alloc_queue.val()) << 16);
+        self.origin.write_data.next = bit_cast::<20, 16>(self.alloc_index.val())
+            | (bit_cast::<20, 4>(self.alloc_queue.val()) << 16);
         self.origin.write_enable.next = self.alloc.val();
         if self.alloc.val() {
             self.taken.set.next = self.one.val() << self.pick_free.index.val();
             self.awaiting.set.next = self.one.val() << self.pick_free.index.val();
         }
         self.busy.next = self.taken.q.val().any();
-        self.not_waiting.next = (self.ready.q.val() | self.touching.q.val()) | self.gone.q.val();
+        self.not_waiting.next = self.ready.q.val() | self.dispatched.q.val();
         self.list_wait.next = (self.begun.q.val() & !self.ready.q.val().any())
             & (self.announced.q.val() & (self.not_waiting.val() ^ 0xffff)).any();
         if !self.taken.q.val().any() {
@@ -554,7 +606,8 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.sequences.write_data.next = self.sequences.read_data.val() + 1;
         self.sequences.write_enable.next = false;
         self.handle.next = bit_cast::<8, 4>(self.ctx.q.val())
-            | ((bit_cast::<8, 1>(self.direction.val()) << 4) | (bit_cast::<8, 3>(self.sequences.read_data.val()) << 5));
+            | ((bit_cast::<8, 1>(self.direction.val()) << 4)
+                | (bit_cast::<8, 3>(self.sequences.read_data.val()) << 5));
         self.is_open.next = (self.announced.q.val() & self.mark.val()).any();
         self.is_failed.next = (self.failed.q.val() & self.mark.val()).any();
         self.sub0.raw.next = self.s0.q.val();
@@ -563,8 +616,8 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.sub3.raw.next = self.memory.read_data.val();
         self.reg0.raw.next = self.r0.q.val();
         self.reg1.raw.next = self.r1.q.val();
-        self.moves_nothing.next =
-            (self.sub0.opcode.val() == self.opcode_nop.val()) | (self.sub0.opcode.val() == self.opcode_fence.val());
+        self.moves_nothing.next = (self.sub0.opcode.val() == self.opcode_nop.val())
+            | (self.sub0.opcode.val() == self.opcode_fence.val());
         self.wrong_way.next = self.sub0.opcode.val() != self.opcode_c2h.val();
         self.permitted.next = self.reg1.allow_c2h.val();
         if self.direction.val() == 1 {
@@ -595,20 +648,22 @@ impl<const D: usize> Logic for ContextTable<D> {
 
         // Outputs that most states leave alone.
         self.fetch_valid.next = false;
-        self.fetch_addr.next = self.region_table.val() + (bit_cast::<64, 32>(self.sub0.region.val()) << 6);
+        self.fetch_addr.next =
+            self.region_table.val() + (bit_cast::<64, 32>(self.sub0.region.val()) << 6);
         self.fetch_bytes.next = 64.into();
         self.fetch_kind.next = 1.into();
         self.fetch_id.next = bit_cast::<5, 4>(self.ctx.q.val());
         self.fetch_word.next = (bit_cast::<8, 4>(self.ctx.q.val()) << 3) | 4;
-        self.slots.write_address.next =
-            (bit_cast::<5, 4>(self.ctx.q.val()) << 1) | bit_cast::<5, 1>(self.block.q.val().get_bits::<1>(0));
+        self.slots.write_address.next = (bit_cast::<5, 4>(self.ctx.q.val()) << 1)
+            | bit_cast::<5, 1>(self.block.q.val().get_bits::<1>(0));
         self.slots.write_data.next = self.slot.q.val();
         self.slots.write_enable.next = false;
         self.cmd_ready.next = false;
         self.msg_valid.next = false;
         self.job_valid.next = false;
         self.job_ctx.next = self.ctx.q.val();
-        self.job_position.next = self.sub1.offset.val() + bit_cast::<64, 16>(self.reg1.first_byte_offset.val());
+        self.job_position.next =
+            self.sub1.offset.val() + bit_cast::<64, 16>(self.reg1.first_byte_offset.val());
         self.job_length.next = bit_cast::<48, 64>(self.sub1.length.val());
         self.job_element.next = self.sub2.sg_hint.val();
         self.job_last_element.next = self.last_element.val();
@@ -665,12 +720,15 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.cmd_index.next = bit_cast::<4, 8>(self.cmd_ctx.val());
         self.fill_slots.write_address.next = self.ctx.q.val();
         self.fill_slots.write_data.next = bit_cast::<3, 16>(self.cmd_fill.slot.val());
-        // Is the command for what the context serves now?
+        // Is the command for what the context serves now? An aborted transfer reads no more of its list.
         self.cmd_current.next = (self.cmd_ctx.val() == self.handle.val())
-            & (self.is_open.val() & (!self.is_failed.val() & !(self.closing.q.val() & self.mark.val()).any()));
+            & (self.is_open.val()
+                & (!self.is_failed.val()
+                    & !((self.closing.q.val() | self.aborting.q.val()) & self.mark.val()).any()));
 
         // Who can be served.
-        self.reads.next = (self.even_reads.q.val() | self.odd_reads.q.val()) | self.region_reads.q.val();
+        self.reads.next =
+            (self.even_reads.q.val() | self.odd_reads.q.val()) | self.region_reads.q.val();
         self.no_reads.next = !self.reads.val();
         self.pick_close.among.next = self.closing.q.val() & self.no_reads.val();
         self.pick_submission.among.next = self.submission_here.q.val();
@@ -725,10 +783,12 @@ impl<const D: usize> Logic for ContextTable<D> {
                         | (self.cmd_kind.val() == self.kind_abort_queue.val())
                     {
                         self.ctx.d.next = 0.into();
-                        self.quiesce_queue.d.next = self.cmd_kind.val() == self.kind_abort_queue.val();
+                        self.quiesce_queue.d.next =
+                            self.cmd_kind.val() == self.kind_abort_queue.val();
                         self.quiesce_id.d.next = self.cmd_abort_region.region.val();
                         if self.cmd_kind.val() == self.kind_abort_queue.val() {
-                            self.quiesce_id.d.next = bit_cast::<32, 8>(self.cmd_abort_queue.queue_id.val());
+                            self.quiesce_id.d.next =
+                                bit_cast::<32, 8>(self.cmd_abort_queue.queue_id.val());
                         }
                         self.awaited.clear.next = 0xffff.into();
                         self.after.d.next = ContextState::Abort;
@@ -777,7 +837,9 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.status.next = self.status_aborted.val();
                 } else if self.sub0.index.val() != self.index.val() {
                     self.status.next = self.status_bad_index.val();
-                } else if self.s3_used.q.val() | (self.sub0.reserved.val() | self.sub2.reserved.val()) {
+                } else if self.s3_used.q.val()
+                    | (self.sub0.reserved.val() | self.sub2.reserved.val())
+                {
                     self.status.next = self.status_reserved.val();
                 } else if !self.moves_nothing.val() {
                     if self.wrong_way.val() {
@@ -839,7 +901,8 @@ impl<const D: usize> Logic for ContextTable<D> {
                 self.slot.d.next = self.fill_slots.read_data.val();
                 if self.read_status.read_data.val().any() {
                     self.status.next = self.read_status.read_data.val();
-                } else if ((self.reg1.format.val() != self.format_granular.val()) & !self.uniform.val())
+                } else if ((self.reg1.format.val() != self.format_granular.val())
+                    & !self.uniform.val())
                     | (self.reg1.element_count.val() == 0)
                 {
                     self.status.next = self.status_entry.val();
@@ -850,7 +913,9 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.status.next = self.status_entry.val();
                 } else if self.reg1.generation.val() != self.sub2.generation.val() {
                     self.status.next = self.status_stale.val();
-                } else if self.reg1.protection_domain.val() != self.queue_context.protection_domain.val() {
+                } else if self.reg1.protection_domain.val()
+                    != self.queue_context.protection_domain.val()
+                {
                     self.status.next = self.status_domain.val();
                 } else if !self.permitted.val() {
                     self.status.next = self.status_permission.val();
@@ -876,7 +941,8 @@ impl<const D: usize> Logic for ContextTable<D> {
             }
             ContextState::FetchBlock => {
                 self.fetch_kind.next = 2.into();
-                self.fetch_addr.next = self.reg0.sg_table.val() + bit_cast::<64, 48>(self.block_offset.val());
+                self.fetch_addr.next =
+                    self.reg0.sg_table.val() + bit_cast::<64, 48>(self.block_offset.val());
                 self.fetch_id.next = self.slots.write_address.val();
                 self.fetch_word.next = bit_cast::<8, 3>(self.slot.q.val()) << 5;
                 self.fetch_bytes.next = 512.into();
@@ -925,7 +991,8 @@ impl<const D: usize> Logic for ContextTable<D> {
                 self.eligible.next = (self.run_index.read_data.val() == self.index.val())
                     & ((self.is_failed.val() | self.moves_nothing.val())
                         | (!self.match_stream.val()
-                            | (self.stream_valid.val() & (self.stream_tdest.val() == self.sub2.tdest.val()))));
+                            | (self.stream_valid.val()
+                                & (self.stream_tdest.val() == self.sub2.tdest.val()))));
                 if self.eligible.val() {
                     self.job_valid.next = true;
                     // The run index has one write port, and a queue that is being configured has no transfers.
@@ -933,6 +1000,7 @@ impl<const D: usize> Logic for ContextTable<D> {
                         self.run_index.write_enable.next = true;
                         self.ready.clear.next = self.mark.val();
                         self.touching.set.next = self.mark.val();
+                        self.dispatched.set.next = self.mark.val();
                         self.begun.d.next = true;
                         self.scan.d.next = self.ctx.q.val() + 1;
                         self.state.d.next = ContextState::Idle;
@@ -964,7 +1032,7 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.announced.clear.next = self.mark.val();
                     self.opened_now.next = self.mark.val();
                     self.failed.clear.next = self.mark.val();
-                    self.gone.clear.next = self.mark.val();
+                    self.dispatched.clear.next = self.mark.val();
                     self.closing.clear.next = self.mark.val();
                     self.aborting.clear.next = self.mark.val();
                     self.awaited.clear.next = self.mark.val();
@@ -1027,7 +1095,6 @@ impl<const D: usize> Logic for ContextTable<D> {
         }
         self.ready.set.next = self.ready_done.val() | self.ready_now.val();
         self.touching.clear.next = self.gone_quiet.val() | self.retired.val();
-        self.gone.set.next = self.retired.val();
         self.opening.clear.next = self.opened_done.val() | self.opened_now.val();
 
         if self.reset.val() {
@@ -1036,3 +1103,6 @@ impl<const D: usize> Logic for ContextTable<D> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

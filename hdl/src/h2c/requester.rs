@@ -5,6 +5,8 @@ use rust_hdl::prelude::*;
 
 /// Gives each chunk the next slot of the ring and asks for its bytes with a read whose tag is the slot.
 ///
+/// Only a transfer's first data chunk may begin, and only its last may end, elsewhere than at a multiple of the bus width.
+///
 /// A chunk that is not taken yet may be exchanged for another. The last free slot is kept for terminal chunks (of
 /// length 0), so a transfer that has begun can always be ended, even while the stream stands still. A slot whose tag
 /// is quarantined is passed over as an empty slot that ends no transfer.

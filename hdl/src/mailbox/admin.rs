@@ -155,3 +155,112 @@ impl Logic for AdminUnit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::AdminUnit;
+    use crate::testing::{Result, chance, get128, reset, seeded, set_all, set128};
+    use pinring_protocol::{Status, mailbox::Message};
+    use pinring_verilator::equivalence::Pair;
+    use pinring_verilator::ports;
+    use rand::RngExt;
+
+    /// Admin commands from read to record, some with a read that fails.
+    #[test]
+    fn commands_are_completed() -> Result {
+        let mut dut = Pair::new(
+            AdminUnit::default(),
+            ports!(AdminUnit {
+                clock: clock;
+                in reset, alloc, alloc_index, fill_write, fill_word, fill_data, done_valid, done_status, msg_ready, answer_valid,
+                    answer_status, answer_cookie, rec_ready;
+                out free, msg_valid, msg_data, msg_more, answer_ready, rec_valid, rec_index, rec_cookie, rec_status
+            }),
+        )?;
+        reset(&mut dut)?;
+        let mut random = seeded(1);
+        for _ in 0..150 {
+            assert!(dut.is("free")?);
+            let index: u16 = random.random();
+            set_all(&mut dut, &[("alloc", 1), ("alloc_index", index.into())])?;
+            dut.step()?;
+            dut.set("alloc", false)?;
+            assert!(!dut.is("free")?);
+            let words: [u128; 4] = random.random();
+            for (number, word) in (0..).zip(words) {
+                set_all(&mut dut, &[("fill_write", 1), ("fill_word", number)])?;
+                set128(&mut dut, "fill_data", word)?;
+                dut.step()?;
+                dut.set("fill_write", false)?;
+                assert!(
+                    !dut.is("msg_valid")? && !dut.is("rec_valid")?,
+                    "before the read is complete"
+                );
+            }
+            let failed = chance(&mut random, 20);
+            let (mut status, mut cookie) = (Status::ReadAborted.code(), 0);
+            set_all(
+                &mut dut,
+                &[
+                    ("done_valid", 1),
+                    ("done_status", if failed { status } else { 0 }),
+                ],
+            )?;
+            dut.step()?;
+            dut.set("done_valid", false)?;
+            if !failed {
+                let header = Message::Admin { index }.encode();
+                let header = header
+                    .iter()
+                    .rev()
+                    .fold(0, |value, word| value << 32 | u128::from(*word));
+                for (number, expected) in [header].into_iter().chain(words).enumerate() {
+                    loop {
+                        let ready = chance(&mut random, 50);
+                        dut.set("msg_ready", ready)?;
+                        assert!(dut.is("msg_valid")? && !dut.is("free")?);
+                        assert_eq!(get128(&mut dut, "msg_data")?, expected, "entry {number}");
+                        assert_eq!(dut.is("msg_more")?, number < 4);
+                        dut.step()?;
+                        if ready {
+                            break;
+                        }
+                    }
+                }
+                for _ in 0..random.random_range(0..6) {
+                    assert!(!dut.is("msg_valid")? && !dut.is("rec_valid")? && !dut.is("free")?);
+                    dut.step()?;
+                }
+                (status, cookie) = (random.random_range(0..35), random.random());
+                set_all(
+                    &mut dut,
+                    &[
+                        ("answer_valid", 1),
+                        ("answer_status", status),
+                        ("answer_cookie", cookie),
+                    ],
+                )?;
+                assert!(dut.is("answer_ready")?);
+                dut.step()?;
+                dut.set("answer_valid", false)?;
+            }
+            loop {
+                let ready = chance(&mut random, 50);
+                dut.set("rec_ready", ready)?;
+                assert!(dut.is("rec_valid")? && !dut.is("free")?);
+                let record = [
+                    dut.get("rec_index")?,
+                    dut.get("rec_status")?,
+                    dut.get("rec_cookie")?,
+                ];
+                assert_eq!(record, [index.into(), status, cookie]);
+                dut.step()?;
+                if ready {
+                    break;
+                }
+            }
+            dut.set("rec_ready", false)?;
+        }
+        Ok(())
+    }
+}

@@ -1,8 +1,8 @@
 //! Takes the firmware's commands apart and brings each to whom it concerns.
 
 use crate::generated::commands::{
-    CommandAdminDoneDecode, CommandEnableDecode, CommandFillDecode, CommandHeartbeatDecode, CommandLogDecode,
-    CommandQueueDecode,
+    CommandAdminDoneDecode, CommandEnableDecode, CommandFillDecode, CommandHeartbeatDecode,
+    CommandLogDecode, CommandQueueDecode,
 };
 use crate::generated::structures::QueueContextEncode1;
 use crate::widgets::Const;
@@ -145,8 +145,8 @@ impl Logic for CommandRouter {
         self.cfg_write.next = false;
         self.cfg_queue.next = bit_cast::<4, 8>(self.queue.queue_id.val());
         self.cfg_word.next = bit_cast::<3, 16>(self.queue.word.val());
-        self.cfg_data.next =
-            bit_cast::<64, 32>(self.queue.low.val()) | (bit_cast::<64, 32>(self.queue.high.val()) << 32);
+        self.cfg_data.next = bit_cast::<64, 32>(self.queue.low.val())
+            | (bit_cast::<64, 32>(self.queue.high.val()) << 32);
         self.switch_on.next = false;
         self.switch_off.next = false;
         self.switch_queue.next = bit_cast::<4, 8>(self.enable.queue_id.val());
@@ -174,9 +174,10 @@ impl Logic for CommandRouter {
         self.shape_word.next = self.shape.raw.val();
 
         self.one_context.next = (self.kind.val() == self.kind_fill.val())
-            | ((self.kind.val() == self.kind_reject.val()) | (self.kind.val() == self.kind_prefetch.val()));
-        self.both.next =
-            (self.kind.val() == self.kind_abort_region.val()) | (self.kind.val() == self.kind_abort_queue.val());
+            | ((self.kind.val() == self.kind_reject.val())
+                | (self.kind.val() == self.kind_prefetch.val()));
+        self.both.next = (self.kind.val() == self.kind_abort_region.val())
+            | (self.kind.val() == self.kind_abort_queue.val());
         match self.state.q.val() {
             RouterState::AdminSubmission => {
                 self.cfg_write.next = true;
@@ -268,5 +269,286 @@ impl Logic for CommandRouter {
             self.c2h_done.d.next = false;
             self.h2c_done.d.next = false;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CommandRouter;
+    use crate::testing::{Result, chance, reset, seeded, set_all, set128};
+    use pinring_protocol::mailbox::{Command, ContextId};
+    use pinring_protocol::{Direction, FirmwareState, QueueContext, Status};
+    use pinring_verilator::equivalence::Pair;
+    use pinring_verilator::ports;
+    use rand::{RngExt, rngs::StdRng};
+
+    fn bench() -> Result<Pair<CommandRouter>> {
+        let mut dut = Pair::new(
+            CommandRouter::default(),
+            ports!(CommandRouter {
+                clock: clock;
+                in reset, enabled, admin_sq, admin_cq, admin_sq_log2, admin_cq_log2, admin_vector, cmd_valid, cmd_data, c2h_ready,
+                    h2c_ready, switch_ready, answer_ready, log_ready;
+                out cmd_ready, c2h_valid, h2c_valid, cfg_write, cfg_queue, cfg_word, cfg_data, switch_on, switch_off,
+                    switch_queue, answer_valid, answer_status, answer_cookie, fw_valid, fw_state, fw_detail, log_valid,
+                    log_data, log_count, unknown
+            }),
+        )?;
+        reset(&mut dut)?;
+        Ok(dut)
+    }
+
+    fn command(random: &mut StdRng, kind: u32) -> Command {
+        let direction = if random.random() {
+            Direction::C2h
+        } else {
+            Direction::H2c
+        };
+        let ctx = ContextId::new(direction, random.random_range(0..16)).expect("a context");
+        let (slot, queue) = (random.random_range(0..8), random.random_range(0..16));
+        let [low, high, more, id]: [u32; 4] = random.random();
+        match kind {
+            0 => Command::Fill { ctx, slot },
+            1 => Command::Reject {
+                ctx,
+                status: Status::Rejected,
+            },
+            2 => Command::Prefetch {
+                ctx,
+                slot,
+                block: low,
+            },
+            3 => Command::Queue {
+                queue,
+                word: random.random_range(0..6),
+                low,
+                high,
+            },
+            4 => Command::Enable { queue },
+            5 => Command::Disable { queue },
+            6 => Command::AbortRegion { region: low },
+            7 => Command::AbortQueue { queue },
+            8 => Command::AdminDone {
+                status: Status::BadQueue,
+                cookie_low: low,
+                cookie_high: high,
+                index: id,
+            },
+            9 => Command::Heartbeat {
+                state: FirmwareState::Running,
+                detail: low,
+            },
+            _ => Command::Log {
+                count: random.random_range(1..=12),
+                bytes0: low,
+                bytes1: high,
+                bytes2: more,
+            },
+        }
+    }
+
+    /// Which parties a command is offered to, in the order of `VALIDS`.
+    const VALIDS: [&str; 9] = [
+        "c2h_valid",
+        "h2c_valid",
+        "cfg_write",
+        "switch_on",
+        "switch_off",
+        "answer_valid",
+        "fw_valid",
+        "log_valid",
+        "unknown",
+    ];
+
+    #[test]
+    fn every_kind_finds_its_way() -> Result {
+        let mut dut = bench()?;
+        let mut random = seeded(1);
+        for round in 0..600 {
+            let command = command(&mut random, round % 12);
+            let mut words = command.encode();
+            let mut parties: &[usize] = match command {
+                Command::Fill { ctx, .. }
+                | Command::Reject { ctx, .. }
+                | Command::Prefetch { ctx, .. } => {
+                    if ctx.direction() == Direction::C2h {
+                        &[0]
+                    } else {
+                        &[1]
+                    }
+                }
+                Command::AbortRegion { .. } | Command::AbortQueue { .. } => &[0, 1],
+                Command::Queue { .. } => &[2],
+                Command::Enable { .. } => &[3],
+                Command::Disable { .. } => &[4],
+                Command::AdminDone { .. } => &[5],
+                Command::Heartbeat { .. } => &[6],
+                Command::Log { .. } => &[7],
+            };
+            if round % 12 == 11 {
+                words[0] |= 0xff;
+                parties = &[8];
+            }
+            dut.set_wide("cmd_data", &words)?;
+            set_all(&mut dut, &[("cmd_valid", 1)])?;
+            // Each party takes the command once; then it is gone.
+            let mut taken = Vec::new();
+            for cycle in 0.. {
+                assert!(cycle < 200, "{command:?} hangs");
+                let mut readies = [true; 9];
+                for (party, input) in [
+                    (0, "c2h_ready"),
+                    (1, "h2c_ready"),
+                    (5, "answer_ready"),
+                    (7, "log_ready"),
+                ] {
+                    readies[party] = chance(&mut random, 30);
+                    dut.set(input, readies[party])?;
+                }
+                let switch = chance(&mut random, 30);
+                dut.set("switch_ready", switch)?;
+                (readies[3], readies[4]) = (switch, switch);
+                for (party, valid) in VALIDS.into_iter().enumerate() {
+                    let offered = dut.is(valid)?;
+                    assert_eq!(
+                        offered,
+                        parties.contains(&party) && !taken.contains(&party),
+                        "{valid} for {command:?}"
+                    );
+                    if offered && readies[party] {
+                        taken.push(party);
+                    }
+                }
+                if parties != [8] {
+                    fields(&mut dut, command)?;
+                }
+                let gone = dut.is("cmd_ready")?;
+                assert!(
+                    !gone || taken.len() == parties.len(),
+                    "{command:?} is gone too early"
+                );
+                dut.step()?;
+                if gone {
+                    break;
+                }
+            }
+            dut.set("cmd_valid", false)?;
+            for _ in 0..random.random_range(0..3) {
+                for valid in VALIDS {
+                    assert!(!dut.is(valid)?, "{valid} without a command");
+                }
+                dut.step()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a party sees of a command.
+    fn fields(dut: &mut Pair<CommandRouter>, command: Command) -> Result {
+        let wide = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
+        match command {
+            Command::Queue {
+                queue,
+                word,
+                low,
+                high,
+            } => {
+                assert_eq!(
+                    [dut.get("cfg_queue")?, dut.get("cfg_word")?],
+                    [u64::from(queue), u64::from(word)]
+                );
+                assert_eq!(dut.get("cfg_data")?, wide(low, high));
+            }
+            Command::Enable { queue } | Command::Disable { queue } => {
+                assert_eq!(dut.get("switch_queue")?, u64::from(queue))
+            }
+            Command::AdminDone {
+                status,
+                cookie_low,
+                cookie_high,
+                ..
+            } => {
+                assert_eq!(dut.get("answer_status")?, status.code());
+                assert_eq!(dut.get("answer_cookie")?, wide(cookie_low, cookie_high));
+            }
+            Command::Heartbeat { state, detail } => {
+                assert_eq!(
+                    [dut.get("fw_state")?, dut.get("fw_detail")?],
+                    [state.code(), u64::from(detail)]
+                );
+            }
+            Command::Log {
+                count,
+                bytes0,
+                bytes1,
+                bytes2,
+            } => {
+                assert_eq!(dut.get("log_count")?, u64::from(count));
+                assert_eq!(dut.get_wide("log_data")?, [bytes0, bytes1, bytes2]);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Enabling the device writes the admin queue's context and starts it, while a command waits.
+    #[test]
+    fn the_admin_queue_starts_with_the_device() -> Result {
+        let mut dut = bench()?;
+        let context = QueueContext::new()
+            .with_sq_address(0x1234_5678_9abc_d000)
+            .with_cq_address(0xfedc_ba98_7654_3000)
+            .with_sq_entries_log2(6)
+            .with_cq_entries_log2(7)
+            .with_vector(9);
+        let inputs = [
+            ("admin_sq", context.sq_address()),
+            ("admin_cq", context.cq_address()),
+            ("admin_sq_log2", 6),
+            ("admin_cq_log2", 7),
+            ("admin_vector", 9),
+        ];
+        set_all(&mut dut, &inputs)?;
+        set128(
+            &mut dut,
+            "cmd_data",
+            u128::from(Command::Enable { queue: 3 }.encode()[0]),
+        )?;
+        for _ in 0..2 {
+            set_all(&mut dut, &[("enabled", 1), ("cmd_valid", 0)])?;
+            dut.step()?;
+            dut.set("cmd_valid", true)?;
+            for (number, word) in (0..3).zip(context.to_words().chunks(2)) {
+                assert!(dut.is("cfg_write")? && !dut.is("cmd_ready")?);
+                assert_eq!(
+                    [dut.get("cfg_queue")?, dut.get("cfg_word")?],
+                    [0u64, number]
+                );
+                assert_eq!(
+                    dut.get("cfg_data")?,
+                    u64::from(word[1]) << 32 | u64::from(word[0])
+                );
+                dut.step()?;
+            }
+            for _ in 0..3 {
+                assert!(dut.is("switch_on")? && !dut.is("cmd_ready")? && !dut.is("cfg_write")?);
+                assert_eq!(dut.get("switch_queue")?, 0);
+                dut.step()?;
+            }
+            dut.set("switch_ready", true)?;
+            dut.step()?;
+            assert_eq!(
+                (dut.is("switch_on")?, dut.get("switch_queue")?),
+                (true, 3),
+                "now the command"
+            );
+            dut.step()?;
+            set_all(
+                &mut dut,
+                &[("enabled", 0), ("switch_ready", 0), ("cmd_valid", 0)],
+            )?;
+            dut.step()?;
+        }
+        Ok(())
     }
 }

@@ -79,13 +79,14 @@ mod tests {
     ) -> Result<(u64, bool), Error> {
         let mut resets = 0;
         for _ in 0..time {
-            let clocks: &[&str] = match (*now % periods.0 == 0, *now % periods.1 == 0) {
-                (true, true) => &["clock", "core_clock"],
-                (true, false) => &["clock"],
-                (false, true) => &["core_clock"],
-                (false, false) => &[],
-            };
-            if *now % periods.1 == 0 && dut.is("core_reset")? {
+            let clocks: &[&str] =
+                match (now.is_multiple_of(periods.0), now.is_multiple_of(periods.1)) {
+                    (true, true) => &["clock", "core_clock"],
+                    (true, false) => &["clock"],
+                    (false, true) => &["core_clock"],
+                    (false, false) => &[],
+                };
+            if now.is_multiple_of(periods.1) && dut.is("core_reset")? {
                 resets += 1;
             }
             dut.step_clocks(clocks)?;
@@ -108,7 +109,7 @@ mod tests {
             assert!(resets >= 2 && runs, "released by itself: {periods:?}");
             for gap in [0, 1, 5, 12, 60] {
                 // Up to the engine's next edge, so that the pulse is seen by exactly one.
-                while now % periods.0 != 0 {
+                while !now.is_multiple_of(periods.0) {
                     run(&mut dut, &mut now, periods, 1)?;
                 }
                 dut.set("reset", true)?;

@@ -75,8 +75,8 @@ impl Logic for ReadCredits {
         self.need_data.next = bit_cast::<16, 11>(self.units.val()) + 1;
         self.after_headers.next = self.used_headers.q.val() + self.need_headers.val();
         self.after_data.next = self.used_data.q.val() + self.need_data.val();
-        self.room.next =
-            (self.after_headers.val() <= self.headers.val()) & (self.after_data.val() <= self.data.val());
+        self.room.next = (self.after_headers.val() <= self.headers.val())
+            & (self.after_data.val() <= self.data.val());
 
         self.held.write_enable.next = self.issue.val();
         self.held.write_address.next = self.issue_tag.val();
@@ -95,15 +95,19 @@ impl Logic for ReadCredits {
             self.plus_headers.next = self.need_headers.val();
             self.plus_data.next = self.need_data.val();
         }
-        if (self.cpl_sop.val() & self.cpl_final.val()) & self.outstanding.q.val().get_bit(self.cpl_tag.val().index()) {
+        if (self.cpl_sop.val() & self.cpl_final.val())
+            & self.outstanding.q.val().get_bit(self.cpl_tag.val().index())
+        {
             self.ended.next = self.one.val() << self.cpl_tag.val();
             self.minus_headers.next = self.back_headers.val();
             self.minus_data.next = self.back_data.val();
         }
         self.kept.next = !self.ended.val();
         self.outstanding.d.next = (self.outstanding.q.val() & self.kept.val()) | self.issued.val();
-        self.used_headers.d.next = (self.used_headers.q.val() + self.plus_headers.val()) - self.minus_headers.val();
-        self.used_data.d.next = (self.used_data.q.val() + self.plus_data.val()) - self.minus_data.val();
+        self.used_headers.d.next =
+            (self.used_headers.q.val() + self.plus_headers.val()) - self.minus_headers.val();
+        self.used_data.d.next =
+            (self.used_data.q.val() + self.plus_data.val()) - self.minus_data.val();
         if self.reset.val() {
             self.used_headers.d.next = 0.into();
             self.used_data.d.next = 0.into();

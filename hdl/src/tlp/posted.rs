@@ -197,7 +197,8 @@ impl Logic for PostedMux {
                 self.out_len.next = 1.into();
                 self.out_first_be.next = 15.into();
                 self.out_last_be.next = 0.into();
-                self.out_data.next = bit_cast::<128, 32>(self.msg_data.val()) << self.msg_shift.val();
+                self.out_data.next =
+                    bit_cast::<128, 32>(self.msg_data.val()) << self.msg_shift.val();
                 if self.out_ready.val() {
                     self.msg_ready.next = true;
                     self.source.d.next = PostedSource::None;
@@ -233,3 +234,6 @@ impl Logic for PostedMux {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -132,7 +132,18 @@ impl<const W: usize> Logic for TransmitMux<W> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, r_valid, r_addr, r_len, r_first, r_last, r_tag, midway, chosen, chosen_read, after_read
+            self,
+            clock,
+            r_valid,
+            r_addr,
+            r_len,
+            r_first,
+            r_last,
+            r_tag,
+            midway,
+            chosen,
+            chosen_read,
+            after_read
         );
         self.credits.clock.next = self.clock.val();
         self.credits.reset.next = self.reset.val();
@@ -142,10 +153,12 @@ impl<const W: usize> Logic for TransmitMux<W> {
 
         // The last completion of a read brings all that is still to come, or an error.
         self.brought.next = bit_cast::<13, 11>(self.cpl_len.val()) << 2;
-        self.reach.next = self.cpl_byte_count.val() + bit_cast::<13, 2>(self.cpl_lower_addr.val().get_bits::<2>(0));
+        self.reach.next = self.cpl_byte_count.val()
+            + bit_cast::<13, 2>(self.cpl_lower_addr.val().get_bits::<2>(0));
         self.credits.cpl_sop.next = self.cpl_sop.val();
         self.credits.cpl_tag.next = bit_cast::<6, 10>(self.cpl_tag.val());
-        self.credits.cpl_final.next = self.cpl_status.val().any() | (self.reach.val() <= self.brought.val());
+        self.credits.cpl_final.next =
+            self.cpl_status.val().any() | (self.reach.val() <= self.brought.val());
 
         // The next read: fetches first, into a register once its space is there.
         self.enables.offset.next = 0.into();
@@ -184,8 +197,10 @@ impl<const W: usize> Logic for TransmitMux<W> {
         }
 
         // Whose TLP: decided at its first beat and kept until its last.
-        self.posted_go.next = self.posted_valid.val() & (self.bus_master.val() | self.posted_kind.val().get_bit(1));
-        self.pick_read.next = self.r_valid.q.val() & (!self.after_read.q.val() | !self.posted_go.val());
+        self.posted_go.next =
+            self.posted_valid.val() & (self.bus_master.val() | self.posted_kind.val().get_bit(1));
+        self.pick_read.next =
+            self.r_valid.q.val() & (!self.after_read.q.val() | !self.posted_go.val());
         if self.chosen.q.val() {
             self.pick_read.next = self.chosen_read.q.val();
         }
@@ -201,8 +216,9 @@ impl<const W: usize> Logic for TransmitMux<W> {
         self.tx_len.next = self.posted_len.val();
         self.tx_first_be.next = self.posted_first_be.val();
         self.tx_last_be.next = self.posted_last_be.val();
-        self.tx_tag.next = self.r_tag.q.val();
-        self.posted_ready.next = (self.tx_ready.val() & self.posted_go.val()) & !self.pick_read.val();
+        self.tx_tag.next = 0.into();
+        self.posted_ready.next =
+            (self.tx_ready.val() & self.posted_go.val()) & !self.pick_read.val();
         if self.midway.q.val() {
             self.valid.next = self.posted_valid.val();
             self.posted_ready.next = self.tx_ready.val();
@@ -211,7 +227,9 @@ impl<const W: usize> Logic for TransmitMux<W> {
             self.valid.next = true;
             self.eop.next = true;
             self.tx_sop.next = true;
+            self.tx_data.next = 0.into();
             self.tx_kind.next = 1.into();
+            self.tx_tag.next = self.r_tag.q.val();
             self.tx_addr.next = self.r_addr.q.val();
             self.tx_len.next = self.r_len.q.val();
             self.tx_first_be.next = self.r_first.q.val();
@@ -235,3 +253,6 @@ impl<const W: usize> Logic for TransmitMux<W> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

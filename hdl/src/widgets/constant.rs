@@ -92,3 +92,51 @@ constant! {
     /// The same for a const generic parameter of the block: `Param<4, L>`.
     Param, usize
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pinring_verilator::equivalence::{Error, Pair};
+    use pinring_verilator::ports;
+
+    const WIDE: u64 = 0xfeed_5eed_0000_0001;
+
+    /// Constants in sums, comparisons and shifts, as kernels use them.
+    #[derive(LogicBlock, Default)]
+    struct Uses<const L: usize> {
+        pub a: Signal<In, Bits<64>>,
+        pub sum: Signal<Out, Bits<64>>,
+        pub same: Signal<Out, Bit>,
+        pub shifted: Signal<Out, Bits<64>>,
+        pub alone: Signal<Out, Bits<8>>,
+        wide: Const<64, WIDE>,
+        narrow: Const<8, { u8::MAX as u64 }>,
+        width: Param<6, L>,
+    }
+
+    impl<const L: usize> Logic for Uses<L> {
+        #[hdl_gen]
+        fn update(&mut self) {
+            self.sum.next = self.a.val() + self.wide.val();
+            self.same.next = self.a.val() == self.wide.val();
+            self.shifted.next = self.a.val() >> self.width.val();
+            self.alone.next = self.narrow.val();
+        }
+    }
+
+    #[test]
+    fn constants_reach_the_verilog() -> Result<(), Error> {
+        let mut dut = Pair::new(
+            Uses::<4>::default(),
+            ports!(Uses<4> { in a; out sum, same, shifted, alone }),
+        )?;
+        for a in [0, 1, WIDE - 1, WIDE, WIDE + 1, u64::MAX] {
+            dut.set("a", a)?;
+            assert_eq!(dut.get("sum")?, a.wrapping_add(WIDE));
+            assert_eq!(dut.is("same")?, a == WIDE);
+            assert_eq!(dut.get("shifted")?, a >> 4);
+            assert_eq!(dut.get("alone")?, 255);
+        }
+        Ok(())
+    }
+}

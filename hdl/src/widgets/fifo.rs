@@ -5,7 +5,7 @@ use rust_hdl::prelude::*;
 
 /// FIFO of 2^`N` words in look-up tables; a word is on `data_out` in the cycle after its write.
 ///
-/// `NP1` must be `N + 1`. Writing when full and reading when empty are the user's errors and must not happen.
+/// `NP1` must be `N + 1`. Writing when full (unless a read makes room) and reading when empty are the user's errors and must not happen.
 #[derive(LogicBlock, Default)]
 pub struct SmallFifo<D: Synth, const N: usize, const NP1: usize> {
     /// Clock.
@@ -42,8 +42,8 @@ impl<D: Synth, const N: usize, const NP1: usize> Logic for SmallFifo<D, N, NP1> 
         self.empty.next = self.tail.q.val() == self.head.q.val();
         self.head_slot.next = bit_cast::<N, NP1>(self.head.q.val());
         self.tail_slot.next = bit_cast::<N, NP1>(self.tail.q.val());
-        self.full.next =
-            (self.head_slot.val() == self.tail_slot.val()) & (self.head.q.val() != self.tail.q.val());
+        self.full.next = (self.head_slot.val() == self.tail_slot.val())
+            & (self.head.q.val() != self.tail.q.val());
         self.ram.read_address.next = self.head_slot.val();
         self.data_out.next = self.ram.read_data.val();
         self.ram.write_address.next = self.tail_slot.val();
@@ -64,7 +64,7 @@ impl<D: Synth, const N: usize, const NP1: usize> Logic for SmallFifo<D, N, NP1> 
 
 /// FIFO of 2^`N` words in block RAM; a word is on `data_out` two cycles after its write.
 ///
-/// `NP1` must be `N + 1`. Writing when full and reading when empty are the user's errors and must not happen.
+/// `NP1` must be `N + 1`. Writing when full (unless a read makes room) and reading when empty are the user's errors and must not happen.
 #[derive(LogicBlock, Default)]
 pub struct BlockFifo<D: Synth, const N: usize, const NP1: usize> {
     /// Clock.
@@ -101,8 +101,8 @@ impl<D: Synth, const N: usize, const NP1: usize> Logic for BlockFifo<D, N, NP1> 
         self.ram.clock.next = self.clock.val();
         self.head_slot.next = bit_cast::<N, NP1>(self.head.q.val());
         self.tail_slot.next = bit_cast::<N, NP1>(self.tail.q.val());
-        self.full.next =
-            (self.head_slot.val() == self.tail_slot.val()) & (self.head.q.val() != self.tail.q.val());
+        self.full.next = (self.head_slot.val() == self.tail_slot.val())
+            & (self.head.q.val() != self.tail.q.val());
         self.count.next = self.visible.q.val() - self.head.q.val();
         self.empty.next = self.visible.q.val() == self.head.q.val();
         self.next_head.next = self.head.q.val();
@@ -126,5 +126,79 @@ impl<D: Synth, const N: usize, const NP1: usize> Logic for BlockFifo<D, N, NP1> 
             self.tail.d.next = 0.into();
             self.visible.d.next = 0.into();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pinring_verilator::equivalence::{Error, Pair};
+    use pinring_verilator::ports;
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
+    use std::collections::VecDeque;
+
+    /// Fills, drains and clears a FIFO of 8 words whose words become visible `latency` cycles after the write.
+    fn exercise<U: Block>(mut dut: Pair<U>, latency: u64) -> Result<(), Error> {
+        let mut random = StdRng::seed_from_u64(latency);
+        // Words and the cycle from which they count.
+        let mut words: VecDeque<(u64, u64)> = VecDeque::new();
+        let (mut full, mut empty, mut exchanged, mut passed) = (0, 0, 0, 0);
+        for cycle in 0..3000 {
+            // Turns of mostly writing, mostly reading, and both at full speed.
+            let (writing, reading) =
+                [(0.9, 0.3), (0.3, 0.9), (1.0, 1.0), (0.5, 0.5)][cycle as usize / 50 % 4];
+            let visible = words.iter().filter(|(_, from)| *from <= cycle).count();
+            let reset = random.random_bool(0.005);
+            let read = visible > 0 && random.random_bool(reading);
+            let write = (words.len() < 8 || read) && random.random_bool(writing);
+            let word = random.random_range(0..1 << 16);
+            dut.set("reset", reset)?;
+            dut.set("read", read)?;
+            dut.set("write", write)?;
+            dut.set("data_in", word)?;
+            assert_eq!(dut.get("count")?, visible as u64, "cycle {cycle}");
+            assert_eq!(dut.is("empty")?, visible == 0, "cycle {cycle}");
+            assert_eq!(dut.is("full")?, words.len() == 8, "cycle {cycle}");
+            if visible > 0 {
+                assert_eq!(dut.get("data_out")?, words[0].0, "cycle {cycle}");
+            }
+            full += u32::from(words.len() == 8);
+            empty += u32::from(words.is_empty());
+            exchanged += u32::from(words.len() == 8 && read && write);
+            passed += u32::from(words.len() == 1 && read && write);
+            dut.step()?;
+            if read {
+                words.pop_front();
+            }
+            if write {
+                words.push_back((word, cycle + latency));
+            }
+            if reset {
+                words.clear();
+            }
+        }
+        let seen = [full, empty, exchanged, passed];
+        assert!(seen.iter().all(|count| *count > 5), "{seen:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn small_fifo_keeps_order() -> Result<(), Error> {
+        let ports = ports!(SmallFifo<Bits<16>, 3, 4> {
+            clock: clock;
+            in reset, data_in, write, read;
+            out full, data_out, empty, count
+        });
+        exercise(Pair::new(SmallFifo::default(), ports)?, 1)
+    }
+
+    #[test]
+    fn block_fifo_keeps_order() -> Result<(), Error> {
+        let ports = ports!(BlockFifo<Bits<16>, 3, 4> {
+            clock: clock;
+            in reset, data_in, write, read;
+            out full, data_out, empty, count
+        });
+        exercise(Pair::new(BlockFifo::default(), ports)?, 2)
     }
 }

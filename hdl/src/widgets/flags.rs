@@ -31,3 +31,30 @@ impl Logic for Flags {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pinring_verilator::equivalence::{Error, Pair};
+    use pinring_verilator::ports;
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+    #[test]
+    fn clearing_wins() -> Result<(), Error> {
+        let ports = ports!(Flags { clock: clock; in reset, set, clear; out q });
+        let mut dut = Pair::new(Flags::default(), ports)?;
+        let mut random = StdRng::seed_from_u64(1);
+        let mut flags = 0u16;
+        for _ in 0..1000 {
+            let [set, clear] = [(); 2].map(|()| random.random::<u16>() & random.random::<u16>());
+            let reset = random.random_bool(0.05);
+            dut.set("set", u64::from(set))?;
+            dut.set("clear", u64::from(clear))?;
+            dut.set("reset", reset)?;
+            assert_eq!(dut.get("q")?, u64::from(flags));
+            dut.step()?;
+            flags = if reset { 0 } else { (flags | set) & !clear };
+        }
+        Ok(())
+    }
+}

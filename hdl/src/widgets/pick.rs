@@ -67,3 +67,61 @@ impl Logic for PickNext {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pinring_verilator::equivalence::{Error, Pair};
+    use pinring_verilator::ports;
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+    #[test]
+    fn first_is_the_lowest() -> Result<(), Error> {
+        let mut dut = Pair::new(
+            PickFirst::default(),
+            ports!(PickFirst { in among; out found, index }),
+        )?;
+        for among in 0..1u64 << 16 {
+            dut.set("among", among)?;
+            assert_eq!(dut.is("found")?, among != 0);
+            assert_eq!(
+                dut.get("index")?,
+                u64::from(among.trailing_zeros()) % 64,
+                "{among:#x}"
+            );
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn next_goes_round() -> Result<(), Error> {
+        let mut dut = Pair::new(
+            PickNext::default(),
+            ports!(PickNext { in among, start; out found, index }),
+        )?;
+        let mut random = StdRng::seed_from_u64(1);
+        for round in 0..500 {
+            // Few candidates, so that many searches wrap around.
+            let among = match round {
+                0..16 => 1 << round,
+                16 => 0,
+                17 => 0xffff,
+                _ => random.random::<u16>() & random.random::<u16>() & random.random::<u16>(),
+            };
+            dut.set("among", u64::from(among))?;
+            for start in 0..16 {
+                dut.set("start", start)?;
+                let next = (start..start + 16)
+                    .map(|at| at % 16)
+                    .find(|at| among >> at & 1 == 1);
+                assert_eq!(dut.is("found")?, next.is_some());
+                assert_eq!(
+                    dut.get("index")?,
+                    next.unwrap_or(0),
+                    "{among:#x} from {start}"
+                );
+            }
+        }
+        Ok(())
+    }
+}

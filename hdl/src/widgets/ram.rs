@@ -124,3 +124,58 @@ end
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pinring_verilator::equivalence::{Error, Pair};
+    use pinring_verilator::ports;
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+    /// Random reads and writes of 8 words, often of the same one; `registered`: data comes a cycle after the address.
+    fn exercise<U: Block>(mut dut: Pair<U>, registered: bool) -> Result<(), Error> {
+        let mut random = StdRng::seed_from_u64(1);
+        let (mut words, mut read_data) = ([0; 8], 0);
+        for cycle in 0..2000 {
+            let (read, write) = (random.random_range(0..8), random.random_range(0..8));
+            let (enable, word) = (random.random_bool(0.7), random.random_range(0..1 << 40));
+            dut.set("read_address", read)?;
+            dut.set("write_address", write)?;
+            dut.set("write_data", word)?;
+            dut.set("write_enable", enable)?;
+            let expected = if registered {
+                read_data
+            } else {
+                words[read as usize]
+            };
+            assert_eq!(dut.get("read_data")?, expected, "cycle {cycle}");
+            dut.step()?;
+            // A word read while it is written: the old one.
+            read_data = words[read as usize];
+            if enable {
+                words[write as usize] = word;
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn block_ram_answers_in_the_next_cycle() -> Result<(), Error> {
+        let ports = ports!(Ram<Bits<40>, 3> {
+            clock: clock;
+            in read_address, write_address, write_data, write_enable;
+            out read_data
+        });
+        exercise(Pair::new(Ram::default(), ports)?, true)
+    }
+
+    #[test]
+    fn lut_ram_answers_at_once() -> Result<(), Error> {
+        let ports = ports!(LutRam<Bits<40>, 3> {
+            clock: clock;
+            in read_address, write_address, write_data, write_enable;
+            out read_data
+        });
+        exercise(Pair::new(LutRam::default(), ports)?, false)
+    }
+}

@@ -38,14 +38,17 @@ pub enum GatewareError {
     #[error(transparent)]
     Verilator(#[from] VerilatorError),
     /// This version has a bus of one width.
-    #[error("the device's data path is 128 bits wide in this version, not {0}; set device.width_bits = 128")]
+    #[error(
+        "the device's data path is 128 bits wide in this version, not {0}; set device.width_bits = 128"
+    )]
     Width(u32),
 }
 
 macro_rules! pins {
     ($( $direction:ident $name:ident: $width:literal ),+ $(,)?) => {
         /// Index of each port in the port list.
-        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        // One variant per port, whether or not this side of it is looked at.
+        #[allow(non_camel_case_types, dead_code)]
         #[derive(Clone, Copy)]
         enum Pin { $( $name ),+ }
 
@@ -145,9 +148,11 @@ impl Gateware {
         if link.width_bytes != BEAT {
             return Err(GatewareError::Width(link.width_bytes as u32 * 8));
         }
-        let processor = std::fs::read_to_string(&tools.processor).map_err(|error| GatewareError::Unreadable {
-            file: tools.processor.clone(),
-            error,
+        let processor = std::fs::read_to_string(&tools.processor).map_err(|error| {
+            GatewareError::Unreadable {
+                file: tools.processor.clone(),
+                error,
+            }
         })?;
         std::fs::metadata(&tools.firmware).map_err(|error| GatewareError::Unreadable {
             file: tools.firmware.clone(),

@@ -76,12 +76,22 @@ impl Streams {
 
     /// Queues a packet of the source.
     pub fn send(&mut self, position: u64, bytes: u64, dest: u16) {
-        self.c2h.push_back(Packet { position, bytes, done: 0, dest });
+        self.c2h.push_back(Packet {
+            position,
+            bytes,
+            done: 0,
+            dest,
+        });
     }
 
     /// Announces a packet to the sink; packets come in this order.
     pub fn expect(&mut self, position: u64, bytes: u64, dest: u16) {
-        self.h2c.push_back(Packet { position, bytes, done: 0, dest });
+        self.h2c.push_back(Packet {
+            position,
+            bytes,
+            done: 0,
+            dest,
+        });
     }
 
     /// Bytes that the sink has received.
@@ -106,7 +116,10 @@ impl Streams {
                     dest: packet.dest,
                     user: false,
                 };
-                self.payload.fill(packet.position + packet.done, &mut beat.data[..bytes as usize]);
+                self.payload.fill(
+                    packet.position + packet.done,
+                    &mut beat.data[..bytes as usize],
+                );
                 packet.done += bytes;
                 beat
             });
@@ -150,8 +163,15 @@ impl Streams {
             None
         };
         if let Some(what) = wrong {
-            let Packet { done, bytes, dest, .. } = *packet;
-            return Err(StreamFault::Shape { what, done, bytes, dest });
+            let Packet {
+                done, bytes, dest, ..
+            } = *packet;
+            return Err(StreamFault::Shape {
+                what,
+                done,
+                bytes,
+                dest,
+            });
         }
         self.payload
             .compare(packet.position + packet.done, &beat.data[..bytes as usize])

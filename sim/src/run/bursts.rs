@@ -52,7 +52,9 @@ pub enum RunError {
         cause: String,
     },
     /// A transfer ended with an error.
-    #[error("{strategy}: transfer {index} of burst {burst} ended with status {status:?} after {bytes} bytes")]
+    #[error(
+        "{strategy}: transfer {index} of burst {burst} ended with status {status:?} after {bytes} bytes"
+    )]
     Failed {
         /// Strategy.
         strategy: Strategy,
@@ -72,7 +74,12 @@ pub(super) enum Stop {
     Setup(SetupError),
     Machine(MachineError),
     Driver(String),
-    Failed { burst: u32, index: u32, status: Status, bytes: u64 },
+    Failed {
+        burst: u32,
+        index: u32,
+        status: Status,
+        bytes: u64,
+    },
 }
 
 macro_rules! stops {
@@ -109,7 +116,18 @@ impl Stop {
             Self::Setup(cause) => RunError::Setup { strategy, cause },
             Self::Machine(cause) => RunError::Machine { strategy, cause },
             Self::Driver(cause) => RunError::Driver { strategy, cause },
-            Self::Failed { burst, index, status, bytes } => RunError::Failed { strategy, burst, index, status, bytes },
+            Self::Failed {
+                burst,
+                index,
+                status,
+                bytes,
+            } => RunError::Failed {
+                strategy,
+                burst,
+                index,
+                status,
+                bytes,
+            },
         }
     }
 }
@@ -195,7 +213,11 @@ fn inner(
     let mut runner = Runner {
         scenario,
         strategy,
-        cpus: Cpus::new(scenario.host.cpus as usize, scenario.seed, scenario.host.preempt_ns * 1000)?,
+        cpus: Cpus::new(
+            scenario.host.cpus as usize,
+            scenario.seed,
+            scenario.host.preempt_ns * 1000,
+        )?,
         costs: costs.at(Bound::Stated),
         cheap: costs.at(Bound::Cheapest),
         dear: costs.at(Bound::Dearest),
@@ -244,17 +266,24 @@ impl Runner<'_> {
 
     /// Where the payload of a transfer begins in the endless stream of payload bytes.
     fn position(&self, index: u32) -> u64 {
-        let transfer = u64::from(self.number) * u64::from(self.scenario.burst.transfers) + u64::from(index);
+        let transfer =
+            u64::from(self.number) * u64::from(self.scenario.burst.transfers) + u64::from(index);
         transfer * self.length()
     }
 
     fn buffer_of(&self, index: u32) -> usize {
-        let transfer = u64::from(self.number) * u64::from(self.scenario.burst.transfers) + u64::from(index);
+        let transfer =
+            u64::from(self.number) * u64::from(self.scenario.burst.transfers) + u64::from(index);
         (transfer % self.ready.regions.len() as u64) as usize
     }
 
     /// One burst, from its first host action to the last retirement.
-    fn burst(&mut self, start_ps: u64, options: &Options<'_>, progress: &dyn Fn(u64, u64, f64)) -> Result<(), Stop> {
+    fn burst(
+        &mut self,
+        start_ps: u64,
+        options: &Options<'_>,
+        progress: &dyn Fn(u64, u64, f64),
+    ) -> Result<(), Stop> {
         let scenario = self.scenario;
         let count = scenario.burst.transfers;
         self.ways.clear();
@@ -263,8 +292,9 @@ impl Runner<'_> {
                 Direction::C2h => self.ready.c2h,
                 Direction::H2c => self.ready.h2c,
             };
-            let numbers: Vec<u32> =
-                (0..count).filter(|&i| scenario.burst.is_c2h(i) == (direction == Direction::C2h)).collect();
+            let numbers: Vec<u32> = (0..count)
+                .filter(|&i| scenario.burst.is_c2h(i) == (direction == Direction::C2h))
+                .collect();
             let Some(queue) = queue.filter(|_| !numbers.is_empty()) else {
                 continue;
             };
@@ -301,7 +331,8 @@ impl Runner<'_> {
         self.submitted_at.clear();
         self.books.in_flight.clear();
         self.books.prepared.clear();
-        let call = Activity::new(Context::Application, "ioctl", ps(self.costs.ioctl_ns.value)).ready_at(self.begin_ps);
+        let call = Activity::new(Context::Application, "ioctl", ps(self.costs.ioctl_ns.value))
+            .ready_at(self.begin_ps);
         self.count_setup(|costs| costs.ioctl_ns.value);
         self.request(call, Work::Call)?;
 
@@ -334,7 +365,12 @@ impl Runner<'_> {
                     "{} of {count} transfers are not complete",
                     count as usize - self.books.done_of_burst(self.number, count)
                 );
-                return Err(MachineError::Stuck { cycles: STUCK_PS / 4000, at_ps: now, what }.into());
+                return Err(MachineError::Stuck {
+                    cycles: STUCK_PS / 4000,
+                    at_ps: now,
+                    what,
+                }
+                .into());
             }
             let done = self.books.completions;
             let (cycles, seconds) = (self.machine().cycles(), self.machine().cpu_seconds());
@@ -350,12 +386,19 @@ impl Runner<'_> {
         if let Some(doorbell) = self.first_doorbell_ps {
             self.books.window_ns += (end - doorbell) as f64 / 1000.0;
         }
-        let (writes, reads) = (self.machine().mmio_writes - writes, self.machine().mmio_reads - reads);
+        let (writes, reads) = (
+            self.machine().mmio_writes - writes,
+            self.machine().mmio_reads - reads,
+        );
         self.books.mmio.0 += writes;
         self.books.mmio.1 += reads;
         self.books.list_wait += self.list_waits().saturating_sub(waits);
         if let Some(rate) = scenario.burst.deadline_hz {
-            let deadlines = self.books.deadlines.get_or_insert(Deadlines { met: 0, missed: 0, worst_ns: 0.0 });
+            let deadlines = self.books.deadlines.get_or_insert(Deadlines {
+                met: 0,
+                missed: 0,
+                worst_ns: 0.0,
+            });
             deadlines.worst_ns = deadlines.worst_ns.max(burst_ns);
             if burst_ns <= 1e9 / rate {
                 deadlines.met += 1;
@@ -404,7 +447,13 @@ impl Runner<'_> {
         };
         let layout = layout.clone();
         payload
-            .write_to(&mut platform.machine.host.memory, &layout, first + offset, length, position)
+            .write_to(
+                &mut platform.machine.host.memory,
+                &layout,
+                first + offset,
+                length,
+                position,
+            )
             .map_err(|fault| MachineError::Fault(fault.to_string()))?;
         platform.machine.streams.expect(position, length, 0);
         platform.machine.watch.h2c.push_back((index, length));
@@ -434,12 +483,20 @@ impl Runner<'_> {
                     .ready_at(at_ps + ps(self.costs.interrupt_ns.value));
                 self.request(isr, Work::Isr { way })
             }
-            HostEvent::WriteFault { at_ps, header, fault } => Err(MachineError::Fault(format!(
+            HostEvent::WriteFault {
+                at_ps,
+                header,
+                fault,
+            } => Err(MachineError::Fault(format!(
                 "at {at_ps} ps the device wrote to {:#x}: {fault}",
                 header.address
             ))
             .into()),
-            HostEvent::ReadFault { at_ps, header, fault } => Err(MachineError::Fault(format!(
+            HostEvent::ReadFault {
+                at_ps,
+                header,
+                fault,
+            } => Err(MachineError::Fault(format!(
                 "at {at_ps} ps the device read {:#x}: {fault}",
                 header.address
             ))
@@ -461,7 +518,9 @@ impl Runner<'_> {
                     self.ways[way].dpc_pending = true;
                     let reap = instructions::reap(1);
                     self.books.instructions += reap;
-                    let work = self.costs.dpc_ns.value + self.costs.instructions_ns(reap) + self.costs.mmio_write_ns.value;
+                    let work = self.costs.dpc_ns.value
+                        + self.costs.instructions_ns(reap)
+                        + self.costs.mmio_write_ns.value;
                     let dpc = Activity::new(Context::Dpc, "dpc", ps(work))
                         .ready_at(at_ps + ps(self.costs.dpc_latency_ns.value));
                     self.request(dpc, Work::Dpc { way })?;
@@ -480,11 +539,20 @@ impl Runner<'_> {
             let remap = self.scenario.host.iommu == IommuMode::Remap;
             let length = self.length();
             let map = move |costs: &Costs| {
-                let iommu = if remap { costs.iommu_map_per_page_ns.value * pages as f64 } else { 0.0 };
+                let iommu = if remap {
+                    costs.iommu_map_per_page_ns.value * pages as f64
+                } else {
+                    0.0
+                };
                 costs.map_ns(pages) + iommu
             };
             let unmap = move |costs: &Costs| {
-                costs.unmap_ns(pages) + if remap { costs.iommu_invalidate_ns.value } else { 0.0 }
+                costs.unmap_ns(pages)
+                    + if remap {
+                        costs.iommu_invalidate_ns.value
+                    } else {
+                        0.0
+                    }
             };
             // The worker prepares ahead; today's way runs in the application's call.
             let context = match self.strategy {
@@ -502,20 +570,27 @@ impl Runner<'_> {
                     let (number, count) = (number(range.start), (range.end - range.start).into());
                     let steps = instructions::submit(count);
                     self.books.instructions += steps;
-                    let cost = move |costs: &Costs| costs.instructions_ns(steps) + costs.mmio_write_ns.value;
+                    let cost = move |costs: &Costs| {
+                        costs.instructions_ns(steps) + costs.mmio_write_ns.value
+                    };
                     self.count_setup(cost);
                     Activity::new(context, "submit", ps(cost(&self.costs))).transfer(number)
                 }
                 Action::CopyIn(index) => {
                     let number = number(*index);
                     self.count_setup(move |costs| costs.copy_ns(length));
-                    Activity::new(Context::Application, "copy", ps(self.costs.copy_ns(length))).transfer(number)
+                    Activity::new(Context::Application, "copy", ps(self.costs.copy_ns(length)))
+                        .transfer(number)
                 }
                 Action::CopyOut(index) => {
-                    Activity::new(Context::Application, "copy", ps(self.costs.copy_ns(length))).transfer(number(*index))
+                    Activity::new(Context::Application, "copy", ps(self.costs.copy_ns(length)))
+                        .transfer(number(*index))
                 }
                 Action::Retire(index) => {
-                    let lists = matches!(self.strategy, Strategy::PerTransfer | Strategy::PrepareAhead);
+                    let lists = matches!(
+                        self.strategy,
+                        Strategy::PerTransfer | Strategy::PrepareAhead
+                    );
                     let cost = if lists { unmap(&self.costs) } else { 0.0 };
                     Activity::new(Context::Dpc, "release", ps(cost)).transfer(number(*index))
                 }
@@ -566,7 +641,9 @@ impl Runner<'_> {
         self.ways[way].dpc_pending = false;
         let queue = self.ways[way].queue;
         let mut completions: Vec<Completion> = Vec::new();
-        self.ready.device.reap(queue, |completion| completions.push(completion))?;
+        self.ready
+            .device
+            .reap(queue, |completion| completions.push(completion))?;
         self.ready.device.arm(queue)?;
         for completion in &completions {
             let index = self.ways[way].burst.complete(completion)?;
@@ -585,8 +662,8 @@ impl Runner<'_> {
             if let Some(submitted) = self.submitted_at.get(&number) {
                 self.books.in_flight.push((*submitted, visible));
             }
-            let copied_later =
-                self.strategy == Strategy::CommonBuffer && self.ways[way].direction == Direction::C2h;
+            let copied_later = self.strategy == Strategy::CommonBuffer
+                && self.ways[way].direction == Direction::C2h;
             if !copied_later {
                 self.last_visible_ps = self.last_visible_ps.max(visible);
                 self.done(number, visible);
@@ -615,7 +692,13 @@ impl Runner<'_> {
         let platform = self.ready.device.platform_mut();
         let wrong = match platform.buffer(buffer) {
             Some((layout, first)) => payload
-                .check(&platform.machine.host.memory, layout, first + offset, length, position)
+                .check(
+                    &platform.machine.host.memory,
+                    layout,
+                    first + offset,
+                    length,
+                    position,
+                )
                 .err()
                 .map_or(0, |mismatch| mismatch.wrong),
             None => length,
@@ -625,7 +708,11 @@ impl Runner<'_> {
 
     /// How much of the set-up of all transfers but the first passed while a transfer was in flight.
     fn hide(&mut self) {
-        let first = self.ways.iter().filter_map(|way| way.numbers.first().copied()).min();
+        let first = self
+            .ways
+            .iter()
+            .filter_map(|way| way.numbers.first().copied())
+            .min();
         let mut busy = std::mem::take(&mut self.books.in_flight);
         busy.sort_unstable();
         let mut joined: Vec<Range<u64>> = Vec::new();
@@ -637,10 +724,17 @@ impl Runner<'_> {
         }
         let begin = self.begin_ps;
         let setups = self.cpus.spans().iter().filter(|span| {
-            span.start_ps >= begin && matches!(span.name, "map" | "copy") && span.transfer.is_some() && span.transfer != first
+            span.start_ps >= begin
+                && matches!(span.name, "map" | "copy")
+                && span.transfer.is_some()
+                && span.transfer != first
         });
         for span in setups {
-            if span.name == "copy" && span.transfer.is_some_and(|number| self.scenario.burst.is_c2h(number)) {
+            if span.name == "copy"
+                && span
+                    .transfer
+                    .is_some_and(|number| self.scenario.burst.is_c2h(number))
+            {
                 continue;
             }
             self.books.hidden.1 += (span.end_ps - span.start_ps) as f64;
@@ -681,10 +775,12 @@ impl Runner<'_> {
             (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
         };
         let ceiling = super::ceiling_ns(scenario) * books.burst_ns.len() as f64;
-        let pages = scenario.buffers.bytes.div_ceil(PAGE_BYTES) as f64 * f64::from(scenario.buffers.count);
+        let pages =
+            scenario.buffers.bytes.div_ceil(PAGE_BYTES) as f64 * f64::from(scenario.buffers.count);
         StrategyReport {
             complete,
-            setup_ns: (books.completions > 0).then_some(books.setup_work_ps as f64 / 1000.0 / transfers),
+            setup_ns: (books.completions > 0)
+                .then_some(books.setup_work_ps as f64 / 1000.0 / transfers),
             first_byte_ns: mean(&books.first_byte_ns),
             burst_ns: mean(&books.burst_ns),
             efficiency: (books.window_ns > 0.0).then(|| ceiling / books.window_ns),
@@ -695,7 +791,11 @@ impl Runner<'_> {
             completions: books.completions,
             times: crate::report::Times {
                 setup: Origin {
-                    label: if self.strategy == Strategy::Registered { Label::Both } else { Label::Modelled },
+                    label: if self.strategy == Strategy::Registered {
+                        Label::Both
+                    } else {
+                        Label::Modelled
+                    },
                     low_ns: Some(books.setup_bounds.0 / transfers),
                     high_ns: Some(books.setup_bounds.1 / transfers),
                 },

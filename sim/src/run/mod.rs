@@ -46,7 +46,12 @@ pub struct Progress {
 pub fn ceiling_ns(scenario: &Scenario) -> f64 {
     let link = link_config(scenario);
     let burst = &scenario.burst;
-    let bytes = |c2h| (0..burst.transfers).filter(|&i| burst.is_c2h(i) == c2h).count() as f64 * burst.length_bytes as f64;
+    let bytes = |c2h| {
+        (0..burst.transfers)
+            .filter(|&i| burst.is_c2h(i) == c2h)
+            .count() as f64
+            * burst.length_bytes as f64
+    };
     let up = bytes(true) / link.ceiling_bytes_per_second(Wire::Upstream);
     let down = bytes(false) / link.ceiling_bytes_per_second(Wire::Downstream);
     1e9 * match burst.direction {
@@ -61,7 +66,12 @@ pub fn ceiling_ns(scenario: &Scenario) -> f64 {
 /// # Errors
 /// A machine that could not be set up, a protocol violation or a wrong byte on a stream; what had been measured before
 /// is lost only for the strategy at hand, and `report` holds the rest.
-pub fn run(scenario: &Scenario, options: &Options<'_>, report: &mut Report, timelines: &mut Vec<Timeline>) -> Result<(), RunError> {
+pub fn run(
+    scenario: &Scenario,
+    options: &Options<'_>,
+    report: &mut Report,
+    timelines: &mut Vec<Timeline>,
+) -> Result<(), RunError> {
     let mut cycles = 0;
     let mut seconds = 0.0;
     let per_strategy = u64::from(scenario.burst.transfers) * u64::from(scenario.burst.bursts);
@@ -71,16 +81,21 @@ pub fn run(scenario: &Scenario, options: &Options<'_>, report: &mut Report, time
             report.partial = true;
             break;
         }
-        let outcome = bursts::run(scenario, strategy, options, &|done, now_cycles, now_seconds| {
-            let (all, spent) = (cycles + now_cycles, seconds + now_seconds);
-            (options.progress)(Progress {
-                strategy,
-                done: index * per_strategy + done,
-                total,
-                cycles: all,
-                rate: if spent > 0.0 { all as f64 / spent } else { 0.0 },
-            });
-        })?;
+        let outcome = bursts::run(
+            scenario,
+            strategy,
+            options,
+            &|done, now_cycles, now_seconds| {
+                let (all, spent) = (cycles + now_cycles, seconds + now_seconds);
+                (options.progress)(Progress {
+                    strategy,
+                    done: index * per_strategy + done,
+                    total,
+                    cycles: all,
+                    rate: if spent > 0.0 { all as f64 / spent } else { 0.0 },
+                });
+            },
+        )?;
         cycles += outcome.cycles;
         seconds += outcome.cpu_seconds;
         report.sim = SimReport::new(cycles, seconds);

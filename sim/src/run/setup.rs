@@ -1,8 +1,8 @@
 //! From a scenario to a running device with registered buffers.
 
 use pinring_core::{
-    AdminError, BufferId, Config, Device, DeviceFault, Notify, OpenError, Permissions, Platform, QueueConfig, QueueHandle,
-    RegionHandle, RegisterError, StartError, Ticket, Tier, TierPolicy,
+    AdminError, BufferId, Config, Device, DeviceFault, Notify, OpenError, Permissions, Platform,
+    QueueConfig, QueueHandle, RegionHandle, RegisterError, StartError, Ticket, Tier, TierPolicy,
 };
 use pinring_protocol::Direction;
 use pinring_protocol::limits::VECTORS;
@@ -11,8 +11,8 @@ use pinring_protocol::registers::aperture;
 use super::Options;
 use crate::device::{Gateware, GatewareError, Streams};
 use crate::host::{
-    AllocError, Host, Iommu, Layout, LayoutError, MapRegisters, Mapping, PAGE_BYTES, PageAllocator, Payload,
-    PayloadError, PhysicalMemory,
+    AllocError, Host, Iommu, Layout, LayoutError, MapRegisters, Mapping, PAGE_BYTES, PageAllocator,
+    Payload, PayloadError, PhysicalMemory,
 };
 use crate::link::{CompletionOrder, ConfigError, Generation, Link, LinkConfig};
 use crate::machine::{Machine, MachineError};
@@ -50,7 +50,9 @@ pub enum SetupError {
     #[error(transparent)]
     Payload(#[from] PayloadError),
     /// There are only ten captured layouts of 70 MB.
-    #[error("layout = \"captured\" has {available} buffers of up to {bytes} bytes; buffer {wanted} of {asked} bytes does not fit: use \"shuffled\" or files of your own")]
+    #[error(
+        "layout = \"captured\" has {available} buffers of up to {bytes} bytes; buffer {wanted} of {asked} bytes does not fit: use \"shuffled\" or files of your own"
+    )]
     Captured {
         /// Layouts that ship.
         available: usize,
@@ -62,7 +64,9 @@ pub enum SetupError {
         asked: u64,
     },
     /// Fewer layout files than buffers, or one too small.
-    #[error("buffer {0} has no layout file of its size: give one per buffer in buffers.layout_files")]
+    #[error(
+        "buffer {0} has no layout file of its size: give one per buffer in buffers.layout_files"
+    )]
     Files(u32),
     /// The driver refused the device.
     #[error("opening the device: {0}")]
@@ -117,8 +121,11 @@ pub fn link_config(scenario: &Scenario) -> LinkConfig {
         turnaround_ps: link.root_complex_ns * 1000,
         turnaround_jitter_ps: link.jitter_ns * 1000,
         max_completion_payload: link.completion_payload_bytes() as u16,
-        random_split: link.reorder,
-        completion_order: if link.reorder { CompletionOrder::Interleaved { window: 16 } } else { CompletionOrder::InOrder },
+        completion_order: if link.reorder {
+            CompletionOrder::Interleaved { window: 16 }
+        } else {
+            CompletionOrder::InOrder
+        },
         // Completion space of the device's hard IP: all 40 tags at 512 bytes, split at every read completion boundary.
         completion_headers: 512,
         completion_data: 2048,
@@ -127,7 +134,11 @@ pub fn link_config(scenario: &Scenario) -> LinkConfig {
     }
 }
 
-pub(super) fn prepare(scenario: &Scenario, strategy: Strategy, options: &Options) -> Result<Ready, SetupError> {
+pub(super) fn prepare(
+    scenario: &Scenario,
+    strategy: Strategy,
+    options: &Options,
+) -> Result<Ready, SetupError> {
     let config = link_config(scenario);
     let gateware = Gateware::new(
         &options.tools,
@@ -138,7 +149,9 @@ pub(super) fn prepare(scenario: &Scenario, strategy: Strategy, options: &Options
     )?;
     let payload = match (&scenario.payload.file, scenario.payload.pattern_seed) {
         (Some(file), _) => Payload::from_file(file)?,
-        (None, seed) => Payload::Pattern { seed: seed.unwrap_or(scenario.seed) },
+        (None, seed) => Payload::Pattern {
+            seed: seed.unwrap_or(scenario.seed),
+        },
     };
     let streams = Streams::new(
         payload.clone(),
@@ -163,12 +176,21 @@ pub(super) fn prepare(scenario: &Scenario, strategy: Strategy, options: &Options
     let mut host = Host::new(PhysicalMemory::new(ADDRESS_BITS), mapping);
     host.check_grants = true;
     let period_ps = 1_000_000 / u64::from(scenario.device.clock_mhz.max(1));
-    let machine = Machine::new(gateware, Link::new(config)?, host, pages, streams, period_ps);
+    let machine = Machine::new(
+        gateware,
+        Link::new(config)?,
+        host,
+        pages,
+        streams,
+        period_ps,
+    );
     let transfers = scenario.burst.transfers;
     let mut device = Device::open(
         SimPlatform::new(machine),
         Config {
-            regions: (scenario.buffers.count + 4 * transfers + 64).next_power_of_two().min(65_536),
+            regions: (scenario.buffers.count + 4 * transfers + 64)
+                .next_power_of_two()
+                .min(65_536),
             lists: transfers.clamp(8, 64),
             list_length: scenario.burst.length_bytes + PAGE_BYTES,
             ..Config::default()
@@ -196,28 +218,51 @@ pub(super) fn prepare(scenario: &Scenario, strategy: Strategy, options: &Options
         Ok(Some(queue))
     };
     let indices = 0..transfers.min(2);
-    let c2h = create(Direction::C2h, indices.clone().any(|i| scenario.burst.is_c2h(i)), 1)?;
-    let h2c = create(Direction::H2c, indices.clone().any(|i| !scenario.burst.is_c2h(i)), 2)?;
+    let c2h = create(
+        Direction::C2h,
+        indices.clone().any(|i| scenario.burst.is_c2h(i)),
+        1,
+    )?;
+    let h2c = create(
+        Direction::H2c,
+        indices.clone().any(|i| !scenario.burst.is_c2h(i)),
+        2,
+    )?;
     let policy = match strategy {
-        Strategy::Registered => TierPolicy { first: Tier::Bypass, last: Tier::MappedOnce },
+        Strategy::Registered => TierPolicy {
+            first: Tier::Bypass,
+            last: Tier::MappedOnce,
+        },
         Strategy::PerTransfer | Strategy::PrepareAhead => TierPolicy::exactly(Tier::PerTransfer),
         Strategy::CommonBuffer => TierPolicy::exactly(Tier::CommonBuffer),
     };
     // Buffers that no transfer uses are registered all the same, but for the driver's own memory.
     let used = match strategy {
-        Strategy::CommonBuffer => scenario.buffers.count.min(transfers.saturating_mul(scenario.burst.bursts)),
+        Strategy::CommonBuffer => scenario
+            .buffers
+            .count
+            .min(transfers.saturating_mul(scenario.burst.bursts)),
         _ => scenario.buffers.count,
     };
     let first = scenario.buffers.first_byte_offset_bytes as u16;
     let mut regions = Vec::new();
     for (index, layout) in (0..).zip(layouts).take(used as usize) {
-        let buffer = device.platform_mut().lock(layout, first, scenario.buffers.bytes);
+        let buffer = device
+            .platform_mut()
+            .lock(layout, first, scenario.buffers.bytes);
         let region = device
             .register(buffer, Permissions::BOTH, DOMAIN, policy)
             .map_err(|cause| SetupError::Register { index, cause })?;
         regions.push((buffer, region));
     }
-    Ok(Ready { device, c2h, h2c, window, regions, payload })
+    Ok(Ready {
+        device,
+        c2h,
+        h2c,
+        window,
+        regions,
+        payload,
+    })
 }
 
 /// What the operating system does for MSI-X: each vector's address and data, unmasked (PCIe Base Spec 5.0, 7.7.2).
@@ -289,18 +334,23 @@ fn layouts(scenario: &Scenario) -> Result<Vec<Layout>, SetupError> {
                         Some(text) => Some(Layout::parse(&format!("captured {name}"), text)?),
                         None => None,
                     };
-                    layout.filter(|layout| layout.bytes() >= wanted).ok_or(SetupError::Captured {
-                        available: CAPTURED.len(),
-                        bytes: 73_400_320,
-                        wanted: index + 1,
-                        asked: wanted,
-                    })?
+                    layout.filter(|layout| layout.bytes() >= wanted).ok_or(
+                        SetupError::Captured {
+                            available: CAPTURED.len(),
+                            bytes: 73_400_320,
+                            wanted: index + 1,
+                            asked: wanted,
+                        },
+                    )?
                 }
                 LayoutKind::Shuffled => Layout::shuffled(base, pages, seed)?.named(&name),
                 LayoutKind::Contiguous => Layout::contiguous(base, pages)?.named(&name),
                 LayoutKind::Huge => Layout::huge(base, pages.div_ceil(512), seed)?.named(&name),
                 LayoutKind::Files => {
-                    let file = buffers.layout_files.get(index as usize).ok_or(SetupError::Files(index))?;
+                    let file = buffers
+                        .layout_files
+                        .get(index as usize)
+                        .ok_or(SetupError::Files(index))?;
                     let layout = Layout::load(file)?;
                     if layout.bytes() < wanted {
                         return Err(SetupError::Files(index));

@@ -1,0 +1,245 @@
+//! The whole engine: lists in SG RAM and a stream in, memory writes and reports out.
+
+use super::{Cursor, Result, Stream, bytes, words};
+use crate::c2h::C2hEngine;
+use pinring_protocol::{SgElement, Status};
+use pinring_verilator::equivalence::Pair;
+use pinring_verilator::ports;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use std::collections::BTreeMap;
+
+const PAGE: u64 = 4096;
+const MAX_WRITE: u64 = 256;
+
+/// A transfer, its table and what must come of it.
+struct Transfer {
+    frames: Vec<u64>,
+    position: u64,
+    length: u64,
+    status: u64,
+    data: Vec<u8>,
+    eop: bool,
+}
+
+impl Transfer {
+    /// Bus address of byte `index`.
+    fn address(&self, index: u64) -> u64 {
+        let at = self.position + index;
+        (self.frames[(at / PAGE) as usize] * PAGE) + at % PAGE
+    }
+}
+
+/// Transfers until the stream has no more bytes for one.
+fn transfers(random: &mut StdRng, stream: &Stream) -> Vec<Transfer> {
+    let mut list = Vec::new();
+    let mut cursor = Cursor::default();
+    loop {
+        let number = list.len() as u64;
+        let length = match random.random_range(0..12) {
+            0 => 0,
+            1..6 => random.random_range(1..100),
+            _ => random.random_range(1..3000),
+        };
+        let status = if random.random_bool(0.1) {
+            Status::BadRegion as u64
+        } else {
+            0
+        };
+        let taken = if status == 0 {
+            cursor.take(stream, length)
+        } else {
+            Some((Vec::new(), false))
+        };
+        let Some((data, eop)) = taken else {
+            return list;
+        };
+        let frames = (0..2).map(|page| {
+            (number + 1) * 0x1_0000_0000 + random.random_range(0..1 << 20) * 2 + page % 2
+        });
+        list.push(Transfer {
+            frames: frames.collect(),
+            position: random.random_range(0..PAGE),
+            length: length as u64,
+            status,
+            data,
+            eop,
+        });
+    }
+}
+
+#[test]
+fn stream_reaches_memory() -> Result {
+    let mut dut = Pair::new(
+        C2hEngine::default(),
+        ports!(C2hEngine<128, 16, 4, 5> {
+            clock: clock;
+            in reset, max_write, job_valid, job_ctx, job_position, job_length, job_element, job_last_element, job_uniform,
+                job_shift, job_status, job_tdest, window_valid, window_slot, window_status, fill_write, fill_word, fill_data,
+                consumed_ready, aborts, s_tvalid, s_tdata, s_tkeep, s_tlast, tlp_ready, retire_ready;
+            out job_ready, ready, window, consumed_valid, consumed_block, consumed_ctx, s_tready, tlp_valid, tlp_sop, tlp_eop,
+                tlp_data, tlp_addr, tlp_len, tlp_first_be, tlp_last_be, retire_valid, retire_ctx, retire_status, retire_bytes,
+                retire_eop, sent_bytes, list_wait, idle_cycle
+        }),
+    )?;
+    let mut random = StdRng::seed_from_u64(1);
+    let mut stream = Stream::new(16);
+    for _ in 0..120 {
+        let len = random.random_range(1..500);
+        let empty_end = random.random_bool(0.1);
+        let len = if empty_end {
+            (len as usize).next_multiple_of(16)
+        } else {
+            len
+        };
+        stream.push(&mut random, len, empty_end);
+    }
+    let transfers = transfers(&mut random, &stream);
+    dut.set("max_write", MAX_WRITE)?;
+
+    let (mut beat, mut beat_valid) = (0, false);
+    let (mut begun, mut filled, mut retired) = (0, 0, 0);
+    let mut fill = 0;
+    let mut memory = BTreeMap::new();
+    let mut write: Option<(u64, Vec<u8>)> = None;
+    let (mut list_wait, mut short, mut counted) = (0, 0, 0);
+    for cycle in 0.. {
+        assert!(
+            cycle < 30_000,
+            "only {retired} of {} transfers end",
+            transfers.len()
+        );
+        // The list of the next transfer comes before or after the transfer itself.
+        let ctx = |number: usize| number as u64 % 16;
+        let fills = filled < transfers.len() && filled <= begun && random.random_bool(0.3);
+        dut.set("fill_write", fills)?;
+        if fills {
+            let element = SgElement::new()
+                .with_valid(true)
+                .with_page_frame(transfers[filled].frames[fill])
+                .with_pages(1)
+                .with_start_page(fill as u32);
+            dut.set("fill_word", (filled as u64 % 8) << 5 | fill as u64)?;
+            dut.set_wide("fill_data", &element.to_words())?;
+        }
+        let offers = begun < transfers.len()
+            && begun - retired < 12
+            && dut.is("ready")?
+            && random.random_bool(0.5);
+        dut.set("job_valid", offers)?;
+        if offers {
+            let transfer = &transfers[begun];
+            dut.set("job_ctx", ctx(begun))?;
+            dut.set("job_position", transfer.position)?;
+            dut.set("job_length", transfer.length)?;
+            dut.set("job_last_element", 1)?;
+            dut.set("job_status", transfer.status)?;
+        }
+        let window = dut.get("window")?;
+        let held = begun > 0 && filled >= begun && window == ctx(begun - 1) << 1;
+        dut.set("window_valid", held)?;
+        dut.set("window_slot", if held { (begun as u64 - 1) % 8 } else { 5 })?;
+        list_wait += u32::from(dut.is("list_wait")?);
+
+        beat_valid |= beat < stream.beats.len() && cycle / 200 % 5 != 2 && random.random_bool(0.9);
+        dut.set("s_tvalid", beat_valid)?;
+        if beat_valid {
+            let (data, last) = &stream.beats[beat];
+            dut.set_wide("s_tdata", &words(data))?;
+            dut.set("s_tkeep", (1 << data.len()) - 1)?;
+            dut.set("s_tlast", *last)?;
+        }
+        let tlp_ready = cycle / 170 % 6 != 1 && random.random_bool(0.8);
+        let retire_ready = random.random_bool(0.3);
+        dut.set("tlp_ready", tlp_ready)?;
+        dut.set("retire_ready", retire_ready)?;
+
+        if tlp_ready && dut.is("tlp_valid")? {
+            let addr = dut.get("tlp_addr")?;
+            assert_eq!(dut.is("tlp_sop")?, write.is_none());
+            let (_, mut data) = write.take().unwrap_or_default();
+            data.extend(bytes(dut.get_wide("tlp_data")?));
+            if dut.is("tlp_eop")? {
+                let (len, first, last) = (
+                    dut.get("tlp_len")?,
+                    dut.get("tlp_first_be")?,
+                    dut.get("tlp_last_be")?,
+                );
+                assert_eq!(addr / MAX_WRITE, (addr + 4 * len - 1) / MAX_WRITE);
+                for at in 0..4 * len {
+                    let enables = if at < 4 {
+                        first
+                    } else if at >= 4 * (len - 1) {
+                        last
+                    } else {
+                        15
+                    };
+                    if enables >> (at % 4) & 1 == 1 {
+                        memory.insert(addr + at, data[(addr % 16 + at) as usize]);
+                    }
+                }
+            } else {
+                write = Some((addr, data));
+            }
+        }
+        counted += dut.get("sent_bytes")?;
+        if retire_ready && dut.is("retire_valid")? {
+            let transfer = &transfers[retired];
+            let report = [
+                dut.get("retire_ctx")?,
+                dut.get("retire_status")?,
+                dut.get("retire_bytes")?,
+            ];
+            let moved = transfer.data.len() as u64;
+            assert_eq!(
+                report,
+                [ctx(retired), transfer.status, moved],
+                "transfer {retired}"
+            );
+            assert_eq!(dut.is("retire_eop")?, transfer.eop, "transfer {retired}");
+            for (index, byte) in (0..).zip(&transfer.data) {
+                let found = memory.remove(&transfer.address(index));
+                assert_eq!(
+                    found,
+                    Some(*byte),
+                    "transfer {retired}, byte {index} of {moved}"
+                );
+            }
+            short += u32::from(transfer.eop && moved < transfer.length);
+            retired += 1;
+        }
+        if beat_valid && dut.is("s_tready")? {
+            (beat, beat_valid) = (beat + 1, false);
+        }
+        assert!(!dut.is("consumed_valid")?);
+        if fills {
+            fill = (fill + 1) % 2;
+            filled += usize::from(fill == 0);
+        }
+        if offers {
+            assert!(dut.is("job_ready")?);
+            begun += 1;
+        }
+        dut.step()?;
+        if retired == transfers.len() {
+            break;
+        }
+    }
+    assert!(
+        memory.is_empty(),
+        "{} bytes beyond the transfers",
+        memory.len()
+    );
+    assert_eq!(
+        counted,
+        transfers
+            .iter()
+            .map(|transfer| transfer.data.len() as u64)
+            .sum::<u64>()
+    );
+    assert!(
+        transfers.len() > 50 && short > 10 && list_wait > 10,
+        "{} {short} {list_wait}",
+        transfers.len()
+    );
+    Ok(())
+}

@@ -1,0 +1,1030 @@
+//! Whole lives of contexts: the bench plays queue scheduler, fetch unit, firmware, engine and completion unit.
+
+use super::ContextTable;
+use crate::testing::{Result, chance, configure, get128, reset, seeded, set_all, set128};
+use pinring_protocol::mailbox::{Command, ContextId, Message, Quiesce};
+use pinring_protocol::{
+    Direction, Opcode, QueueContext, RegionEntry, SgFormat, Status, SubmissionEntry,
+};
+use pinring_verilator::equivalence::Pair;
+use pinring_verilator::ports;
+use rand::{RngExt, rngs::StdRng};
+use std::collections::VecDeque;
+
+const REGION_TABLE: u64 = 0xabc_0000_0000;
+const REGIONS: u32 = 8;
+const QUEUES: usize = 4;
+const TDESTS: [u16; 3] = [8, 9, 11];
+
+/// A transfer: what host memory holds for it, and where it is.
+#[derive(Clone)]
+struct Transfer {
+    queue: usize,
+    index: u16,
+    submission: SubmissionEntry,
+    words: [u32; 16],
+    region: RegionEntry,
+    region_words: [u32; 16],
+    /// How the read of the submission and of the region entry end.
+    reads: [u64; 2],
+    /// How the transfer must end, if nobody interferes.
+    expected: Status,
+    announced: bool,
+    slot: u16,
+    opened: bool,
+    /// Slot and read status of windows 0 and 1.
+    windows: [(u16, u64); 2],
+    /// Next block to prefetch, and blocks held.
+    next_block: u32,
+    held: u32,
+    /// Reads in flight.
+    in_flight: u32,
+    dispatched: bool,
+    touching: bool,
+    rejected: bool,
+    aborted: bool,
+    recorded: bool,
+    closed: bool,
+}
+
+impl Transfer {
+    fn block_elements(&self) -> u32 {
+        if self.region.format() == Ok(SgFormat::Uniform) {
+            64
+        } else {
+            32
+        }
+    }
+    fn first_block(&self) -> u32 {
+        self.submission.sg_hint() / self.block_elements()
+    }
+    fn last_block(&self) -> u32 {
+        (self.region.element_count() - 1) / self.block_elements()
+    }
+    fn moves(&self) -> bool {
+        matches!(self.submission.opcode(), Ok(Opcode::C2h | Opcode::H2c))
+    }
+
+    /// A valid transfer with one thing wrong, for most values of `defect`.
+    fn random(
+        random: &mut StdRng,
+        direction: Direction,
+        queue: usize,
+        index: u16,
+        defect: u32,
+    ) -> Self {
+        let uniform = random.random();
+        let count = random.random_range(1..=200);
+        let length = random.random_range(1..1 << 40);
+        let offset = random.random_range(0..length);
+        let moved = random.random_range(1..=length - offset);
+        let region_id = random.random_range(0..REGIONS);
+        let (right, wrong) = match direction {
+            Direction::C2h => (Opcode::C2h, Opcode::H2c),
+            Direction::H2c => (Opcode::H2c, Opcode::C2h),
+        };
+        let mut region = RegionEntry::new()
+            .with_sg_table(random.random::<u64>() >> 13 << 12)
+            .with_length(length)
+            .with_element_count(count)
+            .with_generation(random.random())
+            .with_first_byte_offset(random.random_range(0..4096))
+            .with_protection_domain(queue as u32 + 100)
+            .with_allow_c2h(direction == Direction::C2h)
+            .with_allow_h2c(direction == Direction::H2c)
+            .with_format(if uniform {
+                SgFormat::Uniform
+            } else {
+                SgFormat::PageGranular
+            })
+            .with_page_shift(if uniform {
+                random.random_range(12..=30)
+            } else {
+                12
+            });
+        let mut submission = SubmissionEntry::new()
+            .with_opcode(right)
+            .with_index(index)
+            .with_region(region_id)
+            .with_cookie(random.random())
+            .with_offset(offset)
+            .with_length(moved)
+            .with_generation(region.generation())
+            .with_tdest(TDESTS[random.random_range(0..TDESTS.len())])
+            .with_sg_hint(random.random_range(0..count))
+            .with_user(random.random());
+        let mut reads = [0; 2];
+        let mut expected = Status::Ok;
+        let mut spoil = |status| expected = status;
+        match defect {
+            0 => submission.set_opcode(Opcode::Nop),
+            1 => submission.set_opcode(Opcode::Fence),
+            2 => (submission.set_opcode(wrong), spoil(Status::BadOpcode)).1,
+            3 => {
+                (
+                    submission.set_index(index ^ 0x8000),
+                    spoil(Status::BadIndex),
+                )
+                    .1
+            }
+            4 => (submission.set_flags(1), spoil(Status::ReservedNotZero)).1,
+            5 => (submission.set_attributes(1), spoil(Status::ReservedNotZero)).1,
+            6 => (submission.set_length(0), spoil(Status::OutOfBounds)).1,
+            7 => (submission.set_region(REGIONS), spoil(Status::BadRegion)).1,
+            8 => (submission.set_tdest(TDESTS[0] - 1), spoil(Status::BadTdest)).1,
+            9 => (submission.set_tdest(TDESTS[2] + 1), spoil(Status::BadTdest)).1,
+            10 => {
+                (
+                    reads[0] = Status::ReadAborted.code(),
+                    spoil(Status::ReadAborted),
+                )
+                    .1
+            }
+            11 => {
+                (
+                    reads[1] = Status::ReadPoisoned.code(),
+                    spoil(Status::ReadPoisoned),
+                )
+                    .1
+            }
+            12 => {
+                (
+                    region.set_format(SgFormat::Invalid),
+                    spoil(Status::BadRegionEntry),
+                )
+                    .1
+            }
+            13 => (region.set_element_count(0), spoil(Status::BadRegionEntry)).1,
+            14 | 15 => {
+                region.set_format(SgFormat::Uniform);
+                region.set_page_shift(if defect == 14 { 11 } else { 31 });
+                spoil(Status::BadRegionEntry);
+            }
+            16 => {
+                (
+                    region.set_generation(submission.generation().wrapping_add(1)),
+                    spoil(Status::StaleGeneration),
+                )
+                    .1
+            }
+            17 => (region.set_protection_domain(99), spoil(Status::WrongDomain)).1,
+            18 => {
+                region.set_allow_c2h(direction == Direction::H2c);
+                region.set_allow_h2c(direction == Direction::C2h);
+                spoil(Status::NoPermission);
+            }
+            19 => {
+                (
+                    submission.set_offset(length + 1),
+                    spoil(Status::OutOfBounds),
+                )
+                    .1
+            }
+            20 => {
+                (
+                    submission.set_length(length - offset + 1),
+                    spoil(Status::OutOfBounds),
+                )
+                    .1
+            }
+            // Offset plus length is past 2^64, and small.
+            21 => {
+                submission.set_offset(u64::MAX - 15);
+                submission.set_length(32);
+                spoil(Status::OutOfBounds);
+            }
+            22 => {
+                (
+                    submission.set_length((u64::MAX - offset).wrapping_add(2)),
+                    spoil(Status::OutOfBounds),
+                )
+                    .1
+            }
+            // No counter of the engine has more than 48 bits.
+            23 => {
+                region.set_length(u64::MAX >> 1);
+                submission.set_length(1 << 48);
+                spoil(Status::OutOfBounds);
+            }
+            24 => (submission.set_sg_hint(count), spoil(Status::BadHint)).1,
+            _ => {}
+        }
+        let mut words = submission.to_words();
+        match defect {
+            25 => {
+                (
+                    words[12 + random.random_range(0..4)] = 1 << random.random_range(0..32),
+                    spoil(Status::ReservedNotZero),
+                )
+                    .1
+            }
+            26 => (words[0] = words[0] & !0xff | 77, spoil(Status::BadOpcode)).1,
+            _ => {}
+        }
+        let mut region_words = region.to_words();
+        if defect == 27 {
+            region_words[7] = region_words[7] & !0xff00 | 0x700;
+            spoil(Status::BadRegionEntry);
+        }
+        Self {
+            queue,
+            index,
+            submission,
+            words,
+            region,
+            region_words,
+            reads,
+            expected,
+            announced: false,
+            slot: 0,
+            opened: false,
+            windows: [(0, 0); 2],
+            next_block: 0,
+            held: 0,
+            in_flight: 0,
+            dispatched: false,
+            touching: false,
+            rejected: false,
+            aborted: false,
+            recorded: false,
+            closed: true,
+        }
+    }
+}
+
+/// A read that the fetch unit works on.
+struct Read {
+    ctx: usize,
+    kind: u64,
+    id: u64,
+    /// Words for the context RAM, with their addresses.
+    words: VecDeque<(u64, u128)>,
+    status: u64,
+}
+
+/// What the engine does with the transfer at hand.
+struct Run {
+    ctx: usize,
+    block: u32,
+    /// Blocks it will still leave behind.
+    leaves: u32,
+    status: Option<u64>,
+}
+
+struct Bench<const D: usize> {
+    dut: Pair<ContextTable<D>>,
+    random: StdRng,
+    direction: Direction,
+    contexts: Vec<Option<Transfer>>,
+    sequences: [u8; 16],
+    allocated: [u16; QUEUES],
+    dispatched: [u16; QUEUES],
+    recorded: [u16; QUEUES],
+    reads: Vec<Read>,
+    commands: VecDeque<Command>,
+    run: Option<Run>,
+    /// The abort that waits for QUIESCED, and the contexts it concerns.
+    abort: Option<(Quiesce, u32, Vec<(usize, u8)>)>,
+    ends: Vec<Status>,
+    quiesced: usize,
+    stale: usize,
+    consumed: usize,
+}
+
+fn join(words: &[u32]) -> u128 {
+    words
+        .iter()
+        .rev()
+        .fold(0, |value, word| value << 32 | u128::from(*word))
+}
+
+impl<const D: usize> Bench<D> {
+    fn new(seed: u64) -> Result<Self> {
+        let mut dut = Pair::new(
+            ContextTable::<D>::default(),
+            ports!(ContextTable<D> {
+                clock: clock;
+                in reset, region_table, region_count, cfg_write, cfg_queue, cfg_word, cfg_data, alloc, alloc_queue, alloc_index,
+                    fill_write, fill_address, fill_data, done_valid, done_kind, done_id, done_status, fetch_ready, cmd_valid,
+                    cmd_data, msg_ready, engine_ready, match_stream, stream_valid, stream_tdest, job_ready, window,
+                    consumed_valid, consumed_block, consumed_ctx, quiet_valid, quiet_ctx, retire_valid, retire_ctx,
+                    retire_status, retire_bytes, retire_eop, rec_ready;
+                out free_valid, free_ctx, fetch_valid, fetch_addr, fetch_bytes, fetch_kind, fetch_id, fetch_word, cmd_ready,
+                    msg_valid, msg_data, job_valid, job_ctx, job_position, job_length, job_element, job_last_element,
+                    job_uniform, job_shift, job_status, job_tdest, window_valid, window_slot, window_status, consumed_ready,
+                    abort, retire_ready, rec_valid, rec_queue, rec_index, rec_cookie, rec_user, rec_status, rec_bytes, rec_eop,
+                    rec_offset, busy, list_wait
+            }),
+        )?;
+        reset(&mut dut)?;
+        let match_stream = u64::from(D == 0);
+        set_all(
+            &mut dut,
+            &[
+                ("region_table", REGION_TABLE),
+                ("region_count", REGIONS.into()),
+                ("match_stream", match_stream),
+            ],
+        )?;
+        for queue in 0..QUEUES {
+            let context = QueueContext::new()
+                .with_protection_domain(queue as u32 + 100)
+                .with_tdest_first(TDESTS[0])
+                .with_tdest_last(TDESTS[2]);
+            configure(&mut dut, queue as u64, &context)?;
+        }
+        Ok(Self {
+            dut,
+            random: seeded(seed),
+            direction: if D == 0 {
+                Direction::C2h
+            } else {
+                Direction::H2c
+            },
+            contexts: vec![None; 16],
+            sequences: [0; 16],
+            allocated: [0; QUEUES],
+            dispatched: [0; QUEUES],
+            recorded: [0; QUEUES],
+            reads: Vec::new(),
+            commands: VecDeque::new(),
+            run: None,
+            abort: None,
+            ends: Vec::new(),
+            quiesced: 0,
+            stale: 0,
+            consumed: 0,
+        })
+    }
+
+    fn handle(&self, ctx: usize) -> ContextId {
+        let code = (D << 4 | ctx) as u64 | u64::from(self.sequences[ctx]) << 5;
+        ContextId::from_code(code).expect("eight bits")
+    }
+
+    fn live(&mut self, ctx: usize) -> &mut Transfer {
+        self.contexts[ctx].as_mut().expect("a transfer")
+    }
+
+    /// One cycle: all inputs, then all outputs, then the edge. `defect` starts a transfer, if a context is free.
+    fn step(&mut self, defect: Option<u32>) -> Result<bool> {
+        // The scheduler.
+        let mut started = None;
+        self.dut.set("alloc", false)?;
+        if let Some(defect) = defect
+            && self.dut.is("free_valid")?
+        {
+            let ctx = self.dut.get("free_ctx")? as usize;
+            assert!(
+                self.contexts[ctx]
+                    .as_ref()
+                    .is_none_or(|old| old.recorded && old.closed),
+                "context {ctx} is not free"
+            );
+            if self.contexts[ctx]
+                .as_ref()
+                .is_some_and(|old| !old.announced)
+            {
+                // It was closed without a word.
+                self.sequences[ctx] = (self.sequences[ctx] + 1) % 8;
+            }
+            let queue = self.random.random_range(0..QUEUES);
+            let index = self.allocated[queue];
+            self.allocated[queue] += 1;
+            set_all(
+                &mut self.dut,
+                &[
+                    ("alloc", 1),
+                    ("alloc_queue", queue as u64),
+                    ("alloc_index", index.into()),
+                ],
+            )?;
+            started = Some((
+                ctx,
+                Transfer::random(&mut self.random, self.direction, queue, index, defect),
+            ));
+        }
+        // The fetch unit.
+        let mut came = None;
+        set_all(&mut self.dut, &[("fill_write", 0), ("done_valid", 0)])?;
+        if !self.reads.is_empty() && chance(&mut self.random, 40) {
+            let index = self.random.random_range(0..self.reads.len());
+            let read = &mut self.reads[index];
+            if let Some((address, word)) = read.words.pop_front() {
+                set_all(
+                    &mut self.dut,
+                    &[("fill_write", 1), ("fill_address", address)],
+                )?;
+                set128(&mut self.dut, "fill_data", word)?;
+            }
+            if read.words.is_empty() {
+                let done = [
+                    ("done_valid", 1),
+                    ("done_kind", read.kind),
+                    ("done_id", read.id),
+                    ("done_status", read.status),
+                ];
+                set_all(&mut self.dut, &done)?;
+                came = Some(self.reads.swap_remove(index));
+            }
+        }
+        // Firmware.
+        self.dut.set("cmd_valid", !self.commands.is_empty())?;
+        if let Some(command) = self.commands.front() {
+            set128(&mut self.dut, "cmd_data", join(&command.encode()))?;
+        }
+        // Engine.
+        let abort = self.dut.get("abort")?;
+        if !self.dut.is("job_valid")? && chance(&mut self.random, 10) {
+            let tdest = TDESTS[self.random.random_range(0..TDESTS.len())];
+            let offered = chance(&mut self.random, 80);
+            set_all(
+                &mut self.dut,
+                &[
+                    ("stream_valid", offered.into()),
+                    ("stream_tdest", tdest.into()),
+                ],
+            )?;
+        }
+        let mut quiet = None;
+        let (mut consumed, mut retired) = (false, false);
+        if let Some(run) = &mut self.run {
+            let transfer = self.contexts[run.ctx].as_ref().expect("a transfer");
+            self.dut
+                .set("window", (run.ctx as u64) << 1 | u64::from(run.block & 1))?;
+            if run.status.is_none() && chance(&mut self.random, 30) {
+                if abort >> run.ctx & 1 == 1 {
+                    run.status = Some(Status::Aborted.code());
+                } else if self.dut.is("window_valid")? {
+                    let (slot, status) = transfer.windows[(run.block & 1) as usize];
+                    assert_eq!(
+                        (self.dut.get("window_slot")?, self.dut.get("window_status")?),
+                        (slot.into(), status)
+                    );
+                    if status != 0 || run.leaves == 0 {
+                        run.status = Some(status);
+                    } else {
+                        consumed = true;
+                    }
+                }
+            }
+            if D == 1
+                && transfer.touching
+                && run.status == Some(Status::Aborted.code())
+                && chance(&mut self.random, 20)
+            {
+                quiet = Some(run.ctx);
+            }
+            retired = run.status.is_some()
+                && !(D == 1 && abort >> run.ctx & 1 == 1 && chance(&mut self.random, 90));
+            let fields = [
+                ("consumed_ctx", run.ctx as u64),
+                ("consumed_block", run.block.into()),
+                ("retire_ctx", run.ctx as u64),
+                ("retire_status", run.status.unwrap_or(0)),
+                ("retire_bytes", transfer.submission.cookie() >> 16),
+                ("retire_eop", transfer.submission.cookie() & 1),
+            ];
+            set_all(&mut self.dut, &fields)?;
+        }
+        set_all(
+            &mut self.dut,
+            &[
+                ("consumed_valid", consumed.into()),
+                ("retire_valid", retired.into()),
+            ],
+        )?;
+        set_all(
+            &mut self.dut,
+            &[
+                ("quiet_valid", quiet.is_some().into()),
+                ("quiet_ctx", quiet.unwrap_or(0) as u64),
+            ],
+        )?;
+        self.dut.set("engine_ready", self.run.is_none())?;
+        for (input, percent) in [
+            ("fetch_ready", 50),
+            ("msg_ready", 60),
+            ("job_ready", 60),
+            ("rec_ready", 50),
+        ] {
+            self.dut.set(input, chance(&mut self.random, percent))?;
+        }
+
+        self.check_fetch()?;
+        self.check_command()?;
+        self.check_message()?;
+        self.check_record()?;
+        if consumed && self.dut.is("consumed_ready")? {
+            let run = self.run.as_mut().expect("a run");
+            (run.block, run.leaves) = (run.block + 1, run.leaves - 1);
+            self.consumed += 1;
+        }
+        if let Some(ctx) = quiet {
+            self.live(ctx).touching = false;
+        }
+        if retired && self.dut.is("retire_ready")? {
+            let run = self.run.take().expect("a run");
+            let transfer = self.live(run.ctx);
+            transfer.touching = false;
+            transfer.expected = Status::from_code(run.status.expect("a status")).expect("a status");
+        }
+        self.check_job()?;
+        if let Some(read) = came {
+            self.live(read.ctx).in_flight -= 1;
+        }
+        if let Some((ctx, transfer)) = started {
+            let words = transfer
+                .words
+                .chunks(4)
+                .zip(8 * ctx as u64..)
+                .map(|(word, address)| (address, join(word)));
+            self.reads.push(Read {
+                ctx,
+                kind: 0,
+                id: ctx as u64,
+                words: words.collect(),
+                status: transfer.reads[0],
+            });
+            self.contexts[ctx] = Some(Transfer {
+                in_flight: 1,
+                ..transfer
+            });
+        }
+        self.dut.step()?;
+        Ok(defect.is_some() && self.dut.is("alloc")?)
+    }
+
+    fn check_fetch(&mut self) -> Result {
+        if !(self.dut.is("fetch_valid")? && self.dut.is("fetch_ready")?) {
+            return Ok(());
+        }
+        let (kind, id) = (self.dut.get("fetch_kind")?, self.dut.get("fetch_id")?);
+        let (addr, bytes) = (self.dut.get("fetch_addr")?, self.dut.get("fetch_bytes")?);
+        let word = self.dut.get("fetch_word")?;
+        let ctx = if kind == 1 { id } else { id >> 1 } as usize;
+        let handle = self.handle(ctx);
+        let command = self.commands.front().copied();
+        let transfer = self.contexts[ctx].as_mut().expect("a transfer");
+        assert!(
+            !transfer.aborted && !transfer.rejected,
+            "a read for an aborted transfer"
+        );
+        transfer.in_flight += 1;
+        let mut read = Read {
+            ctx,
+            kind,
+            id,
+            words: VecDeque::new(),
+            status: 0,
+        };
+        if kind == 1 {
+            let Some(Command::Fill {
+                ctx: answered,
+                slot,
+            }) = command
+            else {
+                panic!("a region entry is read for {command:?}");
+            };
+            assert_eq!(answered, handle);
+            transfer.slot = slot;
+            assert_eq!(
+                (addr, bytes),
+                (
+                    REGION_TABLE + 64 * u64::from(transfer.submission.region()),
+                    64
+                )
+            );
+            assert_eq!(word, 8 * ctx as u64 + 4);
+            let words = transfer
+                .region_words
+                .chunks(4)
+                .zip(word..)
+                .map(|(word, address)| (address, join(word)));
+            read.words = words.collect();
+            read.status = transfer.reads[1];
+        } else {
+            let (block, slot) = if transfer.opened {
+                let Some(Command::Prefetch {
+                    ctx: answered,
+                    slot,
+                    block,
+                }) = command
+                else {
+                    panic!("a block is read for {command:?}");
+                };
+                assert_eq!(answered, handle);
+                (block, slot)
+            } else {
+                assert_eq!(transfer.expected, Status::Ok, "the region is opened");
+                (transfer.first_block(), transfer.slot)
+            };
+            assert_eq!(id & 1, u64::from(block & 1));
+            let element = if transfer.block_elements() == 64 {
+                8
+            } else {
+                16
+            };
+            let left =
+                u64::from(transfer.region.element_count()) * element - u64::from(block) * 512;
+            assert_eq!(addr, transfer.region.sg_table() + u64::from(block) * 512);
+            assert_eq!((bytes, word), (left.min(512), u64::from(slot) * 32));
+            read.status = if chance(&mut self.random, 3) {
+                Status::ReadUnsupported.code()
+            } else {
+                0
+            };
+            transfer.windows[(block & 1) as usize] = (slot, read.status);
+        }
+        self.reads.push(read);
+        Ok(())
+    }
+
+    fn check_command(&mut self) -> Result {
+        if !(self.dut.is("cmd_valid")? && self.dut.is("cmd_ready")?) {
+            return Ok(());
+        }
+        let command = self.commands.pop_front().expect("a command");
+        let (what, id) = match command {
+            Command::Reject { ctx, status } => {
+                if ctx == self.handle(ctx.index()) {
+                    let transfer = self.live(ctx.index());
+                    if !transfer.aborted {
+                        (transfer.rejected, transfer.expected) = (true, status);
+                    }
+                }
+                return Ok(());
+            }
+            Command::AbortRegion { region } => (Quiesce::Region, region),
+            Command::AbortQueue { queue } => (Quiesce::Queue, queue.into()),
+            _ => return Ok(()),
+        };
+        let mut concerned = Vec::new();
+        for ctx in 0..16 {
+            let Some(transfer) = &mut self.contexts[ctx] else {
+                continue;
+            };
+            let hit = match what {
+                Quiesce::Region => transfer.announced && transfer.submission.region() == id,
+                Quiesce::Queue => transfer.queue as u32 == id,
+            };
+            if hit && !(transfer.recorded && transfer.closed) {
+                concerned.push((ctx, self.sequences[ctx]));
+                transfer.aborted = true;
+            }
+        }
+        self.abort = Some((what, id, concerned));
+        Ok(())
+    }
+
+    fn check_message(&mut self) -> Result {
+        if !(self.dut.is("msg_valid")? && self.dut.is("msg_ready")?) {
+            return Ok(());
+        }
+        let raw = get128(&mut self.dut, "msg_data")?;
+        let message = Message::decode(std::array::from_fn(|word| (raw >> (32 * word)) as u32))
+            .expect("a message");
+        let slot = self.random.random_range(0..8);
+        let now = |ctx: ContextId, bench: &Self| {
+            assert_eq!(ctx, bench.handle(ctx.index()), "{message:?}")
+        };
+        match message {
+            Message::Miss {
+                ctx,
+                generation,
+                region,
+                sg_hint,
+            } => {
+                now(ctx, self);
+                let transfer = self.live(ctx.index());
+                let submission = transfer.submission;
+                assert!(transfer.reads[0] == 0 && !transfer.announced && transfer.moves());
+                assert_eq!(
+                    (generation, region, sg_hint),
+                    (
+                        submission.generation(),
+                        submission.region(),
+                        submission.sg_hint()
+                    )
+                );
+                (transfer.announced, transfer.closed) = (true, false);
+                let early = [
+                    Status::BadOpcode,
+                    Status::BadIndex,
+                    Status::BadRegion,
+                    Status::BadTdest,
+                    Status::ReservedNotZero,
+                ];
+                assert!(
+                    !early.contains(&transfer.expected),
+                    "MISS in spite of {:?}",
+                    transfer.expected
+                );
+                if chance(&mut self.random, 20) {
+                    // An answer to the transfer before it.
+                    let old = ContextId::from_code(ctx.code() ^ 0x20).expect("eight bits");
+                    let stale = [
+                        Command::Fill { ctx: old, slot },
+                        Command::Reject {
+                            ctx: old,
+                            status: Status::Rejected,
+                        },
+                        Command::Prefetch {
+                            ctx: old,
+                            slot,
+                            block: 0,
+                        },
+                    ];
+                    self.commands
+                        .push_back(stale[self.random.random_range(0..3)]);
+                    self.stale += 1;
+                }
+                self.commands.push_back(if chance(&mut self.random, 5) {
+                    Command::Reject {
+                        ctx,
+                        status: Status::Rejected,
+                    }
+                } else {
+                    Command::Fill { ctx, slot }
+                });
+            }
+            Message::Opened {
+                ctx,
+                last_block,
+                first_block,
+            } => {
+                now(ctx, self);
+                let transfer = self.live(ctx.index());
+                assert_eq!(
+                    (first_block, last_block),
+                    (transfer.first_block(), transfer.last_block())
+                );
+                (transfer.opened, transfer.next_block, transfer.held) = (true, first_block + 1, 1);
+                self.prefetch(ctx, slot);
+            }
+            Message::Consumed { ctx, block } => {
+                now(ctx, self);
+                let run = self.run.as_ref().expect("a run");
+                assert_eq!((ctx.index(), block + 1), (run.ctx, run.block));
+                self.live(ctx.index()).held -= 1;
+                self.prefetch(ctx, slot);
+            }
+            Message::Closed { ctx } => {
+                now(ctx, self);
+                let transfer = self.live(ctx.index());
+                assert!(
+                    transfer.announced && transfer.recorded && transfer.in_flight == 0,
+                    "closed in mid-life"
+                );
+                transfer.closed = true;
+                self.sequences[ctx.index()] = (self.sequences[ctx.index()] + 1) % 8;
+            }
+            Message::Quiesced {
+                direction,
+                what,
+                id,
+            } => {
+                assert_eq!(direction, self.direction);
+                let (aborted, number, concerned) = self.abort.take().expect("an abort");
+                assert_eq!((what, id), (aborted, number));
+                for (ctx, sequence) in concerned {
+                    let Some(transfer) = self.contexts[ctx]
+                        .as_ref()
+                        .filter(|_| self.sequences[ctx] == sequence)
+                    else {
+                        continue;
+                    };
+                    let left = match what {
+                        Quiesce::Region => transfer.in_flight > 0 || transfer.touching,
+                        Quiesce::Queue => !transfer.recorded || !transfer.closed,
+                    };
+                    assert!(!left, "context {ctx} still runs after {message:?}");
+                }
+                self.quiesced += 1;
+            }
+            Message::Admin { .. } => panic!("no admin unit here"),
+        }
+        Ok(())
+    }
+
+    fn prefetch(&mut self, ctx: ContextId, slot: u16) {
+        let transfer = self.live(ctx.index());
+        if transfer.next_block <= transfer.last_block() && transfer.held < 2 {
+            let block = transfer.next_block;
+            (transfer.next_block, transfer.held) = (block + 1, transfer.held + 1);
+            self.commands
+                .push_back(Command::Prefetch { ctx, slot, block });
+        }
+    }
+
+    fn check_job(&mut self) -> Result {
+        let dut = &mut self.dut;
+        if !(dut.is("job_valid")? && dut.is("job_ready")?) {
+            return Ok(());
+        }
+        let ctx = dut.get("job_ctx")? as usize;
+        let transfer = self.contexts[ctx].as_mut().expect("a transfer");
+        assert!(!transfer.dispatched);
+        assert_eq!(
+            transfer.index, self.dispatched[transfer.queue],
+            "queue {} out of order",
+            transfer.queue
+        );
+        self.dispatched[transfer.queue] += 1;
+        (transfer.dispatched, transfer.touching) = (true, true);
+        let status = dut.get("job_status")?;
+        let expected = if transfer.aborted && !transfer.rejected && status == Status::Aborted.code()
+        {
+            Status::Aborted
+        } else {
+            assert!(
+                !transfer.aborted || transfer.expected != Status::Ok || !transfer.moves(),
+                "an aborted transfer runs"
+            );
+            transfer.expected
+        };
+        assert_eq!(
+            status,
+            expected.code(),
+            "queue {} index {}",
+            transfer.queue,
+            transfer.index
+        );
+        let (submission, region) = (&transfer.submission, &transfer.region);
+        let mut run = Run {
+            ctx,
+            block: 0,
+            leaves: 0,
+            status: Some(status),
+        };
+        if status != 0 || !transfer.moves() {
+            assert_eq!(dut.get("job_length")?, 0);
+        } else {
+            if D == 0 {
+                assert!(
+                    dut.is("stream_valid")?
+                        && dut.get("stream_tdest")? == u64::from(submission.tdest()),
+                    "no such TDEST"
+                );
+            }
+            let job = [
+                dut.get("job_position")?,
+                dut.get("job_length")?,
+                dut.get("job_element")?,
+                dut.get("job_last_element")?,
+                dut.get("job_uniform")?,
+                dut.get("job_tdest")?,
+            ];
+            let uniform = region.format() == Ok(SgFormat::Uniform);
+            let expected = [
+                submission.offset() + u64::from(region.first_byte_offset()),
+                submission.length(),
+                submission.sg_hint().into(),
+                u64::from(region.element_count()) - 1,
+                uniform.into(),
+                submission.tdest().into(),
+            ];
+            assert_eq!(job, expected);
+            if uniform {
+                assert_eq!(dut.get("job_shift")?, u64::from(region.page_shift()));
+            }
+            let (first, last) = (transfer.first_block(), transfer.last_block());
+            run = Run {
+                ctx,
+                block: first,
+                leaves: self.random.random_range(0..=last - first),
+                status: None,
+            };
+        }
+        self.run = Some(run);
+        Ok(())
+    }
+
+    fn check_record(&mut self) -> Result {
+        let dut = &mut self.dut;
+        if !(dut.is("rec_valid")? && dut.is("rec_ready")?) {
+            return Ok(());
+        }
+        let (queue, index) = (dut.get("rec_queue")? as usize, dut.get("rec_index")? as u16);
+        assert_eq!(index, self.recorded[queue], "queue {queue} out of order");
+        self.recorded[queue] += 1;
+        let mut contexts = self.contexts.iter().enumerate();
+        let found = contexts.find(|(_, one)| {
+            one.as_ref()
+                .is_some_and(|one| one.queue == queue && one.index == index)
+        });
+        let ctx = found.expect("a transfer").0;
+        let record = [
+            dut.get("rec_cookie")?,
+            dut.get("rec_user")?,
+            dut.get("rec_status")?,
+            dut.get("rec_bytes")?,
+            dut.get("rec_eop")?,
+            dut.get("rec_offset")?,
+        ];
+        let transfer = self.contexts[ctx].as_mut().expect("a transfer");
+        let submission = &transfer.submission;
+        let cookie = submission.cookie();
+        let status = transfer.expected.code();
+        assert_eq!(
+            record,
+            [
+                cookie,
+                submission.user().into(),
+                status,
+                cookie >> 16,
+                cookie & 1,
+                submission.offset()
+            ]
+        );
+        assert!(!transfer.recorded && transfer.dispatched);
+        transfer.recorded = true;
+        self.ends.push(transfer.expected);
+        Ok(())
+    }
+
+    /// Runs until nothing is left, or `cycles` are over.
+    fn drain(&mut self, cycles: usize) -> Result {
+        for _ in 0..cycles {
+            if !self.dut.is("busy")? && self.abort.is_none() && self.commands.is_empty() {
+                break;
+            }
+            self.step(None)?;
+        }
+        assert!(
+            !self.dut.is("busy")? && self.abort.is_none(),
+            "transfers hang"
+        );
+        assert_eq!(
+            self.recorded, self.allocated,
+            "every submission gives one record"
+        );
+        Ok(())
+    }
+}
+
+/// Transfers of all kinds and with every defect, aborts at random moments.
+fn lives<const D: usize>(seed: u64) -> Result {
+    let mut bench = Bench::<D>::new(seed)?;
+    // Each defect some times, and as many transfers without one.
+    let mut defects: Vec<u32> = (0..28 * 6)
+        .map(|number| if number % 2 == 0 { number / 2 % 28 } else { 99 })
+        .collect();
+    let mut aborts = 0;
+    while !defects.is_empty() {
+        let next =
+            chance(&mut bench.random, 6).then(|| bench.random.random_range(0..defects.len()));
+        if bench.step(next.map(|next| defects[next]))? {
+            defects.swap_remove(next.expect("it was started"));
+        }
+        let waits = |command: &Command| {
+            matches!(
+                command,
+                Command::AbortRegion { .. } | Command::AbortQueue { .. }
+            )
+        };
+        if bench.abort.is_none()
+            && !bench.commands.iter().any(waits)
+            && chance(&mut bench.random, 1)
+        {
+            aborts += 1;
+            bench.commands.push_back(if bench.random.random() {
+                Command::AbortRegion {
+                    region: bench.random.random_range(0..REGIONS),
+                }
+            } else {
+                Command::AbortQueue {
+                    queue: bench.random.random_range(0..QUEUES as u8),
+                }
+            });
+        }
+    }
+    bench.drain(20_000)?;
+    assert_eq!(bench.quiesced, aborts);
+    for code in 0..=Status::ReadPoisoned.code() {
+        let status = Status::from_code(code).expect("a status");
+        // An SG element is the walker's business.
+        assert!(
+            bench.ends.contains(&status) || status == Status::BadSgElement,
+            "nothing ended with {status:?}"
+        );
+    }
+    assert!(bench.ends.contains(&Status::Rejected));
+    assert!(
+        aborts > 10 && bench.stale > 10 && bench.consumed > 10,
+        "{aborts} {} {}",
+        bench.stale,
+        bench.consumed
+    );
+    Ok(())
+}
+
+#[test]
+fn lives_of_c2h_contexts() -> Result {
+    lives::<0>(1)
+}
+
+#[test]
+fn lives_of_h2c_contexts() -> Result {
+    lives::<1>(2)
+}

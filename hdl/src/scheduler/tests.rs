@@ -1,0 +1,316 @@
+//! The scheduler against sixteen heads and tails.
+
+use super::QueueScheduler;
+use crate::testing::{Result, chance, configure, reset, seeded, set_all};
+use pinring_protocol::{Direction, QueueContext};
+use pinring_verilator::equivalence::Pair;
+use pinring_verilator::ports;
+use rand::{RngExt, rngs::StdRng};
+
+/// What a queue is known to hold.
+#[derive(Clone, Default)]
+struct Queue {
+    context: QueueContext,
+    enabled: bool,
+    head: u16,
+    tail: u16,
+    reaped: u16,
+}
+
+impl Queue {
+    fn random(random: &mut StdRng) -> Self {
+        let context = QueueContext::new()
+            .with_sq_address(random.random::<u64>() >> 8 << 6)
+            .with_sq_entries_log2(random.random_range(1..=4))
+            .with_cq_entries_log2(random.random_range(1..=4))
+            .with_direction(if random.random() {
+                Direction::C2h
+            } else {
+                Direction::H2c
+            });
+        Self {
+            context,
+            ..Self::default()
+        }
+    }
+
+    fn entries(&self) -> u16 {
+        1 << self.context.sq_entries_log2()
+    }
+
+    fn completions(&self) -> u16 {
+        1 << self.context.cq_entries_log2()
+    }
+
+    /// Whether an entry waits and its completion has room.
+    fn servable(&self) -> bool {
+        let waiting = self.tail.wrapping_sub(self.head);
+        self.enabled
+            && (1..=self.entries()).contains(&waiting)
+            && self.head.wrapping_sub(self.reaped) < self.completions()
+    }
+
+    /// Whose memory the entry of queue `id` goes to.
+    fn target(&self, id: usize) -> u64 {
+        if id == 0 {
+            2
+        } else {
+            self.context.direction().expect("a direction") as u64
+        }
+    }
+}
+
+struct Bench {
+    dut: Pair<QueueScheduler>,
+    queues: Vec<Queue>,
+    served: Vec<(usize, u16)>,
+}
+
+impl Bench {
+    fn new(seed: u64) -> Result<(Self, StdRng)> {
+        let mut random = seeded(seed);
+        let mut dut = Pair::new(
+            QueueScheduler::default(),
+            ports!(QueueScheduler {
+                clock: clock;
+                in reset, db_valid, db_queue, db_tail, db_head, cfg_write, cfg_queue, cfg_word, cfg_data, switch_on,
+                    switch_off, switch_queue, c2h_free, c2h_ctx, h2c_free, h2c_ctx, admin_free, fetch_ready;
+                out switch_ready, c2h_alloc, h2c_alloc, admin_alloc, alloc_queue, alloc_index, fetch_valid, fetch_addr,
+                    fetch_target, fetch_id, fetch_word, waiting_entries
+            }),
+        )?;
+        reset(&mut dut)?;
+        let queues: Vec<_> = (0..16).map(|_| Queue::random(&mut random)).collect();
+        for (id, queue) in (0..).zip(&queues) {
+            configure(&mut dut, id, &queue.context)?;
+        }
+        Ok((
+            Self {
+                dut,
+                queues,
+                served: Vec::new(),
+            },
+            random,
+        ))
+    }
+
+    /// All contexts free, and reads taken at once.
+    fn free(&mut self) -> Result {
+        let all = [
+            ("c2h_free", 1),
+            ("h2c_free", 1),
+            ("admin_free", 1),
+            ("fetch_ready", 1),
+        ];
+        set_all(&mut self.dut, &all)
+    }
+
+    fn ring(&mut self, id: usize, tail: u16, head: u16) -> Result {
+        set_all(
+            &mut self.dut,
+            &[
+                ("db_valid", 1),
+                ("db_queue", id as u64),
+                ("db_tail", tail.into()),
+                ("db_head", head.into()),
+            ],
+        )
+    }
+
+    fn switch(&mut self, id: usize, on: bool) -> Result {
+        self.dut.set("switch_queue", id as u64)?;
+        self.dut
+            .set(if on { "switch_on" } else { "switch_off" }, true)?;
+        // A switch waits for the read at hand, if there is one.
+        self.dut.set("fetch_ready", true)?;
+        while !self.dut.is("switch_ready")? {
+            self.step()?;
+        }
+        self.step()?;
+        set_all(&mut self.dut, &[("switch_on", 0), ("switch_off", 0)])
+    }
+
+    /// One cycle: what is asked for must be due, and doorbells and switches reach the model.
+    fn step(&mut self) -> Result {
+        let dut = &mut self.dut;
+        let id = dut.get("alloc_queue")? as usize;
+        let allocs = [
+            dut.is("c2h_alloc")?,
+            dut.is("h2c_alloc")?,
+            dut.is("admin_alloc")?,
+        ];
+        let mut expected = [false; 3];
+        if dut.is("fetch_valid")? {
+            let queue = &self.queues[id];
+            let target = queue.target(id);
+            assert!(
+                queue.servable(),
+                "queue {id}: {:?} {} {} {}",
+                queue.enabled,
+                queue.head,
+                queue.tail,
+                queue.reaped
+            );
+            let (free, ctx) = [
+                ("c2h_free", "c2h_ctx"),
+                ("h2c_free", "h2c_ctx"),
+                ("admin_free", "c2h_ctx"),
+            ][target as usize];
+            assert!(dut.is(free)?, "no context for queue {id}");
+            let ctx = if id == 0 { 0 } else { dut.get(ctx)? };
+            let slot = u64::from(queue.head % queue.entries());
+            assert_eq!(
+                dut.get("fetch_addr")?,
+                queue.context.sq_address().wrapping_add(slot * 64)
+            );
+            assert_eq!(dut.get("fetch_target")?, target);
+            assert_eq!(
+                (dut.get("fetch_id")?, dut.get("fetch_word")?),
+                (ctx, ctx * 8)
+            );
+            assert_eq!(dut.get("alloc_index")?, u64::from(queue.head));
+            expected[target as usize] = dut.is("fetch_ready")?;
+        }
+        assert_eq!(allocs, expected);
+        if expected.contains(&true) {
+            self.served.push((id, self.queues[id].head));
+            self.queues[id].head = self.queues[id].head.wrapping_add(1);
+        }
+        if dut.is("db_valid")? {
+            let queue = &mut self.queues[dut.get("db_queue")? as usize];
+            (queue.tail, queue.reaped) = (dut.get("db_tail")? as u16, dut.get("db_head")? as u16);
+        }
+        if dut.is("switch_ready")? {
+            let queue = &mut self.queues[dut.get("switch_queue")? as usize];
+            let context = queue.context;
+            *queue = Queue {
+                context,
+                enabled: dut.is("switch_on")?,
+                ..Queue::default()
+            };
+        }
+        dut.step()?;
+        dut.set("db_valid", false)
+    }
+
+    fn run(&mut self, cycles: usize) -> Result {
+        (0..cycles).try_for_each(|_| self.step())
+    }
+}
+
+#[test]
+fn queues_take_turns() -> Result {
+    let (mut bench, _) = Bench::new(1)?;
+    for id in 0..16 {
+        bench.switch(id, true)?;
+    }
+    for id in 0..16 {
+        bench.ring(id, 2, 0)?;
+        bench.step()?;
+    }
+    bench.free()?;
+    bench.run(150)?;
+    let order: Vec<_> = bench.served.iter().map(|(id, _)| *id).collect();
+    assert_eq!(order.len(), 32);
+    for round in order.chunks(16) {
+        let mut once = round.to_vec();
+        once.sort_unstable();
+        assert_eq!(
+            once,
+            (0..16).collect::<Vec<_>>(),
+            "one entry of each queue before a second one: {order:?}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn random_doorbells_and_switches() -> Result {
+    let (mut bench, mut random) = Bench::new(2)?;
+    for cycle in 0..6000 {
+        let id = random.random_range(0..16);
+        let queue = bench.queues[id].clone();
+        if chance(&mut random, 20) {
+            // Entries that were read may have completed and been reaped.
+            let ahead = random.random_range(0..=queue.entries());
+            let unreaped = queue.head.wrapping_sub(queue.reaped);
+            let reaped = queue.reaped.wrapping_add(random.random_range(0..=unreaped));
+            let tail = queue.head.wrapping_add(ahead);
+            match random.random_range(0..20) {
+                0 => bench.ring(id, queue.head.wrapping_sub(ahead), reaped)?,
+                1 => bench.ring(id, queue.head.wrapping_add(queue.entries() + 1), reaped)?,
+                2 => bench.ring(id, tail, queue.head.wrapping_sub(100))?,
+                _ => bench.ring(id, tail, reaped)?,
+            }
+        }
+        if cycle < 16 || chance(&mut random, 1) {
+            let id = if cycle < 16 { cycle } else { id };
+            bench.switch(id, cycle < 16 || chance(&mut random, 70))?;
+        }
+        for (input, percent) in [
+            ("c2h_free", 70),
+            ("h2c_free", 70),
+            ("admin_free", 50),
+            ("fetch_ready", 50),
+        ] {
+            bench.dut.set(input, chance(&mut random, percent))?;
+        }
+        // A context that was offered stays until it is taken.
+        set_all(
+            &mut bench.dut,
+            &[
+                ("c2h_ctx", random.random_range(0..16)),
+                ("h2c_ctx", random.random_range(0..16)),
+            ],
+        )?;
+        bench.step()?;
+    }
+    assert!(
+        bench.served.len() > 500,
+        "only {} entries",
+        bench.served.len()
+    );
+
+    // Sane doorbells at the end: nothing that waits is forgotten.
+    bench.free()?;
+    for id in 0..16 {
+        let queue = &bench.queues[id];
+        let tail = queue
+            .head
+            .wrapping_add(queue.entries().min(queue.completions()));
+        bench.ring(id, tail, queue.head)?;
+        bench.step()?;
+    }
+    bench.run(800)?;
+    for (id, queue) in bench.queues.iter().enumerate() {
+        assert!(
+            !queue.servable(),
+            "queue {id} was left with entries {} to {}",
+            queue.head,
+            queue.tail
+        );
+    }
+    assert!(!bench.dut.is("waiting_entries")?);
+    Ok(())
+}
+
+/// A second doorbell at each distance from the first, also in the cycle in which the queue is found empty.
+#[test]
+fn no_doorbell_is_lost() -> Result {
+    let (mut bench, _) = Bench::new(3)?;
+    bench.switch(5, true)?;
+    bench.free()?;
+    for distance in 0..14 {
+        let head = bench.queues[5].head;
+        bench.ring(5, head.wrapping_add(1), head)?;
+        bench.run(1 + distance)?;
+        bench.ring(5, head.wrapping_add(2), head)?;
+        bench.run(20)?;
+        assert_eq!(
+            bench.queues[5].head,
+            head.wrapping_add(2),
+            "the doorbell {distance} cycles later was lost"
+        );
+    }
+    Ok(())
+}

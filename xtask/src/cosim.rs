@@ -1,0 +1,42 @@
+//! `cargo xtask cosim`.
+
+use crate::test::environment;
+use crate::workspace::{Workspace, cargo};
+use crate::{firmware, native, process, python};
+use anyhow::Result;
+
+#[derive(clap::Args)]
+#[command(disable_help_flag = true)]
+pub struct Arguments {
+    /// Arguments of the co-simulation: `cargo xtask cosim --help` lists them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    cosim: Vec<String>,
+}
+
+/// Provisions what the co-simulation needs and starts it.
+pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    let mut command = cargo();
+    command.args([
+        "run",
+        "--quiet",
+        "--package",
+        "pinring-sim",
+        "--bin",
+        "cosim",
+    ]);
+    command
+        .arg("--manifest-path")
+        .arg(workspace.root.join("Cargo.toml"));
+    command.arg("--").args(&arguments.cosim);
+    if arguments
+        .cosim
+        .iter()
+        .any(|argument| ["-h", "--help", "--list"].contains(&argument.as_str()))
+    {
+        return process::run(&mut command);
+    }
+    native::provision()?;
+    let tools = python::provision(workspace)?;
+    let firmware = firmware::build(workspace, None)?;
+    process::run(environment(&mut command, &tools, &firmware))
+}

@@ -1,0 +1,39 @@
+//! `cargo xtask verilog`.
+
+use crate::workspace::{Workspace, cargo};
+use crate::{process, python};
+use anyhow::Result;
+use std::path::PathBuf;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Width of the data path in bits
+    #[arg(long, default_value_t = 128)]
+    width: u32,
+    /// Folder for the Verilog
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// Emits the device's Verilog, with the soft core.
+pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    let tools = python::provision(workspace)?;
+    let mut command = cargo();
+    command.args([
+        "run",
+        "--quiet",
+        "--package",
+        "pinring-hdl",
+        "--bin",
+        "emit",
+    ]);
+    command
+        .arg("--manifest-path")
+        .arg(workspace.root.join("Cargo.toml"));
+    command
+        .arg("--")
+        .arg(arguments.width.to_string())
+        .arg(&arguments.out)
+        .arg(&tools.vexriscv);
+    process::run(&mut command)
+}
