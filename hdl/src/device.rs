@@ -424,7 +424,7 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.c2h.window_valid.next = self.c2h_table.window_valid.val();
         self.c2h.window_slot.next = self.c2h_table.window_slot.val();
         self.c2h.window_status.next = self.c2h_table.window_status.val();
-        self.c2h.aborts.next = self.c2h_table.abort.val();
+        self.c2h.aborts.next = self.c2h_table.aborts.val();
         self.c2h_table.consumed_valid.next = self.c2h.consumed_valid.val();
         self.c2h_table.consumed_block.next = self.c2h.consumed_block.val();
         self.c2h_table.consumed_ctx.next = self.c2h.consumed_ctx.val();
@@ -452,7 +452,7 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.h2c.window_valid.next = self.h2c_table.window_valid.val();
         self.h2c.window_slot.next = self.h2c_table.window_slot.val();
         self.h2c.window_status.next = self.h2c_table.window_status.val();
-        self.h2c.abort.next = self.h2c_table.abort.val();
+        self.h2c.abort.next = self.h2c_table.aborts.val();
         self.h2c_table.consumed_valid.next = self.h2c.consumed_valid.val();
         self.h2c_table.consumed_block.next = self.h2c.consumed_block.val();
         self.h2c_table.consumed_ctx.next = self.h2c.consumed_ctx.val();

@@ -95,6 +95,8 @@ pub struct FetchUnit {
     received_back: LutRam<Bits<10>, 3>,
     word: DFF<Bits<8>>,
     accepted: DFF<Bit>,
+    continuing: DFF<Bit>,
+    continues: Signal<Local, Bit>,
     // The completion on its way is its job's last, and how the job ends.
     ending: DFF<Bit>,
     ended: DFF<Bits<8>>,
@@ -135,7 +137,7 @@ pub struct FetchUnit {
 impl Logic for FetchUnit {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, word, accepted, ending, ended);
+        dff_setup!(self, clock, word, accepted, ending, ended, continuing);
         clock!(
             self,
             clock,
@@ -154,9 +156,9 @@ impl Logic for FetchUnit {
         self.mine.next = self.cpl_valid.val() & (self.cpl_tag.val().get_bits::<7>(3) == 4);
         self.slot.next = self.cpl_tag.val().get_bits::<3>(0);
         self.slot_bit.next = self.one.val() << self.slot.val();
-        self.jobs_back.read_address.next = self.slot.val();
+        self.jobs_back.read_address.next = self.cpl_tag.val().get_bits::<3>(0);
         self.back.next = self.jobs_back.read_data.val();
-        self.received_back.read_address.next = self.slot.val();
+        self.received_back.read_address.next = self.cpl_tag.val().get_bits::<3>(0);
         self.so_far.next = self.received_back.read_data.val();
         self.job_bytes.next = self.back.val().get_bits::<10>(64);
         self.part_mask.next = self.max_read.val() - 1;
@@ -196,6 +198,7 @@ impl Logic for FetchUnit {
         self.outcome.next = self.ended.q.val();
         self.write_now.next = false;
         self.word_now.next = self.word.q.val();
+        self.continues.next = self.continuing.q.val();
         if self.mine.val() {
             self.write_now.next = self.accepted.q.val();
             if self.cpl_sop.val() {
@@ -205,6 +208,7 @@ impl Logic for FetchUnit {
                 self.accepted.d.next = false;
                 self.write_now.next = false;
                 self.ends.next = false;
+                self.continues.next = false;
                 self.outcome.next = self.fault.val();
                 if (self.busy.q.val() & self.slot_bit.val()).any() {
                     self.accepted.d.next = !self.fault.val().any();
@@ -216,7 +220,7 @@ impl Logic for FetchUnit {
                         if self.part_end.val() == self.job_bytes.val() {
                             self.ends.next = true;
                         } else {
-                            self.again.next = self.slot_bit.val();
+                            self.continues.next = true;
                         }
                     }
                 }
@@ -227,6 +231,11 @@ impl Logic for FetchUnit {
                 self.done_valid.next = true;
                 self.busy.clear.next = self.slot_bit.val();
             }
+            // So does a part: its tag is free for the next one only then.
+            if self.continues.val() & self.cpl_eop.val() {
+                self.again.next = self.slot_bit.val();
+            }
+            self.continuing.d.next = self.continues.val() & !self.cpl_eop.val();
             self.ending.d.next = self.ends.val() & !self.cpl_eop.val();
             self.ended.d.next = self.outcome.val();
         }

@@ -25,7 +25,8 @@ pub fn scenario(seed: u64, index: u64, transfers: u32) -> Scenario {
     let first = below(4096);
     // Room behind the longest transfer, so that offsets can be anything.
     let bytes = length + below(1 << 20) + 1;
-    scenario.buffers.count = 4;
+    // A buffer each: transfers of one buffer could overlap.
+    scenario.buffers.count = transfers;
     scenario.buffers.bytes = bytes;
     scenario.buffers.first_byte_offset_bytes = first as u32;
     scenario.buffers.layout = match below(4) {

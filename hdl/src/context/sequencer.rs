@@ -145,7 +145,7 @@ pub struct ContextTable<const D: usize> {
     /// Context of the walker.
     pub consumed_ctx: Signal<In, Bits<4>>,
     /// Contexts that must stop touching memory.
-    pub abort: Signal<Out, Bits<16>>,
+    pub aborts: Signal<Out, Bits<16>>,
     /// An aborted context has no read in flight any more (H2C).
     pub quiet_valid: Signal<In, Bit>,
     /// Which one.
@@ -575,7 +575,7 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.window_slot.next = self.slots.read_data.val();
         self.block_status.read_address.next = self.window.val();
         self.window_status.next = self.block_status.read_data.val();
-        self.abort.next = self.aborting.q.val();
+        self.aborts.next = self.aborting.q.val();
         self.quiet_bit.next = self.one.val() << self.quiet_ctx.val();
         if self.quiet_valid.val() {
             self.gone_quiet.next = self.quiet_bit.val();

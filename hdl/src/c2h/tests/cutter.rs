@@ -195,7 +195,7 @@ fn run(seed: u64, max: u64, transfers: &[Transfer], deaf: u32) -> Result<Seen> {
         if let Some(([ctx, status, moved], eop)) = report.filter(|_| retire_ready) {
             let transfer = &transfers[retired];
             assert_eq!(ctx, retired as u64 % 16);
-            let boundary = |bytes| (transfer.addr + bytes) % max == 0 || bytes == 0;
+            let boundary = |bytes: u64| (transfer.addr + bytes).is_multiple_of(max) || bytes == 0;
             let ok = status == 0
                 && moved == transfer.given
                 && (eop == transfer.eop || transfer.length == 0);

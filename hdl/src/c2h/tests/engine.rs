@@ -84,10 +84,10 @@ fn stream_reaches_memory() -> Result {
     let mut random = StdRng::seed_from_u64(1);
     let mut stream = Stream::new(16);
     for _ in 0..120 {
-        let len = random.random_range(1..500);
+        let len: usize = random.random_range(1..500);
         let empty_end = random.random_bool(0.1);
         let len = if empty_end {
-            (len as usize).next_multiple_of(16)
+            len.next_multiple_of(16)
         } else {
             len
         };
