@@ -1,7 +1,11 @@
 //! Pinring gateware in rust-hdl: see docs/gateware.md for how a transfer travels.
 
 // Kernels are written one condition a level, as they come out in Verilog.
-#![allow(clippy::collapsible_if, clippy::collapsible_else_if, clippy::if_same_then_else)]
+#![allow(
+    clippy::collapsible_if,
+    clippy::collapsible_else_if,
+    clippy::if_same_then_else
+)]
 
 mod byte_enables;
 pub mod c2h;
