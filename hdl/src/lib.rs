@@ -21,6 +21,8 @@ pub mod mailbox;
 pub mod mmio;
 pub mod scheduler;
 pub mod soft_core;
+#[cfg(test)]
+mod testing;
 pub mod tlp;
 pub mod walker;
 pub mod widgets;

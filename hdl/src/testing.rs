@@ -28,25 +28,41 @@ pub fn reset<U: Block>(dut: &mut Pair<U>) -> Result {
 
 /// Sets several inputs.
 pub fn set_all<U: Block>(dut: &mut Pair<U>, inputs: &[(&str, u64)]) -> Result {
-    inputs.iter().try_for_each(|(name, value)| dut.set(name, *value))
+    inputs
+        .iter()
+        .try_for_each(|(name, value)| dut.set(name, *value))
 }
 
 /// Sets an input of up to 128 bits.
 pub fn set128<U: Block>(dut: &mut Pair<U>, input: &str, value: u128) -> Result {
-    dut.set_wide(input, &std::array::from_fn::<u32, 4, _>(|word| (value >> (32 * word)) as u32))
+    dut.set_wide(
+        input,
+        &std::array::from_fn::<u32, 4, _>(|word| (value >> (32 * word)) as u32),
+    )
 }
 
 /// Value of a port of 65 to 128 bits.
 pub fn get128<U: Block>(dut: &mut Pair<U>, port: &str) -> Result<u128> {
     let words = dut.get_wide(port)?;
-    Ok(words.iter().rev().fold(0, |value, word| value << 32 | u128::from(*word)))
+    Ok(words
+        .iter()
+        .rev()
+        .fold(0, |value, word| value << 32 | u128::from(*word)))
 }
 
 /// Writes the six words of a queue's context.
 pub fn configure<U: Block>(dut: &mut Pair<U>, queue: u64, context: &QueueContext) -> Result {
     for (number, word) in (0..).zip(context.to_words().chunks(2)) {
         let data = u64::from(word[1]) << 32 | u64::from(word[0]);
-        set_all(dut, &[("cfg_write", 1), ("cfg_queue", queue), ("cfg_word", number), ("cfg_data", data)])?;
+        set_all(
+            dut,
+            &[
+                ("cfg_write", 1),
+                ("cfg_queue", queue),
+                ("cfg_word", number),
+                ("cfg_data", data),
+            ],
+        )?;
         dut.step()?;
     }
     dut.set("cfg_write", false)

@@ -115,7 +115,7 @@ impl Bench {
             // No read crosses a 4 KiB boundary.
             (
                 "req_addr",
-                random.random::<u64>() >> 12 << 12 | random.random_range(0..8) * 512,
+                ((random.random::<u64>() >> 12) << 12) | (random.random_range(0..8) * 512),
             ),
             ("req_bytes", bytes),
             ("req_target", random.random_range(0..3)),

@@ -513,18 +513,18 @@ impl Runner<'_> {
                 }
             }
             Some(Work::Action { way, action }) => self.act(way, action, at_ps)?,
+            // A DPC that is queued already will see this completion too.
+            Some(Work::Isr { way }) if self.ways[way].dpc_pending => {}
             Some(Work::Isr { way }) => {
-                if !self.ways[way].dpc_pending {
-                    self.ways[way].dpc_pending = true;
-                    let reap = instructions::reap(1);
-                    self.books.instructions += reap;
-                    let work = self.costs.dpc_ns.value
-                        + self.costs.instructions_ns(reap)
-                        + self.costs.mmio_write_ns.value;
-                    let dpc = Activity::new(Context::Dpc, "dpc", ps(work))
-                        .ready_at(at_ps + ps(self.costs.dpc_latency_ns.value));
-                    self.request(dpc, Work::Dpc { way })?;
-                }
+                self.ways[way].dpc_pending = true;
+                let reap = instructions::reap(1);
+                self.books.instructions += reap;
+                let work = self.costs.dpc_ns.value
+                    + self.costs.instructions_ns(reap)
+                    + self.costs.mmio_write_ns.value;
+                let dpc = Activity::new(Context::Dpc, "dpc", ps(work))
+                    .ready_at(at_ps + ps(self.costs.dpc_latency_ns.value));
+                self.request(dpc, Work::Dpc { way })?;
             }
             Some(Work::Dpc { way }) => self.reap(way)?,
             None => {}

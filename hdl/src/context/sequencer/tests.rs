@@ -262,6 +262,9 @@ struct Read {
     status: u64,
 }
 
+/// What is being aborted, its id, and the contexts (with their sequence numbers) that it concerns.
+type Abort = (Quiesce, u32, Vec<(usize, u8)>);
+
 /// What the engine does with the transfer at hand.
 struct Run {
     ctx: usize,
@@ -284,7 +287,7 @@ struct Bench<const D: usize> {
     commands: VecDeque<Command>,
     run: Option<Run>,
     /// The abort that waits for QUIESCED, and the contexts it concerns.
-    abort: Option<(Quiesce, u32, Vec<(usize, u8)>)>,
+    abort: Option<Abort>,
     ends: Vec<Status>,
     quiesced: usize,
     stale: usize,
