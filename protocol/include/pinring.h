@@ -381,10 +381,10 @@
 #define PINRING_REG_LOG_DATA_VALID_SHIFT 8
 #define PINRING_REG_LOG_DATA_VALID_MASK UINT32_C(0x100)
 
-/* Transfers and commands that ended in an error since reset. */
-#define PINRING_REG_ERROR_COUNT 0x0c0u /* 32 bits, Ro */
+/* Transfers and commands that ended in an error since reset or since this register was last written. Any write clears the count and the record in the next two registers. */
+#define PINRING_REG_ERROR_COUNT 0x0c0u /* 32 bits, Rw */
 
-/* The last error. */
+/* The first error of those counted. */
 #define PINRING_REG_ERROR_INFO 0x0c4u /* 32 bits, Ro */
 /* How it ended. */
 #define PINRING_REG_ERROR_INFO_STATUS_SHIFT 0
@@ -396,7 +396,7 @@
 #define PINRING_REG_ERROR_INFO_DIRECTION_SHIFT 28
 #define PINRING_REG_ERROR_INFO_DIRECTION_MASK UINT32_C(0x10000000)
 
-/* Bus address of the last error, or zero if none was involved. */
+/* Where in its region the transfer of that error began, in bytes; zero for admin commands. */
 #define PINRING_REG_ERROR_ADDRESS 0x0c8u /* 64 bits, Ro */
 
 /* Payload bytes written to host memory. */

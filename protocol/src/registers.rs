@@ -107,9 +107,10 @@ registers! {
         /// There was one.
         valid: bool [8:8],
     },
-    /// Transfers and commands that ended in an error since reset.
-    ERROR_COUNT: u32 @ 0x0c0 Ro,
-    /// The last error.
+    /// Transfers and commands that ended in an error since reset or since this register was last written. Any write clears the count
+    /// and the record in the next two registers.
+    ERROR_COUNT: u32 @ 0x0c0 Rw,
+    /// The first error of those counted.
     ERROR_INFO: u32 @ 0x0c4 Ro as ErrorInfo {
         /// How it ended.
         status: u16 [15:0] as Status,
@@ -118,7 +119,7 @@ registers! {
         /// Direction.
         direction: u8 [28:28] as Direction,
     },
-    /// Bus address of the last error, or zero if none was involved.
+    /// Where in its region the transfer of that error began, in bytes; zero for admin commands.
     ERROR_ADDRESS: u64 @ 0x0c8 Ro,
     /// Payload bytes written to host memory.
     C2H_BYTES: u64 @ 0x100 Ro,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::device::{Gateware, GatewareError, StreamFault, Streams};
 use crate::host::{Host, PageAllocator};
-use crate::link::checker::Violation;
+use crate::link::checker::{Violation, is_interrupt};
 use crate::link::{HostEvent, Link, MmioError, MmioHandle};
 use crate::report::{Lane, Span};
 
@@ -208,8 +208,8 @@ impl Machine {
             && tx.valid
             && tx.sop
             && tx.kind == 0
-            && rx_ready(&self.link)
-            && !self.watch.is_control(tx.address)
+            && self.link.transmit_ready()
+            && !is_control(tx.address, tx.len_dw)
         {
             let bytes = payload_bytes(tx.len_dw, tx.first_be, tx.last_be);
             self.watch.data(now, self.period_ps, bytes, true);
@@ -303,9 +303,9 @@ impl Machine {
     }
 }
 
-/// Whether the beat on the transmit pins is taken in this cycle.
-fn rx_ready(link: &Link) -> bool {
-    link.transmit_ready()
+/// Completion entries (32 bytes, in the driver's own memory) and interrupt messages are not data.
+fn is_control(address: u64, len_dw: u16) -> bool {
+    is_interrupt(address) || (len_dw == 8 && address < crate::platform::RINGS_BELOW)
 }
 
 /// Bytes that a write's enables name.
@@ -318,11 +318,6 @@ fn payload_bytes(len_dw: u16, first: u8, last: u8) -> u64 {
 }
 
 impl Watch {
-    /// Completion entries and interrupt messages are not data.
-    fn is_control(&self, address: u64) -> bool {
-        crate::link::checker::is_interrupt(address) || address < crate::platform::RINGS_BELOW
-    }
-
     fn data(&mut self, now_ps: u64, period_ps: u64, mut bytes: u64, c2h: bool) {
         self.first_data_ps.get_or_insert(now_ps);
         let (queue, open, lane) = if c2h {

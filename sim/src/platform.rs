@@ -11,7 +11,7 @@ use pinring_protocol::Direction;
 use crate::host::{self, BusRun, CommonBuffer, Layout, Mapped, PAGE_BYTES, PAGE_SHIFT, Transfer};
 use crate::machine::{Machine, MachineError};
 
-/// Rings, tables and common buffers lie below this address, buffers of the application above it.
+/// Rings, tables and common buffers lie below this address.
 pub const RINGS_BELOW: u64 = 1 << 32;
 
 /// Largest mapping of one transfer: what KMDF grants with enough map registers.

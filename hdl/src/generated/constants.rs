@@ -69,13 +69,13 @@ pub const REG_TIMESTAMP: u64 = 0x080;
 /// Offset in BAR0 (32 bits). Next byte of the firmware's defmt log.
 pub const REG_LOG_DATA: u64 = 0x0a0;
 
-/// Offset in BAR0 (32 bits). Transfers and commands that ended in an error since reset.
+/// Offset in BAR0 (32 bits). Transfers and commands that ended in an error since reset or since this register was last written. Any write clears the count and the record in the next two registers.
 pub const REG_ERROR_COUNT: u64 = 0x0c0;
 
-/// Offset in BAR0 (32 bits). The last error.
+/// Offset in BAR0 (32 bits). The first error of those counted.
 pub const REG_ERROR_INFO: u64 = 0x0c4;
 
-/// Offset in BAR0 (64 bits). Bus address of the last error, or zero if none was involved.
+/// Offset in BAR0 (64 bits). Where in its region the transfer of that error began, in bytes; zero for admin commands.
 pub const REG_ERROR_ADDRESS: u64 = 0x0c8;
 
 /// Offset in BAR0 (64 bits). Payload bytes written to host memory.

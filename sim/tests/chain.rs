@@ -1,0 +1,155 @@
+//! The whole chain: driver core, real firmware on the soft core, emitted gateware under Verilator.
+//!
+//! `cargo xtask test` builds the firmware, fetches the processor and says where both are.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use pinring_sim::device::Tools;
+use pinring_sim::report::{Report, StrategyReport};
+use pinring_sim::run::{self, Options, RunError, SetupError};
+use pinring_sim::scenario::{LayoutKind, Scenario, Strategy};
+use pinring_sim::stress;
+
+fn file(variable: &str) -> PathBuf {
+    std::env::var_os(variable)
+        .map(PathBuf::from)
+        .unwrap_or_else(|| panic!("{variable} is not set: run these tests with `cargo xtask test`"))
+}
+
+fn try_run(scenario: &Scenario) -> Result<Report, RunError> {
+    let cancel = AtomicBool::new(false);
+    let options = Options {
+        tools: Tools {
+            processor: file("PINRING_VEXRISCV"),
+            firmware: file("PINRING_FIRMWARE_HEX"),
+        },
+        trace: None,
+        cancel: &cancel,
+        progress: &|_| {},
+    };
+    let mut report = Report::new(scenario, run::ceiling_ns(scenario));
+    run::run(scenario, &options, &mut report, &mut Vec::new())?;
+    Ok(report)
+}
+
+fn strategy(report: &Report, name: Strategy) -> &StrategyReport {
+    report.strategy(name).expect("it was run")
+}
+
+/// The default scenario with a tenth of the data.
+fn tenth() -> Scenario {
+    let mut scenario = Scenario::default();
+    scenario.burst.length_bytes /= 10;
+    scenario
+}
+
+#[test]
+fn a_registered_transfer_is_one_doorbell_and_waits_for_no_list() {
+    let report = try_run(&tenth()).expect("the burst runs");
+    let old = strategy(&report, Strategy::PerTransfer);
+    let new = strategy(&report, Strategy::Registered);
+    for strategy in &report.strategies {
+        assert_eq!(
+            (strategy.mismatches, strategy.completions),
+            (0, 8),
+            "{}",
+            strategy.name
+        );
+        assert_eq!(strategy.bytes, 8 * 440_000, "{}", strategy.name);
+    }
+    assert_eq!(new.mmio_reads, Some(0.0));
+    assert!(new.mmio_writes <= Some(1.0), "{:?}", new.mmio_writes);
+    assert_eq!(new.list_wait_cycles, 0);
+    assert!(
+        new.setup_ns < old.setup_ns.map(|ns| ns / 50.0),
+        "{:?} {:?}",
+        new.setup_ns,
+        old.setup_ns
+    );
+    assert!(new.efficiency >= Some(0.95), "{:?}", new.efficiency);
+    let ahead = strategy(&report, Strategy::PrepareAhead);
+    assert!(ahead.hidden_setup >= Some(0.9), "{:?}", ahead.hidden_setup);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    let mut scenario = stress::scenario(7, 3, 4);
+    scenario.burst.length_bytes = scenario.burst.length_bytes.min(100_000);
+    let (first, second) = (
+        try_run(&scenario).expect("runs"),
+        try_run(&scenario).expect("runs again"),
+    );
+    assert_eq!(first.strategies, second.strategies);
+    assert_eq!(first.sim.cycles, second.sim.cycles);
+}
+
+#[test]
+fn random_transfers_arrive_byte_for_byte() {
+    for index in 0..8 {
+        let scenario = stress::scenario(1, index, 16);
+        let report = try_run(&scenario).unwrap_or_else(|error| panic!("scenario {index}: {error}"));
+        for strategy in &report.strategies {
+            assert_eq!(
+                (strategy.mismatches, strategy.completions),
+                (0, 16),
+                "scenario {index}"
+            );
+        }
+    }
+}
+
+#[test]
+fn both_directions_at_once_through_an_iommu() {
+    let mut scenario = tenth();
+    scenario.burst.direction = pinring_sim::scenario::Direction::Both;
+    scenario.host.iommu = pinring_sim::scenario::IommuMode::Remap;
+    scenario.strategies = vec![Strategy::Registered, Strategy::PerTransfer];
+    let report = try_run(&scenario).expect("the burst runs");
+    for strategy in &report.strategies {
+        assert_eq!(
+            (strategy.mismatches, strategy.completions),
+            (0, 8),
+            "{}",
+            strategy.name
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_run_says_why() {
+    let mut wide = tenth();
+    wide.device.width_bits = 512;
+    let error = try_run(&wide).expect_err("no such device yet").to_string();
+    assert!(error.contains("width_bits = 128"), "{error}");
+
+    let mut many = tenth();
+    many.buffers.count = 11;
+    let error = try_run(&many).expect_err("ten layouts ship");
+    assert!(
+        matches!(
+            error,
+            RunError::Setup {
+                cause: SetupError::Captured { wanted: 11, .. },
+                ..
+            }
+        ),
+        "{error}"
+    );
+
+    let mut bounced = tenth();
+    bounced.host.iommu = pinring_sim::scenario::IommuMode::Bounce;
+    bounced.buffers.layout = LayoutKind::Shuffled;
+    bounced.strategies = vec![Strategy::Registered];
+    let error = try_run(&bounced).expect_err("nothing lasting can be had where data is bounced");
+    assert!(
+        matches!(
+            error,
+            RunError::Setup {
+                cause: SetupError::Register { .. },
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
