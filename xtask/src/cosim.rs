@@ -4,30 +4,36 @@ use crate::test::environment;
 use crate::workspace::{Workspace, cargo};
 use crate::{firmware, native, process, python};
 use anyhow::Result;
+use std::process::Command;
 
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub struct Arguments {
-    /// Arguments of the co-simulation: `cargo xtask cosim --help` lists them
+    /// Arguments of the program; `--help` lists them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     cosim: Vec<String>,
 }
 
-/// Provisions what the co-simulation needs and starts it.
-pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+/// Starts the program that captures page layouts; it needs nothing provisioned.
+pub fn capture_pages(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    process::run(program(workspace, "capture-pages").args(&arguments.cosim))
+}
+
+/// One of the co-simulation's programs.
+fn program(workspace: &Workspace, name: &str) -> Command {
     let mut command = cargo();
-    command.args([
-        "run",
-        "--quiet",
-        "--package",
-        "pinring-sim",
-        "--bin",
-        "cosim",
-    ]);
+    command.args(["run", "--quiet", "--package", "pinring-sim", "--bin", name]);
     command
         .arg("--manifest-path")
-        .arg(workspace.root.join("Cargo.toml"));
-    command.arg("--").args(&arguments.cosim);
+        .arg(workspace.root.join("Cargo.toml"))
+        .arg("--");
+    command
+}
+
+/// Provisions what the co-simulation needs and starts it.
+pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    let mut command = program(workspace, "cosim");
+    command.args(&arguments.cosim);
     if arguments
         .cosim
         .iter()

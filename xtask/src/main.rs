@@ -36,6 +36,8 @@ enum Command {
     Firmware(firmware::Arguments),
     /// Run a workload through driver core, firmware and gateware; print the table, write the report.
     Cosim(cosim::Arguments),
+    /// Capture which physical pages this machine gives to buffers, as layout files (root).
+    CapturePages(cosim::Arguments),
     /// Emit the device's Verilog, soft core included.
     Verilog(verilog::Arguments),
     /// Provision everything, then run all tests.
@@ -50,6 +52,7 @@ fn main() -> Result<()> {
         Command::Generate(arguments) => generate::run(&workspace, &arguments),
         Command::Firmware(arguments) => firmware::run(&workspace, &arguments),
         Command::Cosim(arguments) => cosim::run(&workspace, &arguments),
+        Command::CapturePages(arguments) => cosim::capture_pages(&workspace, &arguments),
         Command::Verilog(arguments) => verilog::run(&workspace, &arguments),
         Command::Test(arguments) => test::run(&workspace, &arguments),
     }
