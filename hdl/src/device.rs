@@ -141,14 +141,26 @@ pub struct Device<const HZ: usize> {
     pub m_axis_h2c_tuser: Signal<Out, Bit>,
     /// LEDs of the firmware.
     pub leds: Signal<Out, Bits<8>>,
+    /// A submission entry gets a context in this cycle.
+    pub entry_taken: Signal<Out, Bit>,
+    /// Which: direction in bit 4, index in bits 3:0.
+    pub entry_ctx: Signal<Out, Bits<5>>,
     /// A message to the firmware passes in this cycle.
     pub mail_in: Signal<Out, Bit>,
+    /// Its kind and context id.
+    pub mail_in_head: Signal<Out, Bits<16>>,
     /// A command of the firmware passes in this cycle.
     pub mail_out: Signal<Out, Bit>,
+    /// Its kind and context id.
+    pub mail_out_head: Signal<Out, Bits<16>>,
     /// A list block is asked for in this cycle.
     pub list_asked: Signal<Out, Bit>,
+    /// For which context, as in `entry_ctx`.
+    pub list_asked_ctx: Signal<Out, Bits<5>>,
     /// A list block has come in this cycle.
     pub list_here: Signal<Out, Bit>,
+    /// For which context.
+    pub list_here_ctx: Signal<Out, Bits<5>>,
     /// Work is left: a transfer, an admin command or an unread entry, or the firmware has not begun yet.
     pub busy: Signal<Out, Bit>,
 
@@ -647,10 +659,28 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.bar0.completion.next = self.accepted.val();
 
         // For observers.
+        self.entry_taken.next = self.scheduler.c2h_alloc.val() | self.scheduler.h2c_alloc.val();
+        self.entry_ctx.next = bit_cast::<5, 4>(self.c2h_table.free_ctx.val());
+        if self.scheduler.h2c_alloc.val() {
+            self.entry_ctx.next = bit_cast::<5, 4>(self.h2c_table.free_ctx.val()) | bits::<5>(0x10);
+        }
         self.mail_in.next = self.core.msg_valid.val() & self.core.msg_ready.val();
+        self.mail_in_head.next = self.messages.msg_data.val().get_bits::<16>(0);
         self.mail_out.next = self.core.cmd_valid.val() & self.core.cmd_ready.val();
+        self.mail_out_head.next = self.core.cmd_data.val().get_bits::<16>(0);
         self.list_asked.next = (self.fetch.req_valid.val() & self.fetch.req_ready.val())
             & self.fetches.req_kind.val().get_bit(1);
+        // Windows 2 n and 2 n + 1 are those of context n.
+        self.list_asked_ctx.next = bit_cast::<5, 4>(self.fetches.req_id.val().get_bits::<4>(1));
+        if self.fetches.req_target.val() == 1 {
+            self.list_asked_ctx.next =
+                bit_cast::<5, 4>(self.fetches.req_id.val().get_bits::<4>(1)) | bits::<5>(0x10);
+        }
+        self.list_here_ctx.next = bit_cast::<5, 4>(self.fetch.done_id.val().get_bits::<4>(1));
+        if self.fetch.done_target.val() == 1 {
+            self.list_here_ctx.next =
+                bit_cast::<5, 4>(self.fetch.done_id.val().get_bits::<4>(1)) | bits::<5>(0x10);
+        }
         if self.router.fw_valid.val() {
             self.alive.d.next = true;
         }

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use pinring_protocol::Direction;
+
 use crate::device::{Gateware, GatewareError, StreamFault, Streams};
 use crate::host::{Host, PageAllocator};
 use crate::link::checker::{Violation, is_interrupt};
 use crate::link::{HostEvent, Link, MmioError, MmioHandle};
-use crate::report::{Lane, Span};
+use crate::watch::Watch;
 
 /// Cycles without movement and without work in the device after which it counts as idle: longer than the firmware takes
 /// over a last CLOSED message. The link's own events are known and never skipped.
@@ -54,26 +56,6 @@ pub enum MachineError {
         /// What is left.
         what: String,
     },
-}
-
-/// Times of one transfer's data on the wire, and what the picture is made of.
-#[derive(Debug, Clone, Default)]
-pub struct Watch {
-    /// Spans so far.
-    pub spans: Vec<Span>,
-    /// First data TLP.
-    pub first_data_ps: Option<u64>,
-    /// Bytes of each C2H transfer, in order.
-    pub c2h: VecDeque<(u32, u64)>,
-    /// Bytes of each H2C transfer, in order.
-    pub h2c: VecDeque<(u32, u64)>,
-    c2h_open: Option<(u64, u64)>,
-    h2c_open: Option<(u64, u64)>,
-    mail_in: Option<u64>,
-    list_asked: VecDeque<u64>,
-    /// Time that the spans count from.
-    pub origin_ps: u64,
-    on: bool,
 }
 
 /// Everything but the CPUs.
@@ -193,10 +175,11 @@ impl Machine {
         let rx = self.link.begin_cycle(now, &mut self.host)?;
         let mut moved = rx.cpl.valid | rx.req.valid;
         self.gateware.show_link(rx);
-        if self.watch.on && rx.cpl.valid && rx.cpl.sop && rx.cpl.tag < 32 {
+        if self.watch.is_on() && rx.cpl.valid && rx.cpl.sop && rx.cpl.tag < 32 {
             let bytes = (u64::from(rx.cpl.len_dw) * 4 - u64::from(rx.cpl.lower_address & 3))
                 .min(u64::from(rx.cpl.byte_count));
-            self.watch.data(now, self.period_ps, bytes, false);
+            let end = now + self.period_ps;
+            self.watch.data(Direction::H2c, now, end, bytes);
         }
         self.gateware.show_c2h(self.streams.offer());
         let ready = self.streams.ready();
@@ -204,7 +187,7 @@ impl Machine {
         let seen = self.gateware.settle()?;
         let tx = self.gateware.tx();
         moved |= tx.valid;
-        if self.watch.on
+        if self.watch.is_on()
             && tx.valid
             && tx.sop
             && tx.kind == 0
@@ -212,7 +195,8 @@ impl Machine {
             && !is_control(tx.address, tx.len_dw)
         {
             let bytes = payload_bytes(tx.len_dw, tx.first_be, tx.last_be);
-            self.watch.data(now, self.period_ps, bytes, true);
+            let end = now + self.period_ps;
+            self.watch.data(Direction::C2h, now, end, bytes);
         }
         self.link.end_cycle(now, tx, seen.req_ready)?;
         if seen.c2h_ready {
@@ -225,9 +209,9 @@ impl Machine {
                 .map_err(|fault| MachineError::Stream { at_ps: now, fault })?;
             moved = true;
         }
-        moved |= seen.mail_in | seen.mail_out | seen.busy;
-        if self.watch.on {
-            self.watch.firmware(now, &seen);
+        moved |= seen.mail_in.is_some() | seen.mail_out.is_some() | seen.busy;
+        if self.watch.is_on() {
+            self.watch.observe(now, &seen);
         }
         self.gateware.edge()?;
         self.cycles += 1;
@@ -295,11 +279,7 @@ impl Machine {
 
     /// Begins a fresh watch; spans count from now.
     pub fn begin_watch(&mut self) {
-        self.watch = Watch {
-            origin_ps: self.now_ps,
-            on: true,
-            ..Watch::default()
-        };
+        self.watch = Watch::new(self.now_ps);
     }
 }
 
@@ -315,71 +295,4 @@ fn payload_bytes(len_dw: u16, first: u8, last: u8) -> u64 {
         return u64::from(first.count_ones());
     }
     whole - u64::from(4 - first.count_ones().min(4)) - u64::from(4 - last.count_ones().min(4))
-}
-
-impl Watch {
-    fn data(&mut self, now_ps: u64, period_ps: u64, mut bytes: u64, c2h: bool) {
-        self.first_data_ps.get_or_insert(now_ps);
-        let (queue, open, lane) = if c2h {
-            (&mut self.c2h, &mut self.c2h_open, Lane::C2hData)
-        } else {
-            (&mut self.h2c, &mut self.h2c_open, Lane::H2cData)
-        };
-        while bytes > 0 {
-            let Some((transfer, left)) = queue.front_mut() else {
-                return;
-            };
-            let open_at = open.get_or_insert((now_ps, now_ps));
-            open_at.1 = now_ps + period_ps;
-            let part = bytes.min(*left);
-            *left -= part;
-            bytes -= part;
-            if *left == 0 {
-                let origin = self.origin_ps;
-                let ns = |ps: u64| ps.saturating_sub(origin) as f64 / 1000.0;
-                self.spans.push(Span {
-                    lane,
-                    transfer: Some(*transfer),
-                    start_ns: ns(open_at.0),
-                    end_ns: ns(open_at.1),
-                    label: "data".into(),
-                });
-                *open = None;
-                queue.pop_front();
-            }
-        }
-    }
-
-    fn firmware(&mut self, now_ps: u64, seen: &crate::device::Observed) {
-        let origin = self.origin_ps;
-        let ns = |ps: u64| ps.saturating_sub(origin) as f64 / 1000.0;
-        if seen.mail_in {
-            self.mail_in.get_or_insert(now_ps);
-        }
-        if seen.mail_out
-            && let Some(begin) = self.mail_in.take()
-        {
-            self.spans.push(Span {
-                lane: Lane::Firmware,
-                transfer: None,
-                start_ns: ns(begin),
-                end_ns: ns(now_ps),
-                label: "message to command".into(),
-            });
-        }
-        if seen.list_asked {
-            self.list_asked.push_back(now_ps);
-        }
-        if seen.list_here
-            && let Some(begin) = self.list_asked.pop_front()
-        {
-            self.spans.push(Span {
-                lane: Lane::SgFetch,
-                transfer: None,
-                start_ns: ns(begin),
-                end_ns: ns(now_ps),
-                label: "block".into(),
-            });
-        }
-    }
 }

@@ -10,33 +10,40 @@ const LENGTHS: (f64, f64) = (1.0, 8.0 * 1024.0 * 1024.0);
 
 /// Scenario number `index` of a stress run: everything in it follows from the seed and the number.
 ///
-/// Transfers of one length each (1 byte to 8 MiB, log-uniform) at any offsets, one or both directions, all strategies,
-/// MPS 128 to 512, MRRS 128 to 4096, RCB 64 or 128, completions split at any boundary and reordered, idle streams.
+/// Transfers of 1 byte to 8 MiB (log-uniform, each its own) at any offsets, one or both directions, all strategies, MPS 128
+/// to 512, MRRS 128 to 4096, RCB 64 or 128, completions of any legal size and reordered, idle streams.
 pub fn scenario(seed: u64, index: u64, transfers: u32) -> Scenario {
     let mut rng = SplitMix64::seed_from_u64(seed ^ index.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let mut below = |bound: u64| rng.next_u64() % bound;
-    let exponent = below(1 << 32) as f64 / (1u64 << 32) as f64;
-    let length = (LENGTHS.0.ln() + exponent * (LENGTHS.1 / LENGTHS.0).ln()).exp() as u64;
     let mut scenario = Scenario {
         name: format!("stress {seed} {index}"),
         seed: below(1 << 32),
         ..Scenario::default()
     };
-    let first = below(4096);
-    // Room behind the longest transfer, so that offsets can be anything.
-    let bytes = length + below(1 << 20) + 1;
-    // A buffer each: transfers of one buffer could overlap.
+    let lengths: Vec<u64> = (0..transfers)
+        .map(|_| {
+            let exponent = below(1 << 32) as f64 / (1u64 << 32) as f64;
+            (LENGTHS.0.ln() + exponent * (LENGTHS.1 / LENGTHS.0).ln()).exp() as u64
+        })
+        .collect();
+    let longest = lengths.iter().copied().max().unwrap_or(1);
+    // Room behind the longest transfer, so that offsets can be anything. A buffer each: transfers of one could overlap.
+    let bytes = longest + below(1 << 20) + 1;
     scenario.buffers.count = transfers;
     scenario.buffers.bytes = bytes;
-    scenario.buffers.first_byte_offset_bytes = first as u32;
+    scenario.buffers.first_byte_offset_bytes = below(4096) as u32;
     scenario.buffers.layout = match below(4) {
         0 => LayoutKind::Contiguous,
         1 => LayoutKind::Huge,
         _ => LayoutKind::Shuffled,
     };
     scenario.burst.transfers = transfers;
-    scenario.burst.length_bytes = length;
-    scenario.burst.offsets_bytes = (0..transfers).map(|_| below(bytes - length + 1)).collect();
+    scenario.burst.length_bytes = longest;
+    scenario.burst.offsets_bytes = lengths
+        .iter()
+        .map(|length| below(bytes - length + 1))
+        .collect();
+    scenario.burst.lengths_bytes = lengths;
     scenario.burst.direction = match below(3) {
         0 => Direction::C2h,
         1 => Direction::H2c,
@@ -48,6 +55,7 @@ pub fn scenario(seed: u64, index: u64, transfers: u32) -> Scenario {
     link.mrrs_bytes = 128 << below(6);
     link.rcb_bytes = 64 << below(2);
     link.completion_bytes = Some(link.rcb_bytes.max(link.mps_bytes >> below(3)));
+    link.random_split = below(2) == 0;
     link.reorder = below(2) == 0;
     link.jitter_ns = below(300);
     scenario.stream.c2h_valid_percent = 30 + below(71) as u32;

@@ -29,7 +29,10 @@ struct Arguments {
     /// Write the timelines as one SVG picture
     #[arg(long, value_name = "OUT")]
     svg: Option<PathBuf>,
-    /// Write the device's signals (VCD): slow and large, for short scenarios
+    /// Leave out the ranges of times: a third of the run
+    #[arg(long)]
+    quick: bool,
+    /// Write the device's signals (VCD), one file per strategy: slow and large, for short scenarios
     #[arg(long, value_name = "OUT")]
     vcd: Option<PathBuf>,
     /// Instead of a scenario: this many random transfers, every byte checked
@@ -98,6 +101,7 @@ fn work(arguments: &Arguments) -> Result<bool> {
             firmware: variable("PINRING_FIRMWARE_HEX")?,
         },
         trace: arguments.vcd.clone(),
+        ranges: !arguments.quick && arguments.vcd.is_none(),
         cancel: &cancel,
         progress: &show,
     };
@@ -149,6 +153,7 @@ fn stress(arguments: &Arguments, transfers: u64) -> Result<()> {
             firmware: variable("PINRING_FIRMWARE_HEX")?,
         },
         trace: None,
+        ranges: false,
         cancel: &cancel,
         progress: &|_| {},
     };

@@ -87,20 +87,24 @@ pins! {
     input s_axis_c2h_tlast: 1, input s_axis_c2h_tdest: 16,
     output m_axis_h2c_tvalid: 1, input m_axis_h2c_tready: 1, output m_axis_h2c_tdata: 128, output m_axis_h2c_tkeep: 16,
     output m_axis_h2c_tlast: 1, output m_axis_h2c_tdest: 16, output m_axis_h2c_tuser: 1,
-    output leds: 8, output mail_in: 1, output mail_out: 1, output list_asked: 1, output list_here: 1, output busy: 1,
+    output leds: 8, output entry_taken: 1, output entry_ctx: 5, output mail_in: 1, output mail_in_head: 16,
+    output mail_out: 1, output mail_out_head: 16, output list_asked: 1, output list_asked_ctx: 5, output list_here: 1,
+    output list_here_ctx: 5, output busy: 1,
 }
 
 /// What an observer sees in a cycle.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Observed {
-    /// A message to the firmware passed.
-    pub mail_in: bool,
-    /// A command of the firmware passed.
-    pub mail_out: bool,
-    /// A block of a list was asked for.
-    pub list_asked: bool,
-    /// A block of a list has come.
-    pub list_here: bool,
+    /// A submission entry got this context (direction in bit 4, index in bits 3:0).
+    pub entry_taken: Option<u8>,
+    /// A message to the firmware passed: its kind and context id.
+    pub mail_in: Option<[u8; 2]>,
+    /// A command of the firmware passed: its kind and context id.
+    pub mail_out: Option<[u8; 2]>,
+    /// A block of a list was asked for, for this context.
+    pub list_asked: Option<u8>,
+    /// A block of a list has come, for this context.
+    pub list_here: Option<u8>,
     /// The device has work left.
     pub busy: bool,
     /// `s_axis_c2h_tready`.
@@ -206,6 +210,16 @@ impl Gateware {
         self.get(pin) != 0
     }
 
+    /// A context that shows with a strobe.
+    fn seen(&self, strobe: Pin, ctx: Pin) -> Option<u8> {
+        self.flag(strobe).then(|| self.get(ctx) as u8)
+    }
+
+    fn mail(&self, strobe: Pin, head: Pin) -> Option<[u8; 2]> {
+        self.flag(strobe)
+            .then(|| (self.get(head) as u16).to_le_bytes())
+    }
+
     fn set_data(&mut self, pin: Pin, data: &[u8]) {
         let first = WORDS[pin as usize];
         let words = &mut self.instance.words_mut()[first..first + BEAT / 4];
@@ -286,10 +300,11 @@ impl Gateware {
             self.instance.dump_trace()?;
         }
         Ok(Observed {
-            mail_in: self.flag(Pin::mail_in),
-            mail_out: self.flag(Pin::mail_out),
-            list_asked: self.flag(Pin::list_asked),
-            list_here: self.flag(Pin::list_here),
+            entry_taken: self.seen(Pin::entry_taken, Pin::entry_ctx),
+            mail_in: self.mail(Pin::mail_in, Pin::mail_in_head),
+            mail_out: self.mail(Pin::mail_out, Pin::mail_out_head),
+            list_asked: self.seen(Pin::list_asked, Pin::list_asked_ctx),
+            list_here: self.seen(Pin::list_here, Pin::list_here_ctx),
             busy: self.flag(Pin::busy),
             c2h_ready: self.flag(Pin::s_axis_c2h_tready),
             req_ready: self.flag(Pin::req_ready),

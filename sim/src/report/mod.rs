@@ -82,8 +82,10 @@ pub struct Workload {
     pub buffer_bytes: u64,
     /// Transfers of a burst.
     pub transfers: u32,
-    /// Length of each in bytes.
+    /// Length of the longest in bytes.
     pub length_bytes: u64,
+    /// Lengths that they take in turn, in bytes; empty: all are equally long.
+    pub lengths_bytes: Vec<u64>,
     /// Which way they go.
     pub direction: Direction,
     /// Bursts.
@@ -310,7 +312,8 @@ impl Report {
                 buffers: scenario.buffers.count,
                 buffer_bytes: scenario.buffers.bytes,
                 transfers: burst.transfers,
-                length_bytes: burst.length_bytes,
+                length_bytes: burst.longest_bytes(),
+                lengths_bytes: burst.lengths_bytes.clone(),
                 direction: burst.direction,
                 bursts: burst.bursts,
                 frame_rate_hz: burst.frame_rate_hz.clone(),
@@ -395,8 +398,13 @@ impl Report {
             let ending = if count == 1 { "" } else { "s" };
             format!("{} {word}{ending}", format::count(count.into()))
         };
+        let up_to = if work.lengths_bytes.is_empty() {
+            ""
+        } else {
+            "up to "
+        };
         format!(
-            "{} of {} of {} bytes, {direction}",
+            "{} of {} of {up_to}{} bytes, {direction}",
             plural(work.bursts, "burst"),
             plural(work.transfers, "transfer"),
             format::count(work.length_bytes),

@@ -147,17 +147,24 @@ struct Way {
 /// What an activity does when it ends.
 enum Work {
     Call,
-    Action { way: usize, action: Action },
-    Isr { way: usize },
-    Dpc { way: usize },
+    Action {
+        way: usize,
+        action: Action,
+    },
+    Isr {
+        way: usize,
+    },
+    Dpc {
+        way: usize,
+    },
+    /// The DPC's time for completions after the first.
+    Rest,
 }
 
 /// Books over the bursts of a strategy.
 #[derive(Default)]
 struct Books {
     setup_work_ps: u64,
-    setup_bounds: (f64, f64),
-    prepared: Vec<(u32, u64, u64)>,
     in_flight: Vec<(u64, u64)>,
     burst_ns: Vec<f64>,
     first_byte_ns: Vec<f64>,
@@ -180,8 +187,6 @@ struct Runner<'a> {
     ready: Ready,
     cpus: Cpus,
     costs: Costs,
-    cheap: Costs,
-    dear: Costs,
     work: HashMap<ActivityId, Work>,
     ways: Vec<Way>,
     books: Books,
@@ -196,20 +201,21 @@ struct Runner<'a> {
 pub(super) fn run(
     scenario: &Scenario,
     strategy: Strategy,
+    bound: Bound,
     options: &Options<'_>,
     progress: &dyn Fn(u64, u64, f64),
 ) -> Result<Outcome, RunError> {
-    inner(scenario, strategy, options, progress).map_err(|stop| stop.of(strategy))
+    inner(scenario, strategy, bound, options, progress).map_err(|stop| stop.of(strategy))
 }
 
 fn inner(
     scenario: &Scenario,
     strategy: Strategy,
+    bound: Bound,
     options: &Options<'_>,
     progress: &dyn Fn(u64, u64, f64),
 ) -> Result<Outcome, Stop> {
     let ready = setup::prepare(scenario, strategy, options)?;
-    let costs = &scenario.host.costs;
     let mut runner = Runner {
         scenario,
         strategy,
@@ -218,9 +224,7 @@ fn inner(
             scenario.seed,
             scenario.host.preempt_ns * 1000,
         )?,
-        costs: costs.at(Bound::Stated),
-        cheap: costs.at(Bound::Cheapest),
-        dear: costs.at(Bound::Dearest),
+        costs: scenario.host.costs.at(bound),
         work: HashMap::new(),
         ways: Vec::new(),
         books: Books::default(),
@@ -260,15 +264,21 @@ impl Runner<'_> {
         &mut self.ready.device.platform_mut().machine
     }
 
-    fn length(&self) -> u64 {
-        self.scenario.burst.length_bytes
+    fn length(&self, index: u32) -> u64 {
+        self.scenario.burst.length_of(index)
+    }
+
+    /// Pages that a transfer touches.
+    fn pages(&self, index: u32) -> u64 {
+        let first = u64::from(self.scenario.buffers.first_byte_offset_bytes);
+        let start = (first + self.scenario.burst.offset_bytes(index)) % PAGE_BYTES;
+        (start + self.length(index)).div_ceil(PAGE_BYTES)
     }
 
     /// Where the payload of a transfer begins in the endless stream of payload bytes.
     fn position(&self, index: u32) -> u64 {
-        let transfer =
-            u64::from(self.number) * u64::from(self.scenario.burst.transfers) + u64::from(index);
-        transfer * self.length()
+        let burst = &self.scenario.burst;
+        u64::from(self.number) * burst.bytes_before(burst.transfers) + burst.bytes_before(index)
     }
 
     fn buffer_of(&self, index: u32) -> usize {
@@ -330,10 +340,9 @@ impl Runner<'_> {
         self.first_doorbell_ps = None;
         self.submitted_at.clear();
         self.books.in_flight.clear();
-        self.books.prepared.clear();
         let call = Activity::new(Context::Application, "ioctl", ps(self.costs.ioctl_ns.value))
             .ready_at(self.begin_ps);
-        self.count_setup(|costs| costs.ioctl_ns.value);
+        self.books.setup_work_ps += ps(self.costs.ioctl_ns.value);
         self.request(call, Work::Call)?;
 
         let mut idle_since = self.begin_ps;
@@ -423,7 +432,7 @@ impl Runner<'_> {
         Transfer {
             region: self.ready.regions[self.buffer_of(index)].1,
             offset: self.scenario.burst.offset_bytes(index),
-            length: self.length(),
+            length: self.length(index),
             tdest: 0,
             user: index,
             cookie: u64::from(self.number) << 32 | u64::from(index),
@@ -432,14 +441,14 @@ impl Runner<'_> {
 
     /// Tells user logic and memory what a transfer is to carry.
     fn announce(&mut self, index: u32) -> Result<(), Stop> {
-        let (position, length) = (self.position(index), self.length());
+        let (position, length) = (self.position(index), self.length(index));
         let offset = self.scenario.burst.offset_bytes(index);
         let (buffer, _) = self.ready.regions[self.buffer_of(index)];
         let payload = self.ready.payload.clone();
         let platform = self.ready.device.platform_mut();
         if self.scenario.burst.is_c2h(index) {
             platform.machine.streams.send(position, length, 0);
-            platform.machine.watch.c2h.push_back((index, length));
+            platform.machine.watch.expect(Direction::C2h, index, length);
             return Ok(());
         }
         let Some((layout, first)) = platform.buffer(buffer) else {
@@ -456,7 +465,7 @@ impl Runner<'_> {
             )
             .map_err(|fault| MachineError::Fault(fault.to_string()))?;
         platform.machine.streams.expect(position, length, 0);
-        platform.machine.watch.h2c.push_back((index, length));
+        platform.machine.watch.expect(Direction::H2c, index, length);
         Ok(())
     }
 
@@ -464,12 +473,6 @@ impl Runner<'_> {
         let id = self.cpus.request(activity)?;
         self.work.insert(id, work);
         Ok(())
-    }
-
-    fn count_setup(&mut self, cost: impl Fn(&Costs) -> f64) {
-        self.books.setup_work_ps += ps(cost(&self.costs));
-        self.books.setup_bounds.0 += cost(&self.cheap);
-        self.books.setup_bounds.1 += cost(&self.dear);
     }
 
     fn host_event(&mut self, event: HostEvent) -> Result<(), Stop> {
@@ -527,7 +530,7 @@ impl Runner<'_> {
                 self.request(dpc, Work::Dpc { way })?;
             }
             Some(Work::Dpc { way }) => self.reap(way)?,
-            None => {}
+            Some(Work::Rest) | None => {}
         }
         Ok(())
     }
@@ -535,70 +538,63 @@ impl Runner<'_> {
     /// Asks for CPU time for whatever the burst wants next.
     fn plan(&mut self, way: usize) -> Result<(), Stop> {
         while let Some(action) = self.ways[way].burst.next_action() {
-            let pages = (self.length() + PAGE_BYTES - 1).div_ceil(PAGE_BYTES);
-            let remap = self.scenario.host.iommu == IommuMode::Remap;
-            let length = self.length();
-            let map = move |costs: &Costs| {
-                let iommu = if remap {
-                    costs.iommu_map_per_page_ns.value * pages as f64
-                } else {
-                    0.0
-                };
-                costs.map_ns(pages) + iommu
-            };
-            let unmap = move |costs: &Costs| {
-                costs.unmap_ns(pages)
-                    + if remap {
-                        costs.iommu_invalidate_ns.value
-                    } else {
-                        0.0
-                    }
-            };
-            // The worker prepares ahead; today's way runs in the application's call.
-            let context = match self.strategy {
-                Strategy::PrepareAhead => Context::Worker,
-                _ => Context::Application,
-            };
-            let number = |index: u32| self.ways[way].numbers[index as usize];
-            let activity = match &action {
-                Action::Prepare(index) => {
-                    let number = number(*index);
-                    self.count_setup(map);
-                    Activity::new(context, "map", ps(map(&self.costs))).transfer(number)
-                }
-                Action::Submit(range) => {
-                    let (number, count) = (number(range.start), (range.end - range.start).into());
-                    let steps = instructions::submit(count);
-                    self.books.instructions += steps;
-                    let cost = move |costs: &Costs| {
-                        costs.instructions_ns(steps) + costs.mmio_write_ns.value
-                    };
-                    self.count_setup(cost);
-                    Activity::new(context, "submit", ps(cost(&self.costs))).transfer(number)
-                }
-                Action::CopyIn(index) => {
-                    let number = number(*index);
-                    self.count_setup(move |costs| costs.copy_ns(length));
-                    Activity::new(Context::Application, "copy", ps(self.costs.copy_ns(length)))
-                        .transfer(number)
-                }
-                Action::CopyOut(index) => {
-                    Activity::new(Context::Application, "copy", ps(self.costs.copy_ns(length)))
-                        .transfer(number(*index))
-                }
-                Action::Retire(index) => {
-                    let lists = matches!(
-                        self.strategy,
-                        Strategy::PerTransfer | Strategy::PrepareAhead
-                    );
-                    let cost = if lists { unmap(&self.costs) } else { 0.0 };
-                    Activity::new(Context::Dpc, "release", ps(cost)).transfer(number(*index))
-                }
+            let first = match &action {
+                Action::Prepare(index)
+                | Action::CopyIn(index)
+                | Action::CopyOut(index)
+                | Action::Retire(index) => *index,
+                Action::Submit(range) => range.start,
                 Action::Done => {
                     self.ways[way].finished = true;
                     continue;
                 }
             };
+            let number = self.ways[way].numbers[first as usize];
+            let (length, pages) = (self.length(number), self.pages(number));
+            let remap = self.scenario.host.iommu == IommuMode::Remap;
+            // The worker prepares ahead; today's way runs in the application's call.
+            let context = match self.strategy {
+                Strategy::PrepareAhead => Context::Worker,
+                _ => Context::Application,
+            };
+            let costs = &self.costs;
+            let lists = matches!(
+                self.strategy,
+                Strategy::PerTransfer | Strategy::PrepareAhead
+            );
+            let (context, name, ns) = match &action {
+                Action::Prepare(_) => {
+                    let mut ns = costs.map_ns(pages);
+                    if remap {
+                        ns += costs.iommu_map_per_page_ns.value * pages as f64;
+                    }
+                    (context, "map", ns)
+                }
+                Action::Submit(range) => {
+                    let steps = instructions::submit((range.end - range.start).into());
+                    self.books.instructions += steps;
+                    let ns = costs.instructions_ns(steps) + costs.mmio_write_ns.value;
+                    (context, "submit", ns)
+                }
+                Action::CopyIn(_) | Action::CopyOut(_) => {
+                    (Context::Application, "copy", costs.copy_ns(length))
+                }
+                Action::Retire(_) if lists => {
+                    let mut ns = costs.unmap_ns(pages);
+                    if remap {
+                        ns += costs.iommu_invalidate_ns.value;
+                    }
+                    (Context::Dpc, "release", ns)
+                }
+                Action::Retire(_) | Action::Done => (Context::Dpc, "release", 0.0),
+            };
+            if matches!(
+                action,
+                Action::Prepare(_) | Action::Submit(_) | Action::CopyIn(_)
+            ) {
+                self.books.setup_work_ps += ps(ns);
+            }
+            let activity = Activity::new(context, name, ps(ns)).transfer(number);
             self.request(activity, Work::Action { way, action })?;
         }
         Ok(())
@@ -615,10 +611,7 @@ impl Runner<'_> {
                     self.submitted_at.insert(numbers[index as usize], at_ps);
                 }
             }
-            Action::Prepare(index) | Action::CopyIn(index) => {
-                let number = numbers[index as usize];
-                self.books.prepared.push((number, 0, at_ps));
-            }
+            Action::Prepare(_) | Action::CopyIn(_) | Action::Done => {}
             Action::CopyOut(index) => {
                 let number = numbers[index as usize];
                 self.last_visible_ps = self.last_visible_ps.max(at_ps);
@@ -632,7 +625,6 @@ impl Runner<'_> {
                     self.verify(number);
                 }
             }
-            Action::Done => {}
         }
         self.plan(way)
     }
@@ -645,10 +637,17 @@ impl Runner<'_> {
             .device
             .reap(queue, |completion| completions.push(completion))?;
         self.ready.device.arm(queue)?;
+        let found = completions.len() as u64;
+        if found > 1 {
+            let more = instructions::reap(found) - instructions::reap(1);
+            self.books.instructions += more;
+            let rest = Activity::new(Context::Dpc, "dpc", ps(self.costs.instructions_ns(more)));
+            self.request(rest, Work::Rest)?;
+        }
         for completion in &completions {
             let index = self.ways[way].burst.complete(completion)?;
             let number = self.ways[way].numbers[index as usize];
-            if completion.status != Status::Ok || completion.bytes != self.length() {
+            if completion.status != Status::Ok || completion.bytes != self.length(number) {
                 return Err(Stop::Failed {
                     burst: self.number,
                     index: number,
@@ -685,7 +684,7 @@ impl Runner<'_> {
 
     /// Compares what has arrived in the application's buffer.
     fn verify(&mut self, number: u32) {
-        let (position, length) = (self.position(number), self.length());
+        let (position, length) = (self.position(number), self.length(number));
         let offset = self.scenario.burst.offset_bytes(number);
         let (buffer, _) = self.ready.regions[self.buffer_of(number)];
         let payload = self.ready.payload.clone();
@@ -796,8 +795,7 @@ impl Runner<'_> {
                     } else {
                         Label::Modelled
                     },
-                    low_ns: Some(books.setup_bounds.0 / transfers),
-                    high_ns: Some(books.setup_bounds.1 / transfers),
+                    ..Origin::default()
                 },
                 ..crate::report::Times::default()
             },

@@ -12,8 +12,8 @@ pub use setup::{SetupError, link_config};
 
 use crate::device::Tools;
 use crate::link::Direction as Wire;
-use crate::report::{Report, SimReport, StrategyReport, Timeline};
-use crate::scenario::{Direction, Scenario, Strategy};
+use crate::report::{Origin, Report, SimReport, StrategyReport, Timeline};
+use crate::scenario::{Bound, Direction, Scenario, Strategy};
 
 /// What a run needs beside its scenario.
 pub struct Options<'a> {
@@ -21,6 +21,8 @@ pub struct Options<'a> {
     pub tools: Tools,
     /// Write the device's signals here (VCD). Slow, and large.
     pub trace: Option<PathBuf>,
+    /// Run each strategy twice more, with the stated costs at their cheapest and at their dearest: the ranges of its times.
+    pub ranges: bool,
     /// Set: stop soon, with what there is.
     pub cancel: &'a AtomicBool,
     /// Called now and then.
@@ -49,8 +51,8 @@ pub fn ceiling_ns(scenario: &Scenario) -> f64 {
     let bytes = |c2h| {
         (0..burst.transfers)
             .filter(|&i| burst.is_c2h(i) == c2h)
-            .count() as f64
-            * burst.length_bytes as f64
+            .map(|i| burst.length_of(i) as f64)
+            .sum::<f64>()
     };
     let up = bytes(true) / link.ceiling_bytes_per_second(Wire::Upstream);
     let down = bytes(false) / link.ceiling_bytes_per_second(Wire::Downstream);
@@ -72,37 +74,89 @@ pub fn run(
     report: &mut Report,
     timelines: &mut Vec<Timeline>,
 ) -> Result<(), RunError> {
+    let bounds: &[Bound] = if options.ranges {
+        &[Bound::Stated, Bound::Cheapest, Bound::Dearest]
+    } else {
+        &[Bound::Stated]
+    };
     let mut cycles = 0;
     let mut seconds = 0.0;
-    let per_strategy = u64::from(scenario.burst.transfers) * u64::from(scenario.burst.bursts);
-    let total = per_strategy * scenario.strategies.len() as u64;
-    for (index, &strategy) in (0u64..).zip(&scenario.strategies) {
-        if options.cancel.load(Ordering::Relaxed) {
-            report.partial = true;
-            break;
-        }
-        let outcome = bursts::run(
-            scenario,
-            strategy,
-            options,
-            &|done, now_cycles, now_seconds| {
+    let each = u64::from(scenario.burst.transfers) * u64::from(scenario.burst.bursts);
+    let total = each * (scenario.strategies.len() * bounds.len()) as u64;
+    let mut begun = 0;
+    for &strategy in &scenario.strategies {
+        let mut found: Option<StrategyReport> = None;
+        let mut ends = Vec::new();
+        for &bound in bounds {
+            if options.cancel.load(Ordering::Relaxed) {
+                report.partial = true;
+                break;
+            }
+            let show = |done, now_cycles, now_seconds| {
                 let (all, spent) = (cycles + now_cycles, seconds + now_seconds);
                 (options.progress)(Progress {
                     strategy,
-                    done: index * per_strategy + done,
+                    done: begun + done,
                     total,
                     cycles: all,
                     rate: if spent > 0.0 { all as f64 / spent } else { 0.0 },
                 });
-            },
-        )?;
-        cycles += outcome.cycles;
-        seconds += outcome.cpu_seconds;
-        report.sim = SimReport::new(cycles, seconds);
-        report.add(outcome.report);
-        timelines.push(outcome.timeline);
+            };
+            let outcome = bursts::run(scenario, strategy, bound, options, &show)?;
+            begun += each;
+            cycles += outcome.cycles;
+            seconds += outcome.cpu_seconds;
+            report.sim = SimReport::new(cycles, seconds);
+            match &mut found {
+                None => {
+                    timelines.push(outcome.timeline);
+                    found = Some(outcome.report);
+                }
+                // A wrong byte counts wherever it turns up.
+                Some(stated) => {
+                    stated.mismatches += outcome.report.mismatches;
+                    ends.push(outcome.report);
+                }
+            }
+        }
+        let Some(mut strategy) = found else {
+            break;
+        };
+        if let [cheap, dear] = ends.as_slice()
+            && cheap.complete
+            && dear.complete
+        {
+            set_ranges(&mut strategy, cheap, dear);
+        }
+        report.add(strategy);
     }
     Ok(())
+}
+
+/// Enters what the runs at both ends of the stated costs came to.
+fn set_ranges(stated: &mut StrategyReport, cheap: &StrategyReport, dear: &StrategyReport) {
+    let enter = |origin: &mut Origin, times: [Option<f64>; 3]| {
+        let found = || times.iter().copied().flatten();
+        origin.low_ns = found().reduce(f64::min);
+        origin.high_ns = found().reduce(f64::max);
+    };
+    let times = &mut stated.times;
+    enter(
+        &mut times.setup,
+        [stated.setup_ns, cheap.setup_ns, dear.setup_ns],
+    );
+    enter(
+        &mut times.first_byte,
+        [
+            stated.first_byte_ns,
+            cheap.first_byte_ns,
+            dear.first_byte_ns,
+        ],
+    );
+    enter(
+        &mut times.burst,
+        [stated.burst_ns, cheap.burst_ns, dear.burst_ns],
+    );
 }
 
 /// What one strategy came to.

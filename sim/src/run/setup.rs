@@ -126,6 +126,7 @@ pub fn link_config(scenario: &Scenario) -> LinkConfig {
         } else {
             CompletionOrder::InOrder
         },
+        random_split: link.random_split,
         // Completion space of the device's hard IP: all 40 tags at 512 bytes, split at every read completion boundary.
         completion_headers: 512,
         completion_data: 2048,
@@ -140,12 +141,20 @@ pub(super) fn prepare(
     options: &Options,
 ) -> Result<Ready, SetupError> {
     let config = link_config(scenario);
+    // Each strategy runs on a machine of its own, and has a trace of its own.
+    let trace = options
+        .trace
+        .as_ref()
+        .map(|path| match scenario.strategies.as_slice() {
+            [_] => path.clone(),
+            _ => path.with_extension(format!("{strategy}.vcd")),
+        });
     let gateware = Gateware::new(
         &options.tools,
         &config,
         scenario.device.clock_mhz,
         scenario.device.core_clock_mhz,
-        options.trace.as_deref(),
+        trace.as_deref(),
     )?;
     let payload = match (&scenario.payload.file, scenario.payload.pattern_seed) {
         (Some(file), _) => Payload::from_file(file)?,
@@ -192,7 +201,7 @@ pub(super) fn prepare(
                 .next_power_of_two()
                 .min(65_536),
             lists: transfers.clamp(8, 64),
-            list_length: scenario.burst.length_bytes + PAGE_BYTES,
+            list_length: scenario.burst.longest_bytes() + PAGE_BYTES,
             ..Config::default()
         },
     )?;
@@ -254,6 +263,10 @@ pub(super) fn prepare(
             .register(buffer, Permissions::BOTH, DOMAIN, policy)
             .map_err(|cause| SetupError::Register { index, cause })?;
         regions.push((buffer, region));
+    }
+    // Buffers are registered at start-up. By the first burst the firmware has long done what followed the queues' creation.
+    while !device.platform_mut().machine.is_quiet() {
+        pass(&mut device, 20_000_000)?;
     }
     Ok(Ready {
         device,

@@ -240,11 +240,25 @@ impl Check {
             "[]",
             "must hold at least one offset",
         );
-        if burst.length_bytes <= buffer_bytes {
-            let last = buffer_bytes - burst.length_bytes;
-            for offset in &burst.offsets_bytes {
+        for length in &burst.lengths_bytes {
+            self.require(
+                (1..=buffer_bytes).contains(length),
+                "burst.lengths_bytes",
+                length,
+                format!("must be from 1 to the size of a buffer ({buffer_bytes})"),
+            );
+        }
+        // Which offset meets which length repeats with the product of the two lists.
+        let pairs = burst.offsets_bytes.len() * burst.lengths_bytes.len().max(1);
+        let mut seen = std::collections::BTreeSet::new();
+        for index in 0..burst.transfers.min(pairs.try_into().unwrap_or(u32::MAX)) {
+            let (offset, length) = (burst.offset_bytes(index), burst.length_of(index));
+            let Some(last) = buffer_bytes.checked_sub(length) else {
+                continue;
+            };
+            if offset > last && seen.insert((offset, last)) {
                 let allowed = format!("a transfer must end inside its buffer: at most {last}");
-                self.require(*offset <= last, "burst.offsets_bytes", offset, allowed);
+                self.require(false, "burst.offsets_bytes", offset, allowed);
             }
         }
         self.range("burst.bursts", burst.bursts.into(), 1, 100_000);

@@ -163,9 +163,4 @@ impl Scenario {
         source.judge(check.found)?;
         Ok(scenario)
     }
-
-    /// Bytes of one burst, over all its transfers.
-    pub fn burst_bytes(&self) -> u64 {
-        u64::from(self.burst.transfers).saturating_mul(self.burst.length_bytes)
-    }
 }

@@ -55,6 +55,8 @@ pub struct Link {
     pub jitter_ns: u64,
     /// Whether completions of different reads may overtake each other.
     pub reorder: bool,
+    /// Whether completions also end at other multiples of `rcb_bytes`, by chance. Shorter TLPs: the ceiling is not reached.
+    pub random_split: bool,
 }
 
 impl Default for Link {
@@ -70,6 +72,7 @@ impl Default for Link {
             root_complex_ns: 300,
             jitter_ns: 0,
             reorder: false,
+            random_split: false,
         }
     }
 }
@@ -177,6 +180,9 @@ pub struct Burst {
     pub transfers: u32,
     /// Length of each transfer, 1 byte to the size of a buffer.
     pub length_bytes: u64,
+    /// With this, transfers of different lengths: transfer i takes entry i modulo the list's length; empty: all take
+    /// `length_bytes`.
+    pub lengths_bytes: Vec<u64>,
     /// `c2h` (card to host), `h2c` (host to card), or `both` (in turn, beginning with c2h).
     pub direction: Direction,
     /// Where transfers begin within their buffers; transfer i takes entry i modulo the list's length.
@@ -194,6 +200,7 @@ impl Default for Burst {
         Self {
             transfers: 8,
             length_bytes: 4_400_000,
+            lengths_bytes: Vec::new(),
             direction: Direction::C2h,
             offsets_bytes: vec![0],
             bursts: 1,
@@ -203,15 +210,32 @@ impl Default for Burst {
     }
 }
 
+/// Entry `index` of a list that is repeated without end.
+fn in_turn(list: &[u64], index: u32) -> Option<u64> {
+    let place = (index as usize).checked_rem(list.len())?;
+    list.get(place).copied()
+}
+
 impl Burst {
     /// Where transfer `index` of a burst begins within its buffer, in bytes.
     pub fn offset_bytes(&self, index: u32) -> u64 {
-        self.offsets_bytes
-            .iter()
-            .cycle()
-            .nth(index as usize % self.offsets_bytes.len().max(1))
-            .copied()
-            .unwrap_or(0)
+        in_turn(&self.offsets_bytes, index).unwrap_or(0)
+    }
+
+    /// Length of transfer `index` of a burst, in bytes.
+    pub fn length_of(&self, index: u32) -> u64 {
+        in_turn(&self.lengths_bytes, index).unwrap_or(self.length_bytes)
+    }
+
+    /// Length of the longest transfer, in bytes.
+    pub fn longest_bytes(&self) -> u64 {
+        let lengths = self.lengths_bytes.iter().copied();
+        lengths.max().unwrap_or(self.length_bytes)
+    }
+
+    /// Bytes of the transfers of a burst that come before transfer `index`; of all with the number of transfers.
+    pub fn bytes_before(&self, index: u32) -> u64 {
+        (0..index).fold(0, |sum, i| sum.saturating_add(self.length_of(i)))
     }
 
     /// Whether transfer `index` of a burst goes from the card to the host.
