@@ -11,6 +11,7 @@ mod byte_enables;
 pub mod c2h;
 pub mod completion;
 pub mod context;
+pub mod demo;
 pub mod device;
 pub mod fetch;
 pub mod fetch_arbiter;

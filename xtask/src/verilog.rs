@@ -10,12 +10,15 @@ pub struct Arguments {
     /// Width of the data path in bits
     #[arg(long, default_value_t = 128)]
     width: u32,
+    /// Write the demo user logic too: a device that holds it, and its two modules
+    #[arg(long)]
+    demo: bool,
     /// Folder for the Verilog
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
 
-/// Emits the device's Verilog, with the soft core.
+/// Emits the device's Verilog, with the soft core, and that of the demo user logic.
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let tools = python::provision(workspace)?;
     let mut command = cargo();
@@ -34,6 +37,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         .arg("--")
         .arg(arguments.width.to_string())
         .arg(&arguments.out)
-        .arg(&tools.vexriscv);
-    process::run(&mut command)
+        .arg(&tools.vexriscv)
+        .args(arguments.demo.then_some("--demo"));
+    process::finish(&mut command)
 }

@@ -1,4 +1,4 @@
-//! Writes the device's Verilog. Started by `cargo xtask verilog`.
+//! Writes the device's Verilog, and that of the demo user logic. Started by `cargo xtask verilog`.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,11 +10,17 @@ const WIDTHS: [&str; 1] = ["128"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [width, out, processor] = &arguments[..] else {
-        eprintln!("usage: emit WIDTH DIR VexRiscv_Lite.v (start it with `cargo xtask verilog`)");
-        return ExitCode::FAILURE;
+    let (width, out, processor, demo) = match &arguments[..] {
+        [width, out, processor] => (width, out, processor, false),
+        [width, out, processor, flag] if flag == "--demo" => (width, out, processor, true),
+        _ => {
+            eprintln!(
+                "usage: emit WIDTH DIR VexRiscv_Lite.v [--demo] (start it with `cargo xtask verilog`)"
+            );
+            return ExitCode::FAILURE;
+        }
     };
-    match write(width, Path::new(out), Path::new(processor)) {
+    match write(width, Path::new(out), Path::new(processor), demo) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -23,7 +29,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn write(width: &str, out: &Path, processor: &Path) -> Result<(), Box<dyn std::error::Error>> {
+fn write(
+    width: &str,
+    out: &Path,
+    processor: &Path,
+    demo: bool,
+) -> Result<(), Box<dyn std::error::Error>> {
     if !WIDTHS.contains(&width) {
         return Err(format!(
             "no device with a bus of {width} bits: this version has {}",
@@ -33,18 +44,40 @@ fn write(width: &str, out: &Path, processor: &Path) -> Result<(), Box<dyn std::e
     }
     let core = std::fs::read_to_string(processor)
         .map_err(|error| format!("cannot read {}: {error}", processor.display()))?;
-    let header = format!(
-        "// Pinring {} device. Made by: cargo xtask verilog --width {width}\n// data width {width} bits, soft core clock {} Hz, \
-         layout hash {LAYOUT_HASH:#018x}\n// Verilog 2005; top module: top; firmware image: {}\n",
-        env!("CARGO_PKG_VERSION"),
+    let command = format!("cargo xtask verilog --width {width}");
+    let version = env!("CARGO_PKG_VERSION");
+    let notes = format!(
+        "// data width {width} bits, soft core clock {} Hz, layout hash {LAYOUT_HASH:#018x}\n\
+         // Verilog 2005; top module: top; firmware image: {}\n",
         pinring_hdl::device::CORE_HZ,
         pinring_hdl::soft_core::FIRMWARE_IMAGE,
     );
+    let mut files = vec![(
+        format!("pinring_{width}.v"),
+        format!("// Pinring {version} device. Made by: {command}\n{notes}"),
+        pinring_hdl::device::verilog(&core)?,
+    )];
+    if demo {
+        files.push((
+            format!("pinring_demo_{width}.v"),
+            format!("// Pinring {version} device with demo user logic. Made by: {command} --demo\n{notes}"),
+            pinring_hdl::demo::verilog(&core)?,
+        ));
+        files.extend(pinring_hdl::demo::modules().map(|(name, verilog)| {
+            let header = format!(
+                "// Pinring {version} demo user logic. Made by: {command} --demo\n\
+                 // data width {width} bits\n// Verilog 2005; top module: {name}\n"
+            );
+            (format!("{name}_{width}.v"), header, verilog)
+        }));
+    }
     std::fs::create_dir_all(out)
         .map_err(|error| format!("cannot create {}: {error}", out.display()))?;
-    let file = out.join(format!("pinring_{width}.v"));
-    std::fs::write(&file, header + &pinring_hdl::device::verilog(&core)?)
-        .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-    println!("{}", file.display());
+    for (name, header, verilog) in files {
+        let file = out.join(name);
+        std::fs::write(&file, header + &verilog)
+            .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+        println!("{}", file.display());
+    }
     Ok(())
 }
