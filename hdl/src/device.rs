@@ -164,7 +164,7 @@ pub struct Device<const HZ: usize> {
     /// Work is left: a transfer, an admin command or an unread entry, or the firmware has not begun yet.
     pub busy: Signal<Out, Bit>,
 
-    bar0: Bar0<128, 16, 4>,
+    bar0: Bar0<128, 16, 4, CLOCK_HZ>,
     core: SoftCore<HZ>,
     router: CommandRouter,
     messages: MessageArbiter,
@@ -693,6 +693,9 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.list_here.next = self.fetch.done_valid.val() & self.fetch.done_kind.val().get_bit(1);
     }
 }
+
+/// Frequency of the engine's clock that the driver is told, in Hz.
+pub const CLOCK_HZ: u64 = 250_000_000;
 
 /// Frequency of the soft core's clock that the firmware is told, in Hz.
 pub const CORE_HZ: usize = 125_000_000;

@@ -1,9 +1,11 @@
 //! Device, link and host in one virtual time.
 
 use std::collections::VecDeque;
-use std::time::Instant;
 
+use cpu_time::ThreadTime;
 use pinring_protocol::Direction;
+use pinring_protocol::limits::READ_SLOTS;
+use pinring_protocol::registers::aperture;
 
 use crate::device::{Gateware, GatewareError, StreamFault, Streams};
 use crate::host::{Host, PageAllocator};
@@ -58,6 +60,17 @@ pub enum MachineError {
     },
 }
 
+/// An entry that the device has written into one of the driver's rings.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// When the driver could see it.
+    pub at_ps: u64,
+    /// Bus address.
+    pub address: u64,
+    /// Bytes that the H2C stream had taken when the device sent it.
+    pub received: u64,
+}
+
 /// Everything but the CPUs.
 pub struct Machine {
     /// The link.
@@ -75,6 +88,11 @@ pub struct Machine {
     period_ps: u64,
     cycles: u64,
     quiet: u64,
+    still: u64,
+    /// Entries on their way: bus address, and what the H2C stream had taken.
+    sent: VecDeque<(u64, u64)>,
+    /// Entries that have arrived, until the driver's interrupt routine looks for them.
+    pub entries: VecDeque<Entry>,
     cpu: std::time::Duration,
     /// Register writes and reads that CPUs have issued.
     pub mmio_writes: u64,
@@ -107,6 +125,9 @@ impl Machine {
             period_ps,
             cycles: 0,
             quiet: 0,
+            still: 0,
+            sent: VecDeque::new(),
+            entries: VecDeque::new(),
             cpu: std::time::Duration::ZERO,
             mmio_writes: 0,
             mmio_reads: 0,
@@ -140,12 +161,17 @@ impl Machine {
         self.quiet >= QUIET_CYCLES
     }
 
+    /// Cycles since anything moved on the link, on a stream or in the mailbox, whatever the device says of itself.
+    pub fn still_cycles(&self) -> u64 {
+        self.still
+    }
+
     /// Runs up to `until_ps`, or to the first event for the host. Idle time is skipped.
     ///
     /// # Errors
     /// The run is over: see [`MachineError`].
     pub fn run(&mut self, until_ps: u64) -> Result<(), MachineError> {
-        let begin = Instant::now();
+        let begin = ThreadTime::now();
         let result = self.run_inner(until_ps);
         self.cpu += begin.elapsed();
         result
@@ -159,6 +185,7 @@ impl Machine {
                 let ahead = next.saturating_sub(self.now_ps) / self.period_ps;
                 if ahead > 1 {
                     self.now_ps += ahead * self.period_ps;
+                    self.still += ahead;
                     if next == until_ps && self.now_ps + self.period_ps > until_ps {
                         self.now_ps = until_ps;
                         break;
@@ -175,7 +202,10 @@ impl Machine {
         let rx = self.link.begin_cycle(now, &mut self.host)?;
         let mut moved = rx.cpl.valid | rx.req.valid;
         self.gateware.show_link(rx);
-        if self.watch.is_on() && rx.cpl.valid && rx.cpl.sop && rx.cpl.tag < 32 {
+        if rx.req.valid && rx.req.sop && rx.req.write && is_doorbell(rx.req.address) {
+            self.watch.doorbell(now);
+        }
+        if self.watch.is_on() && rx.cpl.valid && rx.cpl.sop && rx.cpl.tag < H2C_TAGS {
             let bytes = (u64::from(rx.cpl.len_dw) * 4 - u64::from(rx.cpl.lower_address & 3))
                 .min(u64::from(rx.cpl.byte_count));
             let end = now + self.period_ps;
@@ -187,13 +217,11 @@ impl Machine {
         let seen = self.gateware.settle()?;
         let tx = self.gateware.tx();
         moved |= tx.valid;
-        if self.watch.is_on()
-            && tx.valid
-            && tx.sop
-            && tx.kind == 0
-            && self.link.transmit_ready()
-            && !is_control(tx.address, tx.len_dw)
-        {
+        let write = tx.valid && tx.sop && tx.kind == 0 && self.link.transmit_ready();
+        if write && self.link.is_own(tx.address) {
+            let received = self.streams.received();
+            self.sent.push_back((tx.address, received));
+        } else if write && self.watch.is_on() && !is_interrupt(tx.address) {
             let bytes = payload_bytes(tx.len_dw, tx.first_be, tx.last_be);
             let end = now + self.period_ps;
             self.watch.data(Direction::C2h, now, end, bytes);
@@ -209,13 +237,14 @@ impl Machine {
                 .map_err(|fault| MachineError::Stream { at_ps: now, fault })?;
             moved = true;
         }
-        moved |= seen.mail_in.is_some() | seen.mail_out.is_some() | seen.busy;
+        moved |= seen.mail_in.is_some() | seen.mail_out.is_some();
         if self.watch.is_on() {
             self.watch.observe(now, &seen);
         }
         self.gateware.edge()?;
         self.cycles += 1;
-        self.quiet = if moved { 0 } else { self.quiet + 1 };
+        self.still = if moved { 0 } else { self.still + 1 };
+        self.quiet = if moved | seen.busy { 0 } else { self.quiet + 1 };
         self.now_ps += self.period_ps;
         while let Some(event) = self.link.pop_event() {
             match event {
@@ -227,6 +256,15 @@ impl Machine {
                             .fold(0, |value, &byte| (value << 8) | u64::from(byte))
                     });
                     self.answers.push((handle, value));
+                }
+                HostEvent::Entry { at_ps, address } => {
+                    // Writes arrive in their order.
+                    let (_, received) = self.sent.pop_front().unwrap_or_default();
+                    self.entries.push_back(Entry {
+                        at_ps,
+                        address,
+                        received,
+                    });
                 }
                 event => self.events.push_back(event),
             }
@@ -253,7 +291,7 @@ impl Machine {
         self.mmio_reads += 1;
         self.quiet = 0;
         let handle = self.link.mmio_read(self.now_ps, offset.into(), bytes)?;
-        let begin = Instant::now();
+        let begin = ThreadTime::now();
         for _ in 0..PATIENCE {
             self.cycle()?;
             if let Some(index) = self
@@ -283,9 +321,11 @@ impl Machine {
     }
 }
 
-/// Completion entries (32 bytes, in the driver's own memory) and interrupt messages are not data.
-fn is_control(address: u64, len_dw: u16) -> bool {
-    is_interrupt(address) || (len_dw == 8 && address < crate::platform::RINGS_BELOW)
+/// Tags of the H2C engine's reads begin at 0. The fetch unit's lie above.
+const H2C_TAGS: u16 = READ_SLOTS as u16;
+
+fn is_doorbell(offset: u32) -> bool {
+    offset >= aperture::DOORBELLS
 }
 
 /// Bytes that a write's enables name.

@@ -1,18 +1,19 @@
 //! The driver core's [`Platform`] on the simulated host.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use pinring_core::{
     BufferId, BufferSpan, CopyDirection, CopySpan, DmaError, DmaHandle, DmaMemory, MapError,
     Mapping, MappingId, NotAvailable, PageRun, Platform, Tier,
 };
 use pinring_protocol::Direction;
+use pinring_protocol::registers::aperture;
 
-use crate::host::{self, BusRun, CommonBuffer, Layout, Mapped, PAGE_BYTES, PAGE_SHIFT, Transfer};
+use crate::host::{
+    self, BusRun, CommonBuffer, Layout, Mapped, PAGE_BYTES, PAGE_SHIFT, PhysicalMemory, Transfer,
+};
 use crate::machine::{Machine, MachineError};
-
-/// Rings, tables and common buffers lie below this address.
-pub const RINGS_BELOW: u64 = 1 << 32;
 
 /// Largest mapping of one transfer: what KMDF grants with enough map registers.
 const MAX_TRANSFER: u64 = 1 << 31;
@@ -22,6 +23,22 @@ struct Buffer {
     layout: Layout,
     first_byte: u16,
     bytes: u64,
+}
+
+/// The buffers that applications have locked.
+#[derive(Default)]
+pub struct Buffers(Vec<Buffer>);
+
+impl Buffers {
+    /// Layout of a buffer, and where the buffer begins in it.
+    pub fn get(&self, buffer: BufferId) -> Option<(&Layout, u64)> {
+        let buffer = self.locked(buffer)?;
+        Some((&buffer.layout, u64::from(buffer.first_byte)))
+    }
+
+    fn locked(&self, buffer: BufferId) -> Option<&Buffer> {
+        self.0.get(usize::try_from(buffer.0).ok()?)
+    }
 }
 
 struct InForce {
@@ -35,8 +52,9 @@ pub struct SimPlatform {
     pub machine: Machine,
     /// What ended the run.
     pub failed: Option<MachineError>,
-    buffers: Vec<Buffer>,
+    buffers: Buffers,
     common: HashMap<u64, (CommonBuffer, u64)>,
+    allocated: Vec<Range<u64>>,
     mappings: HashMap<u64, InForce>,
     next: u64,
 }
@@ -47,8 +65,9 @@ impl SimPlatform {
         Self {
             machine,
             failed: None,
-            buffers: Vec::new(),
+            buffers: Buffers::default(),
             common: HashMap::new(),
+            allocated: Vec::new(),
             mappings: HashMap::new(),
             next: 1,
         }
@@ -56,18 +75,22 @@ impl SimPlatform {
 
     /// Locks a buffer of `bytes` bytes that begins `first_byte` bytes into its layout.
     pub fn lock(&mut self, layout: Layout, first_byte: u16, bytes: u64) -> BufferId {
-        self.buffers.push(Buffer {
+        self.buffers.0.push(Buffer {
             layout,
             first_byte,
             bytes,
         });
-        BufferId(self.buffers.len() as u64 - 1)
+        BufferId(self.buffers.0.len() as u64 - 1)
     }
 
-    /// Layout of a locked buffer, and where the buffer begins in it.
-    pub fn buffer(&self, buffer: BufferId) -> Option<(&Layout, u64)> {
-        let buffer = self.buffers.get(usize::try_from(buffer.0).ok()?)?;
-        Some((&buffer.layout, u64::from(buffer.first_byte)))
+    /// Physical memory, and the locked buffers in it.
+    pub fn memory_and_buffers(&mut self) -> (&mut PhysicalMemory, &Buffers) {
+        (&mut self.machine.host.memory, &self.buffers)
+    }
+
+    /// Bus addresses of all common buffers that the driver has allocated so far, in that order.
+    pub fn allocated(&self) -> &[Range<u64>] {
+        &self.allocated
     }
 
     fn keep(&mut self, result: Result<(), MachineError>) {
@@ -115,17 +138,9 @@ impl SimPlatform {
     }
 }
 
-/// Whole pages that hold `length` bytes from `offset` of a buffer.
-fn whole_pages(first_byte: u64, offset: u64, length: u64) -> (u64, u64, u16) {
-    let begin = first_byte + offset;
-    let start = begin & !(PAGE_BYTES - 1);
-    let end = (begin + length).next_multiple_of(PAGE_BYTES);
-    (start, end - start, (begin - start) as u16)
-}
-
 impl Platform for SimPlatform {
     fn bar0_bytes(&self) -> u64 {
-        0x20000
+        aperture::BAR0_BYTES.into()
     }
 
     fn mmio_read32(&mut self, offset: u32) -> u32 {
@@ -162,10 +177,15 @@ impl Platform for SimPlatform {
     fn dma_alloc(&mut self, bytes: usize, _align: usize) -> Result<DmaMemory, DmaError> {
         // Pages satisfy every alignment that the core asks for.
         let error = DmaError { bytes };
+        // Above 4 GiB, as most of a host's memory is, unless the device's reach ends there.
+        let reach = match &self.machine.host.mapping {
+            host::Mapping::Bounce(registers) => 0..registers.highest() + 1,
+            _ => 1 << 32..u64::MAX,
+        };
         let buffer = self
             .machine
             .pages
-            .common_buffer(bytes as u64, RINGS_BELOW)
+            .common_buffer(bytes as u64, reach)
             .map_err(|_| error)?;
         let layout = Layout::contiguous(
             buffer.physical >> PAGE_SHIFT,
@@ -195,6 +215,7 @@ impl Platform for SimPlatform {
         };
         let mapping = self.hold(mapped, 0, layout.bytes());
         self.common.insert(physical, (buffer, mapping.id.0));
+        self.allocated.push(address..address + bytes as u64);
         Ok(DmaMemory {
             handle: DmaHandle(physical),
             bus_address: address,
@@ -242,7 +263,7 @@ impl Platform for SimPlatform {
     }
 
     fn buffer_span(&mut self, buffer: BufferId) -> Option<BufferSpan> {
-        let buffer = self.buffers.get(usize::try_from(buffer.0).ok()?)?;
+        let buffer = self.buffers.locked(buffer)?;
         Some(BufferSpan {
             first_byte_offset: buffer.first_byte,
             length: buffer.bytes,
@@ -250,21 +271,22 @@ impl Platform for SimPlatform {
     }
 
     fn map_persistent(&mut self, buffer: BufferId, tier: Tier) -> Result<Mapping, NotAvailable> {
-        let index = usize::try_from(buffer.0).map_err(|_| NotAvailable::UnknownBuffer)?;
-        let buffer = self.buffers.get(index).ok_or(NotAvailable::UnknownBuffer)?;
+        let buffer = self
+            .buffers
+            .locked(buffer)
+            .ok_or(NotAvailable::UnknownBuffer)?;
         match (tier, &self.machine.host.mapping) {
             (Tier::Bypass, host::Mapping::Identity)
             | (Tier::MappedOnce, host::Mapping::Remapping(_)) => {}
             (Tier::Bypass, _) => return Err(NotAvailable::Translated),
             _ => return Err(NotAvailable::Unsupported),
         }
-        let (start, length, first) = whole_pages(buffer.first_byte.into(), 0, buffer.bytes);
+        let (first, bytes) = (buffer.first_byte, buffer.bytes);
         let mapped = self
             .machine
             .host
-            .map(&buffer.layout, start, length, Transfer::Both)
+            .map(&buffer.layout, first.into(), bytes, Transfer::Both)
             .map_err(|_| NotAvailable::Exhausted)?;
-        let bytes = buffer.bytes;
         Ok(self.hold(mapped, first, bytes))
     }
 
@@ -283,15 +305,14 @@ impl Platform for SimPlatform {
         length: u64,
         direction: Direction,
     ) -> Result<Mapping, MapError> {
-        let index = usize::try_from(buffer.0).map_err(|_| MapError::UnknownBuffer)?;
-        let buffer = self.buffers.get(index).ok_or(MapError::UnknownBuffer)?;
+        let buffer = self.buffers.locked(buffer).ok_or(MapError::UnknownBuffer)?;
         if offset
             .checked_add(length)
             .is_none_or(|end| end > buffer.bytes)
         {
             return Err(MapError::OutOfBounds { offset, length });
         }
-        let (start, pages, first) = whole_pages(buffer.first_byte.into(), offset, length);
+        let start = u64::from(buffer.first_byte) + offset;
         let transfer = match direction {
             Direction::C2h => Transfer::C2h,
             Direction::H2c => Transfer::H2c,
@@ -299,9 +320,9 @@ impl Platform for SimPlatform {
         let mapped = self
             .machine
             .host
-            .map(&buffer.layout, start, pages, transfer)
+            .map(&buffer.layout, start, length, transfer)
             .map_err(|_| MapError::NoMapRegisters)?;
-        Ok(self.hold(mapped, first, length))
+        Ok(self.hold(mapped, (start % PAGE_BYTES) as u16, length))
     }
 
     fn unmap_transfer(&mut self, mapping: MappingId) {
@@ -315,9 +336,11 @@ impl Platform for SimPlatform {
         let rest = mapped.runs().iter().skip(*cursor as usize);
         let mut filled = 0;
         for (run, place) in rest.zip(runs.iter_mut()) {
+            let frame = run.address >> PAGE_SHIFT;
+            let end = (run.address + run.bytes).div_ceil(PAGE_BYTES);
             *place = PageRun {
-                frame: run.address >> PAGE_SHIFT,
-                pages: (run.bytes >> PAGE_SHIFT) as u32,
+                frame,
+                pages: (end - frame) as u32,
             };
             filled += 1;
         }
@@ -326,10 +349,7 @@ impl Platform for SimPlatform {
     }
 
     fn copy(&mut self, span: CopySpan) -> bool {
-        let Some(buffer) = usize::try_from(span.buffer.0)
-            .ok()
-            .and_then(|index| self.buffers.get(index))
-        else {
+        let Some(buffer) = self.buffers.locked(span.buffer) else {
             return false;
         };
         let Some((common, _)) = self.common.get(&span.memory.0) else {

@@ -14,6 +14,8 @@ use crate::report::{Lane, Span};
 pub struct Watch {
     /// Spans so far.
     pub spans: Vec<Span>,
+    /// Arrival of the first doorbell at the device.
+    pub first_doorbell_ps: Option<u64>,
     /// First data TLP.
     pub first_data_ps: Option<u64>,
     /// Time that the spans count from.
@@ -79,6 +81,11 @@ impl Watch {
             end_ns: ns(to_ps),
             label: label.to_string(),
         });
+    }
+
+    /// A doorbell arrives.
+    pub fn doorbell(&mut self, now_ps: u64) {
+        self.first_doorbell_ps.get_or_insert(now_ps);
     }
 
     /// `bytes` of data pass in the cycle from `now_ps` to `end_ps`.

@@ -108,8 +108,13 @@ impl PageAllocator {
         }
     }
 
-    /// Physically contiguous, page-aligned memory of `bytes` bytes that ends at or below address `below`.
-    pub fn common_buffer(&mut self, bytes: u64, below: u64) -> Result<CommonBuffer, AllocError> {
+    /// Physically contiguous, page-aligned memory of `bytes` bytes within the addresses of `reach`.
+    pub fn common_buffer(
+        &mut self,
+        bytes: u64,
+        reach: std::ops::Range<u64>,
+    ) -> Result<CommonBuffer, AllocError> {
+        let below = reach.end;
         if bytes == 0 {
             return Err(AllocError::Empty);
         }
@@ -117,7 +122,7 @@ impl PageAllocator {
         let to = (below >> PAGE_SHIFT).min(self.limit);
         let start = self
             .used
-            .first_fit(FIRST_PAGE, to, pages)
+            .first_fit(FIRST_PAGE.max(reach.start.div_ceil(PAGE_BYTES)), to, pages)
             .ok_or(AllocError::NoRoom { bytes, below })?;
         let taken = self.used.insert(start, pages);
         debug_assert!(taken.is_ok(), "first_fit returned a taken page");
@@ -184,22 +189,27 @@ mod tests {
     fn common_buffers_are_contiguous_disjoint_and_below_the_limit() {
         let mut pages = PageAllocator::new(1 << 40);
         pages.claim(&Layout::contiguous(0x200, 8).unwrap()).unwrap();
-        let first = pages.common_buffer(0xf_f001, 1 << 32).unwrap();
-        let second = pages.common_buffer(1, 1 << 32).unwrap();
+        let first = pages.common_buffer(0xf_f001, 0..1 << 32).unwrap();
+        let second = pages.common_buffer(1, 0..1 << 32).unwrap();
         assert_eq!(first.physical, 0x10_0000);
         assert_eq!(second.physical, 0x20_8000, "first page after the layout");
         assert!(matches!(
-            pages.common_buffer(0xC000_0000, 1 << 32),
+            pages.common_buffer(0xC000_0000, 0..1 << 32),
             Err(AllocError::NoRoom { .. })
         ));
         assert_eq!(
-            pages.common_buffer(0xC000_0000, u64::MAX).unwrap().physical,
+            pages
+                .common_buffer(0xC000_0000, 0..u64::MAX)
+                .unwrap()
+                .physical,
             1 << 32
         );
-        assert_eq!(pages.common_buffer(0, u64::MAX), Err(AllocError::Empty));
+        let high = pages.common_buffer(1, 0x10_0000_0000..u64::MAX).unwrap();
+        assert_eq!(high.physical, 0x10_0000_0000);
+        assert_eq!(pages.common_buffer(0, 0..u64::MAX), Err(AllocError::Empty));
         pages.free(second);
         assert_eq!(
-            pages.common_buffer(4096, 1 << 32).unwrap().physical,
+            pages.common_buffer(4096, 0..1 << 32).unwrap().physical,
             0x20_8000
         );
     }

@@ -109,10 +109,37 @@ impl Payload {
         len: u64,
         position: u64,
     ) -> Result<(), BusFault> {
+        self.write(memory, buffer, offset, len, position, |_| ())
+    }
+
+    /// Writes what differs from the stream in every byte, where `len` bytes of it are still to come.
+    pub fn write_complement_to(
+        &self,
+        memory: &mut PhysicalMemory,
+        buffer: &Layout,
+        offset: u64,
+        len: u64,
+        position: u64,
+    ) -> Result<(), BusFault> {
+        self.write(memory, buffer, offset, len, position, |block| {
+            block.iter_mut().for_each(|byte| *byte = !*byte);
+        })
+    }
+
+    fn write(
+        &self,
+        memory: &mut PhysicalMemory,
+        buffer: &Layout,
+        offset: u64,
+        len: u64,
+        position: u64,
+        change: impl Fn(&mut [u8]),
+    ) -> Result<(), BusFault> {
         let mut block = [0; BLOCK];
         let mut at = position;
         for (address, bytes) in blocks(buffer, offset, len) {
             self.fill(at, &mut block[..bytes]);
+            change(&mut block[..bytes]);
             memory.write(address, &block[..bytes])?;
             at = at.wrapping_add(bytes as u64);
         }

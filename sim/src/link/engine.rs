@@ -39,6 +39,13 @@ pub enum HostEvent {
         /// Message data: the vector in its low byte.
         data: u32,
     },
+    /// A write into the driver's own structures ([`Link::own`]) has arrived.
+    Entry {
+        /// Time of arrival.
+        at_ps: u64,
+        /// Bus address.
+        address: u64,
+    },
     /// An MMIO read is answered.
     MmioRead {
         /// Time of arrival at the CPU.
@@ -133,6 +140,8 @@ pub struct Link {
     requests_held: usize,
     mmio: Vec<Option<MmioRead>>,
     mmio_issued: u64,
+    /// Bus addresses of the driver's own structures. Writes there are told to the host as [`HostEvent::Entry`].
+    pub own: Vec<std::ops::Range<u64>>,
     events: VecDeque<HostEvent>,
     statistics: Statistics,
     records: Option<Vec<TlpRecord>>,
@@ -164,6 +173,7 @@ impl Link {
             requests_held: 0,
             mmio: (0..HOST_TAGS).map(|_| None).collect(),
             mmio_issued: 0,
+            own: Vec::new(),
             events: VecDeque::new(),
             statistics: Statistics::default(),
             records: None,
@@ -504,6 +514,11 @@ impl Link {
         sent.arrival_ps
     }
 
+    /// Whether an address lies in the driver's own structures.
+    pub fn is_own(&self, address: u64) -> bool {
+        self.own.iter().any(|range| range.contains(&address))
+    }
+
     /// A TLP of the device takes effect.
     fn arrive<B: HostBus + ?Sized>(
         &mut self,
@@ -542,6 +557,11 @@ impl Link {
                         at_ps,
                         header,
                         fault,
+                    });
+                } else if self.is_own(header.address) {
+                    self.events.push_back(HostEvent::Entry {
+                        at_ps,
+                        address: header.address,
                     });
                 }
             }

@@ -107,8 +107,11 @@ pub struct StrategyReport {
     pub complete: bool,
     /// CPU time that a transfer needs before its doorbell, mean over all transfers, in nanoseconds. Registration is not in it.
     pub setup_ns: Option<f64>,
-    /// From the first host action of a burst to its first data TLP, mean over the bursts, in nanoseconds.
+    /// From the first doorbell's arrival at the device to the first data TLP, mean over the bursts, in nanoseconds. Cold: the
+    /// first transfer of a burst finds nothing of its region on chip.
     pub first_byte_ns: Option<f64>,
+    /// From the first host action of a burst to its first data TLP, mean over the bursts, in nanoseconds.
+    pub first_data_ns: Option<f64>,
     /// From the first host action of a burst to its last completion visible, mean over the bursts, in nanoseconds.
     pub burst_ns: Option<f64>,
     /// Payload over (time x link ceiling), from the first doorbell to the last completion visible; 1 is the ceiling.
@@ -129,8 +132,12 @@ pub struct StrategyReport {
     pub frames: Vec<FrameShare>,
     /// Part of the set-up of all transfers but the first that passed behind running transfers, 0 to 1.
     pub hidden_setup: Option<f64>,
-    /// Device cycles in which data waited for a list between queued transfers.
+    /// Set-up after the first transfer that did not pass behind running transfers, in nanoseconds per transfer.
+    pub not_hidden_ns: Option<f64>,
+    /// Device cycles in which data waited for a list, between queued transfers or within one.
     pub list_wait_cycles: u64,
+    /// Device cycles in which link, credits and stream could have gone on and an engine at work offered nothing.
+    pub idle_data_cycles: u64,
     /// Driver instructions per transfer, submission and reaping, counted.
     pub instructions: Option<f64>,
     /// One-off time of registering all buffers, in nanoseconds, modelled.
@@ -258,6 +265,7 @@ impl StrategyReport {
             complete: false,
             setup_ns: None,
             first_byte_ns: None,
+            first_data_ns: None,
             burst_ns: None,
             efficiency: None,
             mmio_writes: None,
@@ -268,7 +276,9 @@ impl StrategyReport {
             times: Times::default(),
             frames: Vec::new(),
             hidden_setup: None,
+            not_hidden_ns: None,
             list_wait_cycles: 0,
+            idle_data_cycles: 0,
             instructions: None,
             registration_ns: None,
             transfer_done_ns: Vec::new(),

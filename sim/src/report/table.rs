@@ -63,8 +63,9 @@ pub fn table(report: &Report) -> String {
 }
 
 const LEGEND: &str = "
-Under each time: its range over the ranges of the stated costs. modelled: computed from stated costs;
-counted: device cycles and instructions. MMIO accesses, bytes and mismatches are counted.
+Under each time: its range over the ranges of the stated costs. modelled: computed from stated costs; counted: device
+cycles and instructions. MMIO accesses, bytes and mismatches are counted; frame periods and efficiency follow from the
+times. First byte: from the first doorbell's arrival at the device to the first data TLP.
 ";
 
 const HEADER: [&str; 9] = [
@@ -123,17 +124,20 @@ fn time(ns: Option<f64>, origin: &Origin) -> String {
 fn notes(s: &StrategyReport) -> String {
     let mut notes = Vec::new();
     if let Some(hidden) = s.hidden_setup {
+        let rest = or_dash(s.not_hidden_ns, micros);
         notes.push(format!(
-            "{} % of the set-up after the first transfer is hidden",
+            "{} % of the set-up after the first transfer is hidden, {rest} µs per transfer is not",
             percent(hidden)
         ));
     }
-    if s.list_wait_cycles > 0 {
-        notes.push(format!(
-            "data waited {} cycles for lists",
-            count(s.list_wait_cycles)
-        ));
+    if let Some(ns) = s.first_data_ns {
+        notes.push(format!("first data {} µs after the call", micros(ns)));
     }
+    notes.push(format!(
+        "data waited {} cycles for lists; {} idle data cycles",
+        count(s.list_wait_cycles),
+        count(s.idle_data_cycles)
+    ));
     if let Some(instructions) = s.instructions {
         notes.push(format!(
             "{} driver instructions per transfer (counted)",

@@ -1,142 +1,34 @@
 //! The bursts of one strategy: driver actions on virtual CPUs, interrupts from the device, and the books over both.
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use pinring_core::strategy::{Action, Kind};
-use pinring_core::{Burst, BurstError, Completion, QueueError, QueueHandle, Transfer};
+use pinring_core::{Burst, Completion, Transfer};
 use pinring_protocol::registers;
 use pinring_protocol::{Direction, Status};
 
-use super::setup::{self, Ready, SetupError};
+use super::books::{Books, Waits};
+use super::proof::Guards;
+use super::setup::{self, Queue, Ready};
+use super::stop::{RunError, Stop};
 use super::{Options, Outcome, instructions};
-use crate::cpu::{Activity, ActivityId, Context, CpuError, Cpus, Happened};
+use crate::cpu::{Activity, ActivityId, Context, Cpus, Happened};
 use crate::host::PAGE_BYTES;
 use crate::link::HostEvent;
-use crate::machine::MachineError;
-use crate::report::{Deadlines, Label, Lane, Origin, Span, StrategyReport, Timeline};
+use crate::machine::{Entry, MachineError};
+use crate::report::{Lane, Span, Timeline};
 use crate::scenario::{Bound, Costs, IommuMode, Scenario, Strategy};
 
 /// Lists that `prepare-ahead` holds ready or in flight.
 const DEPTH: u32 = 4;
 
-/// Virtual time without any event after which a run counts as stuck.
-const STUCK_PS: u64 = 5_000_000_000;
-
-/// Why a run ended early.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// It could not begin.
-    #[error("{strategy}: {cause}")]
-    Setup {
-        /// Strategy.
-        strategy: Strategy,
-        /// Why.
-        cause: SetupError,
-    },
-    /// The machine stopped.
-    #[error("{strategy}: {cause}")]
-    Machine {
-        /// Strategy.
-        strategy: Strategy,
-        /// Why.
-        cause: MachineError,
-    },
-    /// The driver stopped.
-    #[error("{strategy}: {cause}")]
-    Driver {
-        /// Strategy.
-        strategy: Strategy,
-        /// Why.
-        cause: String,
-    },
-    /// A transfer ended with an error.
-    #[error(
-        "{strategy}: transfer {index} of burst {burst} ended with status {status:?} after {bytes} bytes"
-    )]
-    Failed {
-        /// Strategy.
-        strategy: Strategy,
-        /// Burst, counted from 0.
-        burst: u32,
-        /// Transfer, counted from 0.
-        index: u32,
-        /// Status.
-        status: Status,
-        /// Bytes moved.
-        bytes: u64,
-    },
-}
-
-/// What stops a strategy, before it is given its name.
-pub(super) enum Stop {
-    Setup(SetupError),
-    Machine(MachineError),
-    Driver(String),
-    Failed {
-        burst: u32,
-        index: u32,
-        status: Status,
-        bytes: u64,
-    },
-}
-
-macro_rules! stops {
-    ($($type:ty => $variant:ident $(, $convert:expr)?);+ $(;)?) => {
-        $(impl From<$type> for Stop {
-            fn from(cause: $type) -> Self {
-                Self::$variant($($convert)?(cause))
-            }
-        })+
-    };
-}
-
-impl From<SetupError> for Stop {
-    fn from(cause: SetupError) -> Self {
-        Self::Setup(cause)
-    }
-}
-
-impl From<MachineError> for Stop {
-    fn from(cause: MachineError) -> Self {
-        Self::Machine(cause)
-    }
-}
-
-stops! {
-    BurstError => Driver, (|cause: BurstError| cause.to_string());
-    QueueError => Driver, (|cause: QueueError| cause.to_string());
-    CpuError => Driver, (|cause: CpuError| cause.to_string());
-}
-
-impl Stop {
-    fn of(self, strategy: Strategy) -> RunError {
-        match self {
-            Self::Setup(cause) => RunError::Setup { strategy, cause },
-            Self::Machine(cause) => RunError::Machine { strategy, cause },
-            Self::Driver(cause) => RunError::Driver { strategy, cause },
-            Self::Failed {
-                burst,
-                index,
-                status,
-                bytes,
-            } => RunError::Failed {
-                strategy,
-                burst,
-                index,
-                status,
-                bytes,
-            },
-        }
-    }
-}
+/// Device cycles without any movement, and CPUs with nothing to do, after which a run counts as stuck.
+const STUCK_CYCLES: u64 = 1_250_000;
 
 /// Transfers of one direction in a burst.
 struct Way {
-    direction: Direction,
-    queue: QueueHandle,
-    vector: u32,
+    queue: Queue,
     burst: Burst,
     /// Number in the scenario's burst of each transfer of this way.
     numbers: Vec<u32>,
@@ -161,41 +53,28 @@ enum Work {
     Rest,
 }
 
-/// Books over the bursts of a strategy.
-#[derive(Default)]
-struct Books {
-    setup_work_ps: u64,
-    in_flight: Vec<(u64, u64)>,
-    burst_ns: Vec<f64>,
-    first_byte_ns: Vec<f64>,
-    window_ns: f64,
-    mmio: (u64, u64),
-    list_wait: u64,
-    instructions: u64,
-    bytes: u64,
-    completions: u64,
-    mismatches: u64,
-    done_ns: Vec<f64>,
-    deadlines: Option<Deadlines>,
-    spans: Vec<Span>,
-    hidden: (f64, f64),
-}
-
 struct Runner<'a> {
     scenario: &'a Scenario,
     strategy: Strategy,
     ready: Ready,
     cpus: Cpus,
     costs: Costs,
-    work: HashMap<ActivityId, Work>,
+    work: HashMap<ActivityId, (Context, Work)>,
+    /// Activities that the application and the worker have under way.
+    threads: HashMap<Context, u32>,
+    /// On whose behalf the CPU is that plans what comes next, and since when.
+    planner: (Context, u64),
     ways: Vec<Way>,
+    guards: Guards,
     books: Books,
     number: u32,
+    /// First host action of the burst.
     begin_ps: u64,
     first_doorbell_ps: Option<u64>,
     last_visible_ps: u64,
-    last_interrupt_ps: u64,
     submitted_at: HashMap<u32, u64>,
+    /// H2C bytes of all transfers that were reported complete.
+    h2c_due: u64,
 }
 
 pub(super) fn run(
@@ -226,14 +105,17 @@ fn inner(
         )?,
         costs: scenario.host.costs.at(bound),
         work: HashMap::new(),
+        threads: HashMap::new(),
+        planner: (Context::Application, 0),
         ways: Vec::new(),
+        guards: Guards::default(),
         books: Books::default(),
         number: 0,
         begin_ps: 0,
         first_doorbell_ps: None,
         last_visible_ps: 0,
-        last_interrupt_ps: 0,
         submitted_at: HashMap::new(),
+        h2c_due: 0,
         ready,
     };
     // CPU time begins when the driver has started the device.
@@ -241,18 +123,20 @@ fn inner(
     while runner.cpus.next(start_ps).is_some() {}
     let mut complete = true;
     for number in 0..scenario.burst.bursts {
-        if options.cancel.load(Ordering::Relaxed) {
+        runner.number = number;
+        if !runner.burst(start_ps, options, progress)? {
             complete = false;
             break;
         }
-        runner.number = number;
-        runner.burst(start_ps, options, progress)?;
     }
     let cycles = runner.machine().cycles();
     let cpu_seconds = runner.machine().cpu_seconds();
     let spans = std::mem::take(&mut runner.books.spans);
+    let regions = runner.ready.regions.len() as u64;
     Ok(Outcome {
-        report: runner.report(complete),
+        report: runner
+            .books
+            .report(scenario, strategy, &runner.costs, regions, complete),
         timeline: Timeline { strategy, spans },
         cycles,
         cpu_seconds,
@@ -287,68 +171,40 @@ impl Runner<'_> {
         (transfer % self.ready.regions.len() as u64) as usize
     }
 
-    /// One burst, from its first host action to the last retirement.
+    /// One burst, from its first host action to the last retirement; false if it was cut short, and not entered.
     fn burst(
         &mut self,
         start_ps: u64,
         options: &Options<'_>,
         progress: &dyn Fn(u64, u64, f64),
-    ) -> Result<(), Stop> {
+    ) -> Result<bool, Stop> {
         let scenario = self.scenario;
         let count = scenario.burst.transfers;
-        self.ways.clear();
-        for direction in [Direction::C2h, Direction::H2c] {
-            let queue = match direction {
-                Direction::C2h => self.ready.c2h,
-                Direction::H2c => self.ready.h2c,
-            };
-            let numbers: Vec<u32> = (0..count)
-                .filter(|&i| scenario.burst.is_c2h(i) == (direction == Direction::C2h))
-                .collect();
-            let Some(queue) = queue.filter(|_| !numbers.is_empty()) else {
-                continue;
-            };
-            let transfers = numbers.iter().map(|&index| self.transfer(index)).collect();
-            let kind = match self.strategy {
-                Strategy::PerTransfer => Kind::PerTransfer,
-                Strategy::PrepareAhead => Kind::PrepareAhead { depth: DEPTH },
-                Strategy::Registered => Kind::Registered,
-                Strategy::CommonBuffer => Kind::CommonBuffer,
-            };
-            self.ways.push(Way {
-                direction,
-                queue,
-                vector: if direction == Direction::C2h { 1 } else { 2 },
-                burst: Burst::new(kind, direction, queue, self.ready.window, transfers),
-                numbers,
-                finished: false,
-                dpc_pending: false,
-            });
-        }
-        let waits = self.list_waits();
+        self.ways = self.new_ways();
+        let waits = self.waits();
         self.machine().begin_watch();
-        for index in 0..count {
-            self.announce(index)?;
-        }
+        self.machine().entries.clear();
+        self.fill_buffers()?;
         let (writes, reads) = (self.machine().mmio_writes, self.machine().mmio_reads);
         let now = self.machine().now_ps();
-        self.begin_ps = match scenario.burst.deadline_hz {
-            Some(rate) => (start_ps + (f64::from(self.number) * 1e12 / rate) as u64).max(now),
+        let due_ps = match scenario.burst.deadline_hz {
+            Some(rate) => start_ps + (f64::from(self.number) * 1e12 / rate) as u64,
             None => now,
         };
+        self.begin_ps = due_ps.max(now);
         self.machine().watch.origin_ps = self.begin_ps;
         self.first_doorbell_ps = None;
+        self.last_visible_ps = self.begin_ps;
         self.submitted_at.clear();
         self.books.in_flight.clear();
-        let call = Activity::new(Context::Application, "ioctl", ps(self.costs.ioctl_ns.value))
-            .ready_at(self.begin_ps);
-        self.books.setup_work_ps += ps(self.costs.ioctl_ns.value);
+        let call_ps = ps(self.costs.ioctl_ns.value);
+        let call = Activity::new(Context::Application, "ioctl", call_ps).ready_at(self.begin_ps);
+        self.books.setup_work_ps += call_ps;
         self.request(call, Work::Call)?;
 
-        let mut idle_since = self.begin_ps;
         while self.ways.iter().any(|way| !way.finished) {
             if options.cancel.load(Ordering::Relaxed) {
-                break;
+                return Ok(false);
             }
             let next = self.cpus.next_change();
             let now = self.machine().now_ps();
@@ -359,25 +215,25 @@ impl Runner<'_> {
             }
             platform.machine.run(until)?;
             while let Some(event) = self.machine().pop_event() {
-                idle_since = self.machine().now_ps();
                 self.host_event(event)?;
             }
             let now = self.machine().now_ps();
             while let Some(event) = self.cpus.next(now) {
-                idle_since = now;
                 if event.what == Happened::Finished {
                     self.finished(event.id, event.at_ps)?;
                 }
             }
-            if now > idle_since + STUCK_PS && self.machine().is_quiet() {
-                let what = format!(
-                    "{} of {count} transfers are not complete",
-                    count as usize - self.books.done_of_burst(self.number, count)
-                );
+            let still = self.machine().still_cycles();
+            if still > STUCK_CYCLES && self.cpus.next_change().is_none() {
+                let done = self.books.completions - u64::from(self.number) * u64::from(count);
                 return Err(MachineError::Stuck {
-                    cycles: STUCK_PS / 4000,
+                    cycles: still,
                     at_ps: now,
-                    what,
+                    what: format!(
+                        "{} of {count} transfers are not complete; {}",
+                        u64::from(count) - done,
+                        self.ready.health()
+                    ),
                 }
                 .into());
             }
@@ -385,47 +241,87 @@ impl Runner<'_> {
             let (cycles, seconds) = (self.machine().cycles(), self.machine().cpu_seconds());
             progress(done, cycles, seconds);
         }
+        let unfinished = self.machine().streams.unfinished();
+        if unfinished > 0 {
+            return Err(Stop::Driver(format!(
+                "every transfer is reported complete, but {unfinished} packets are not through the streams"
+            )));
+        }
+        self.check_guards();
         let end = self.last_visible_ps;
-        let burst_ns = (end - self.begin_ps) as f64 / 1000.0;
-        self.books.burst_ns.push(burst_ns);
-        if let Some(first) = self.machine().watch.first_data_ps {
-            let first = (first.saturating_sub(self.begin_ps)) as f64 / 1000.0;
-            self.books.first_byte_ns.push(first);
+        self.books
+            .burst_ns
+            .push((end - self.begin_ps) as f64 / 1000.0);
+        let watch = &self.machine().watch;
+        if let (Some(data), Some(doorbell)) = (watch.first_data_ps, watch.first_doorbell_ps) {
+            let since = |ps: u64| data.saturating_sub(ps) as f64 / 1000.0;
+            let begin = self.begin_ps;
+            self.books.first_byte_ns.push(since(doorbell));
+            self.books.first_data_ns.push(since(begin));
         }
         if let Some(doorbell) = self.first_doorbell_ps {
             self.books.window_ns += (end - doorbell) as f64 / 1000.0;
         }
-        let (writes, reads) = (
-            self.machine().mmio_writes - writes,
-            self.machine().mmio_reads - reads,
-        );
-        self.books.mmio.0 += writes;
-        self.books.mmio.1 += reads;
-        self.books.list_wait += self.list_waits().saturating_sub(waits);
+        self.books.mmio.0 += self.machine().mmio_writes - writes;
+        self.books.mmio.1 += self.machine().mmio_reads - reads;
+        let now = self.waits();
+        self.books.waits.list += now.list.saturating_sub(waits.list);
+        self.books.waits.idle += now.idle.saturating_sub(waits.idle);
         if let Some(rate) = scenario.burst.deadline_hz {
-            let deadlines = self.books.deadlines.get_or_insert(Deadlines {
-                met: 0,
-                missed: 0,
-                worst_ns: 0.0,
-            });
-            deadlines.worst_ns = deadlines.worst_ns.max(burst_ns);
-            if burst_ns <= 1e9 / rate {
-                deadlines.met += 1;
-            } else {
-                deadlines.missed += 1;
-            }
+            self.books.deadline(due_ps, end, rate);
         }
-        self.hide();
+        let first = self
+            .ways
+            .iter()
+            .filter_map(|way| way.numbers.first().copied())
+            .min();
+        let begin = self.begin_ps;
+        let spans = self.cpus.spans().iter();
+        self.books
+            .hide(scenario, first, spans.filter(|span| span.start_ps >= begin));
         if self.number == 0 {
             self.picture();
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Cycles that the device has spent waiting for lists between transfers.
-    fn list_waits(&mut self) -> u64 {
-        self.ready.device.read_register(&registers::C2H_LIST_WAIT)
-            + self.ready.device.read_register(&registers::H2C_LIST_WAIT)
+    fn new_ways(&self) -> Vec<Way> {
+        let kind = match self.strategy {
+            Strategy::PerTransfer => Kind::PerTransfer,
+            Strategy::PrepareAhead => Kind::PrepareAhead { depth: DEPTH },
+            Strategy::Registered => Kind::Registered,
+            Strategy::CommonBuffer => Kind::CommonBuffer,
+        };
+        let mut ways = Vec::new();
+        for queue in &self.ready.queues {
+            let direction = queue.direction;
+            let numbers: Vec<u32> = (0..self.scenario.burst.transfers)
+                .filter(|&i| self.scenario.burst.is_c2h(i) == (direction == Direction::C2h))
+                .collect();
+            if numbers.is_empty() {
+                continue;
+            }
+            let transfers = numbers.iter().map(|&index| self.transfer(index)).collect();
+            ways.push(Way {
+                queue: queue.clone(),
+                burst: Burst::new(kind, direction, queue.handle, self.ready.window, transfers),
+                numbers,
+                finished: false,
+                dpc_pending: false,
+            });
+        }
+        ways
+    }
+
+    /// What the device has counted so far.
+    fn waits(&mut self) -> Waits {
+        let device = &mut self.ready.device;
+        Waits {
+            list: device.read_register(&registers::C2H_LIST_WAIT)
+                + device.read_register(&registers::H2C_LIST_WAIT),
+            idle: device.read_register(&registers::C2H_IDLE)
+                + device.read_register(&registers::H2C_IDLE),
+        }
     }
 
     fn transfer(&self, index: u32) -> Transfer {
@@ -439,49 +335,72 @@ impl Runner<'_> {
         }
     }
 
+    /// Guards, targets and sources of the burst, and what the user logic is to send and to expect.
+    fn fill_buffers(&mut self) -> Result<(), Stop> {
+        self.guards = Guards::new(self.scenario, |index| self.buffer_of(index));
+        let (guards, regions) = (&self.guards, &self.ready.regions);
+        let (memory, buffers) = self.ready.device.platform_mut().memory_and_buffers();
+        guards
+            .set(memory, |index| buffers.get(regions.get(index)?.0))
+            .map_err(|fault| MachineError::Fault(fault.to_string()))?;
+        for index in 0..self.scenario.burst.transfers {
+            self.announce(index)?;
+        }
+        Ok(())
+    }
+
+    fn check_guards(&mut self) {
+        let (guards, regions) = (&self.guards, &self.ready.regions);
+        let (memory, buffers) = self.ready.device.platform_mut().memory_and_buffers();
+        self.books.mismatches += guards.broken(memory, |index| buffers.get(regions.get(index)?.0));
+    }
+
     /// Tells user logic and memory what a transfer is to carry.
     fn announce(&mut self, index: u32) -> Result<(), Stop> {
         let (position, length) = (self.position(index), self.length(index));
         let offset = self.scenario.burst.offset_bytes(index);
         let (buffer, _) = self.ready.regions[self.buffer_of(index)];
         let payload = self.ready.payload.clone();
+        let is_c2h = self.scenario.burst.is_c2h(index);
         let platform = self.ready.device.platform_mut();
-        if self.scenario.burst.is_c2h(index) {
-            platform.machine.streams.send(position, length, 0);
-            platform.machine.watch.expect(Direction::C2h, index, length);
-            return Ok(());
-        }
-        let Some((layout, first)) = platform.buffer(buffer) else {
+        let (memory, buffers) = platform.memory_and_buffers();
+        let Some((layout, first)) = buffers.get(buffer) else {
             return Err(Stop::Driver(format!("buffer {} is not locked", buffer.0)));
         };
-        let layout = layout.clone();
-        payload
-            .write_to(
-                &mut platform.machine.host.memory,
-                &layout,
-                first + offset,
-                length,
-                position,
-            )
-            .map_err(|fault| MachineError::Fault(fault.to_string()))?;
-        platform.machine.streams.expect(position, length, 0);
-        platform.machine.watch.expect(Direction::H2c, index, length);
+        let at = first + offset;
+        let written = if is_c2h {
+            payload.write_complement_to(memory, layout, at, length, position)
+        } else {
+            payload.write_to(memory, layout, at, length, position)
+        };
+        written.map_err(|fault| MachineError::Fault(fault.to_string()))?;
+        let machine = &mut platform.machine;
+        if is_c2h {
+            machine.streams.send(position, length, 0);
+            machine.watch.expect(Direction::C2h, index, length);
+        } else {
+            machine.streams.expect(position, length, 0);
+            machine.watch.expect(Direction::H2c, index, length);
+        }
         Ok(())
     }
 
     fn request(&mut self, activity: Activity, work: Work) -> Result<(), Stop> {
+        let context = activity.context;
         let id = self.cpus.request(activity)?;
-        self.work.insert(id, work);
+        self.work.insert(id, (context, work));
+        if context.is_thread() {
+            *self.threads.entry(context).or_default() += 1;
+        }
         Ok(())
     }
 
     fn host_event(&mut self, event: HostEvent) -> Result<(), Stop> {
         match event {
             HostEvent::Interrupt { at_ps, data, .. } => {
-                let Some(way) = self.ways.iter().position(|way| way.vector == data) else {
+                let Some(way) = self.ways.iter().position(|way| way.queue.vector == data) else {
                     return Ok(());
                 };
-                self.last_interrupt_ps = at_ps;
                 let isr = Activity::new(Context::Isr, "isr", ps(self.costs.isr_ns.value))
                     .ready_at(at_ps + ps(self.costs.interrupt_ns.value));
                 self.request(isr, Work::Isr { way })
@@ -504,21 +423,28 @@ impl Runner<'_> {
                 header.address
             ))
             .into()),
-            HostEvent::MmioRead { .. } => Ok(()),
+            HostEvent::MmioRead { .. } | HostEvent::Entry { .. } => Ok(()),
         }
     }
 
     fn finished(&mut self, id: ActivityId, at_ps: u64) -> Result<(), Stop> {
-        match self.work.remove(&id) {
-            Some(Work::Call) => {
+        let Some((context, work)) = self.work.remove(&id) else {
+            return Ok(());
+        };
+        if let Some(count) = self.threads.get_mut(&context) {
+            *count -= 1;
+        }
+        self.planner = (context, at_ps);
+        match work {
+            Work::Call => {
                 for way in 0..self.ways.len() {
                     self.plan(way)?;
                 }
             }
-            Some(Work::Action { way, action }) => self.act(way, action, at_ps)?,
+            Work::Action { way, action } => self.act(way, action, at_ps)?,
             // A DPC that is queued already will see this completion too.
-            Some(Work::Isr { way }) if self.ways[way].dpc_pending => {}
-            Some(Work::Isr { way }) => {
+            Work::Isr { way } if self.ways[way].dpc_pending => {}
+            Work::Isr { way } => {
                 self.ways[way].dpc_pending = true;
                 let reap = instructions::reap(1);
                 self.books.instructions += reap;
@@ -529,10 +455,22 @@ impl Runner<'_> {
                     .ready_at(at_ps + ps(self.costs.dpc_latency_ns.value));
                 self.request(dpc, Work::Dpc { way })?;
             }
-            Some(Work::Dpc { way }) => self.reap(way)?,
-            Some(Work::Rest) | None => {}
+            Work::Dpc { way } => self.reap(way)?,
+            Work::Rest => {}
         }
         Ok(())
+    }
+
+    /// Who does an action.
+    fn context_of(&self, action: &Action) -> Context {
+        match (action, self.strategy) {
+            (Action::Retire(_) | Action::Done, _) => Context::Dpc,
+            // A worker prepares ahead.
+            (_, Strategy::PrepareAhead) => Context::Worker,
+            // The framework's queue presents the next request where the last one was completed.
+            (_, Strategy::PerTransfer) => self.planner.0,
+            _ => Context::Application,
+        }
     }
 
     /// Asks for CPU time for whatever the burst wants next.
@@ -550,43 +488,38 @@ impl Runner<'_> {
                 }
             };
             let number = self.ways[way].numbers[first as usize];
-            let (length, pages) = (self.length(number), self.pages(number));
+            let pages = self.pages(number) as f64;
             let remap = self.scenario.host.iommu == IommuMode::Remap;
-            // The worker prepares ahead; today's way runs in the application's call.
-            let context = match self.strategy {
-                Strategy::PrepareAhead => Context::Worker,
-                _ => Context::Application,
-            };
             let costs = &self.costs;
             let lists = matches!(
                 self.strategy,
                 Strategy::PerTransfer | Strategy::PrepareAhead
             );
-            let (context, name, ns) = match &action {
+            let (name, ns) = match &action {
                 Action::Prepare(_) => {
-                    let mut ns = costs.map_ns(pages);
+                    let mut ns = costs.map_ns(self.pages(number));
                     if remap {
-                        ns += costs.iommu_map_per_page_ns.value * pages as f64;
+                        ns += costs.iommu_map_per_page_ns.value * pages;
                     }
-                    (context, "map", ns)
+                    ("map", ns)
                 }
                 Action::Submit(range) => {
                     let steps = instructions::submit((range.end - range.start).into());
                     self.books.instructions += steps;
                     let ns = costs.instructions_ns(steps) + costs.mmio_write_ns.value;
-                    (context, "submit", ns)
+                    ("submit", ns)
                 }
                 Action::CopyIn(_) | Action::CopyOut(_) => {
-                    (Context::Application, "copy", costs.copy_ns(length))
+                    ("copy", costs.copy_ns(self.length(number)))
                 }
                 Action::Retire(_) if lists => {
-                    let mut ns = costs.unmap_ns(pages);
+                    let mut ns = costs.unmap_ns(self.pages(number));
                     if remap {
                         ns += costs.iommu_invalidate_ns.value;
                     }
-                    (Context::Dpc, "release", ns)
+                    ("release", ns)
                 }
-                Action::Retire(_) | Action::Done => (Context::Dpc, "release", 0.0),
+                Action::Retire(_) | Action::Done => ("release", 0.0),
             };
             if matches!(
                 action,
@@ -594,7 +527,20 @@ impl Runner<'_> {
             ) {
                 self.books.setup_work_ps += ps(ns);
             }
-            let activity = Activity::new(context, name, ps(ns)).transfer(number);
+            let context = self.context_of(&action);
+            let (planner, now) = self.planner;
+            // A thread that waits has to be woken first.
+            let asleep = context.is_thread()
+                && context != planner
+                && self.threads.get(&context).is_none_or(|count| *count == 0);
+            let wake = if asleep {
+                ps(self.costs.thread_wake_ns.value)
+            } else {
+                0
+            };
+            let activity = Activity::new(context, name, ps(ns))
+                .transfer(number)
+                .ready_at(now + wake);
             self.request(activity, Work::Action { way, action })?;
         }
         Ok(())
@@ -629,9 +575,18 @@ impl Runner<'_> {
         self.plan(way)
     }
 
+    /// The completion entry that the driver finds next in a queue's ring.
+    fn next_entry(&mut self, way: usize) -> Option<Entry> {
+        let rings = self.ways[way].queue.rings.clone();
+        let entries = &mut self.machine().entries;
+        let mine = |entry: &Entry| rings.iter().any(|ring| ring.contains(&entry.address));
+        let place = entries.iter().position(mine)?;
+        entries.remove(place)
+    }
+
     fn reap(&mut self, way: usize) -> Result<(), Stop> {
         self.ways[way].dpc_pending = false;
-        let queue = self.ways[way].queue;
+        let queue = self.ways[way].queue.handle;
         let mut completions: Vec<Completion> = Vec::new();
         self.ready
             .device
@@ -647,7 +602,8 @@ impl Runner<'_> {
         for completion in &completions {
             let index = self.ways[way].burst.complete(completion)?;
             let number = self.ways[way].numbers[index as usize];
-            if completion.status != Status::Ok || completion.bytes != self.length(number) {
+            let length = self.length(number);
+            if completion.status != Status::Ok || completion.bytes != length {
                 return Err(Stop::Failed {
                     burst: self.number,
                     index: number,
@@ -655,14 +611,28 @@ impl Runner<'_> {
                     bytes: completion.bytes,
                 });
             }
-            let visible = self.last_interrupt_ps;
+            let Some(entry) = self.next_entry(way) else {
+                return Err(Stop::Driver(format!(
+                    "the driver found transfer {number} complete, but the device has written no entry for it"
+                )));
+            };
+            let visible = entry.at_ps;
+            let is_c2h = self.scenario.burst.is_c2h(number);
+            if !is_c2h {
+                self.h2c_due += length;
+                if entry.received < self.h2c_due {
+                    return Err(Stop::Driver(format!(
+                        "transfer {number} was reported complete when its stream had taken {} bytes of {}",
+                        entry.received, self.h2c_due
+                    )));
+                }
+            }
             self.books.completions += 1;
             self.books.bytes += completion.bytes;
             if let Some(submitted) = self.submitted_at.get(&number) {
                 self.books.in_flight.push((*submitted, visible));
             }
-            let copied_later = self.strategy == Strategy::CommonBuffer
-                && self.ways[way].direction == Direction::C2h;
+            let copied_later = self.strategy == Strategy::CommonBuffer && is_c2h;
             if !copied_later {
                 self.last_visible_ps = self.last_visible_ps.max(visible);
                 self.done(number, visible);
@@ -688,61 +658,14 @@ impl Runner<'_> {
         let offset = self.scenario.burst.offset_bytes(number);
         let (buffer, _) = self.ready.regions[self.buffer_of(number)];
         let payload = self.ready.payload.clone();
-        let platform = self.ready.device.platform_mut();
-        let wrong = match platform.buffer(buffer) {
+        let (memory, buffers) = self.ready.device.platform_mut().memory_and_buffers();
+        self.books.mismatches += match buffers.get(buffer) {
             Some((layout, first)) => payload
-                .check(
-                    &platform.machine.host.memory,
-                    layout,
-                    first + offset,
-                    length,
-                    position,
-                )
+                .check(memory, layout, first + offset, length, position)
                 .err()
                 .map_or(0, |mismatch| mismatch.wrong),
             None => length,
         };
-        self.books.mismatches += wrong;
-    }
-
-    /// How much of the set-up of all transfers but the first passed while a transfer was in flight.
-    fn hide(&mut self) {
-        let first = self
-            .ways
-            .iter()
-            .filter_map(|way| way.numbers.first().copied())
-            .min();
-        let mut busy = std::mem::take(&mut self.books.in_flight);
-        busy.sort_unstable();
-        let mut joined: Vec<Range<u64>> = Vec::new();
-        for (start, end) in busy {
-            match joined.last_mut() {
-                Some(last) if start <= last.end => last.end = last.end.max(end),
-                _ => joined.push(start..end),
-            }
-        }
-        let begin = self.begin_ps;
-        let setups = self.cpus.spans().iter().filter(|span| {
-            span.start_ps >= begin
-                && matches!(span.name, "map" | "copy")
-                && span.transfer.is_some()
-                && span.transfer != first
-        });
-        for span in setups {
-            if span.name == "copy"
-                && span
-                    .transfer
-                    .is_some_and(|number| self.scenario.burst.is_c2h(number))
-            {
-                continue;
-            }
-            self.books.hidden.1 += (span.end_ps - span.start_ps) as f64;
-            for stretch in &joined {
-                let from = span.start_ps.max(stretch.start);
-                let to = span.end_ps.min(stretch.end);
-                self.books.hidden.0 += to.saturating_sub(from) as f64;
-            }
-        }
     }
 
     /// Keeps the first burst's picture.
@@ -764,55 +687,6 @@ impl Runner<'_> {
             .collect();
         spans.append(&mut self.machine().watch.spans);
         self.books.spans = spans;
-    }
-
-    fn report(self, complete: bool) -> StrategyReport {
-        let books = self.books;
-        let scenario = self.scenario;
-        let transfers = books.completions.max(1) as f64;
-        let mean = |values: &[f64]| {
-            (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-        };
-        let ceiling = super::ceiling_ns(scenario) * books.burst_ns.len() as f64;
-        let pages =
-            scenario.buffers.bytes.div_ceil(PAGE_BYTES) as f64 * f64::from(scenario.buffers.count);
-        StrategyReport {
-            complete,
-            setup_ns: (books.completions > 0)
-                .then_some(books.setup_work_ps as f64 / 1000.0 / transfers),
-            first_byte_ns: mean(&books.first_byte_ns),
-            burst_ns: mean(&books.burst_ns),
-            efficiency: (books.window_ns > 0.0).then(|| ceiling / books.window_ns),
-            mmio_writes: Some(books.mmio.0 as f64 / transfers),
-            mmio_reads: Some(books.mmio.1 as f64 / transfers),
-            bytes: books.bytes,
-            mismatches: books.mismatches,
-            completions: books.completions,
-            times: crate::report::Times {
-                setup: Origin {
-                    label: if self.strategy == Strategy::Registered {
-                        Label::Both
-                    } else {
-                        Label::Modelled
-                    },
-                    ..Origin::default()
-                },
-                ..crate::report::Times::default()
-            },
-            hidden_setup: (books.hidden.1 > 0.0).then(|| books.hidden.0 / books.hidden.1),
-            list_wait_cycles: books.list_wait,
-            instructions: Some(books.instructions as f64 / transfers),
-            registration_ns: Some(pages * scenario.host.costs.lock_per_page_ns.value),
-            transfer_done_ns: books.done_ns,
-            deadlines: books.deadlines,
-            ..StrategyReport::new(self.strategy)
-        }
-    }
-}
-
-impl Books {
-    fn done_of_burst(&self, number: u32, count: u32) -> usize {
-        (self.completions as usize).saturating_sub(number as usize * count as usize)
     }
 }
 

@@ -1,14 +1,17 @@
 //! Runs a scenario: for each strategy a fresh machine, its bursts, and what they took.
 
+mod books;
 mod bursts;
 mod instructions;
+mod proof;
 mod setup;
+mod stop;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use bursts::RunError;
 pub use setup::{SetupError, link_config};
+pub use stop::RunError;
 
 use crate::device::Tools;
 use crate::link::Direction as Wire;

@@ -1,5 +1,7 @@
 //! From a scenario to a running device with registered buffers.
 
+use std::ops::Range;
+
 use pinring_core::{
     AdminError, BufferId, Config, Device, DeviceFault, Notify, OpenError, Permissions, Platform,
     QueueConfig, QueueHandle, RegionHandle, RegisterError, StartError, Ticket, Tier, TierPolicy,
@@ -14,7 +16,7 @@ use crate::host::{
     AllocError, Host, Iommu, Layout, LayoutError, MapRegisters, Mapping, PAGE_BYTES, PageAllocator,
     Payload, PayloadError, PhysicalMemory,
 };
-use crate::link::{CompletionOrder, ConfigError, Generation, Link, LinkConfig};
+use crate::link::{CompletionOrder, ConfigError, Generation, HostEvent, Link, LinkConfig};
 use crate::machine::{Machine, MachineError};
 use crate::platform::SimPlatform;
 use crate::scenario::{IommuMode, LayoutKind, Scenario, Strategy};
@@ -96,11 +98,20 @@ pub enum SetupError {
     NoAnswer,
 }
 
+/// A queue, and where its rings are on the bus.
+#[derive(Debug, Clone)]
+pub(super) struct Queue {
+    pub handle: QueueHandle,
+    pub direction: Direction,
+    pub vector: u32,
+    pub rings: Vec<Range<u64>>,
+}
+
 /// A device that serves, with its queues and the application's buffers.
 pub(super) struct Ready {
     pub device: Device<SimPlatform>,
-    pub c2h: Option<QueueHandle>,
-    pub h2c: Option<QueueHandle>,
+    /// One for each direction that the scenario uses.
+    pub queues: Vec<Queue>,
     pub window: u32,
     pub regions: Vec<(BufferId, RegionHandle)>,
     pub payload: Payload,
@@ -115,6 +126,7 @@ pub fn link_config(scenario: &Scenario) -> LinkConfig {
         lanes: link.lanes as u8,
         mps: link.mps_bytes as u16,
         mrrs: link.mrrs_bytes as u16,
+        transmit_queue_bytes: base.transmit_queue_bytes.max(link.mps_bytes as usize + 24),
         rcb: link.rcb_bytes as u16,
         width_bytes: scenario.device.width_bits as usize / 8,
         one_way_ps: link.one_way_latency_ns * 1000,
@@ -132,6 +144,16 @@ pub fn link_config(scenario: &Scenario) -> LinkConfig {
         completion_data: 2048,
         seed: scenario.seed,
         ..base
+    }
+}
+
+impl Ready {
+    /// What the device says of itself, for an error.
+    pub(super) fn health(&mut self) -> String {
+        match self.device.check_health() {
+            Ok(()) => "the firmware serves".to_string(),
+            Err(error) => error.to_string(),
+        }
     }
 }
 
@@ -178,7 +200,7 @@ pub(super) fn prepare(
         IommuMode::Remap => Mapping::Remapping(Iommu::new(1 << 30)),
         IommuMode::Bounce => {
             let registers = 1 << 16;
-            let pool = pages.common_buffer(u64::from(registers) * PAGE_BYTES, 1 << 32)?;
+            let pool = pages.common_buffer(u64::from(registers) * PAGE_BYTES, 0..1 << 32)?;
             Mapping::Bounce(MapRegisters::new(pool.physical, registers, (1 << 32) - 1))
         }
     };
@@ -210,11 +232,14 @@ pub(super) fn prepare(
         pass(&mut device, 20_000_000)?;
     }
     let window = transfers.next_power_of_two().clamp(16, 4096);
-    let mut create = |direction, wanted: bool, vector| -> Result<Option<QueueHandle>, SetupError> {
-        if !wanted {
-            return Ok(None);
+    let mut queues = Vec::new();
+    for (direction, vector) in [(Direction::C2h, 1), (Direction::H2c, 2)] {
+        let c2h = direction == Direction::C2h;
+        if !(0..transfers.min(2)).any(|i| scenario.burst.is_c2h(i) == c2h) {
+            continue;
         }
-        let (queue, ticket) = device.create_queue(QueueConfig {
+        let before = device.platform_mut().allocated().len();
+        let (handle, ticket) = device.create_queue(QueueConfig {
             direction,
             domain: DOMAIN,
             entries: window,
@@ -224,19 +249,16 @@ pub(super) fn prepare(
             notify: Notify::Interrupt,
         })?;
         redeem(&mut device, ticket)?;
-        Ok(Some(queue))
-    };
-    let indices = 0..transfers.min(2);
-    let c2h = create(
-        Direction::C2h,
-        indices.clone().any(|i| scenario.burst.is_c2h(i)),
-        1,
-    )?;
-    let h2c = create(
-        Direction::H2c,
-        indices.clone().any(|i| !scenario.burst.is_c2h(i)),
-        2,
-    )?;
+        let rings = device.platform_mut().allocated()[before..].to_vec();
+        queues.push(Queue {
+            handle,
+            direction,
+            vector: u32::from(vector),
+            rings,
+        });
+    }
+    let platform = device.platform_mut();
+    platform.machine.link.own = platform.allocated().to_vec();
     let policy = match strategy {
         Strategy::Registered => TierPolicy {
             first: Tier::Bypass,
@@ -265,13 +287,15 @@ pub(super) fn prepare(
         regions.push((buffer, region));
     }
     // Buffers are registered at start-up. By the first burst the firmware has long done what followed the queues' creation.
-    while !device.platform_mut().machine.is_quiet() {
+    for _ in 0..PATIENCE_NS / 20_000 {
+        if device.platform_mut().machine.is_quiet() {
+            break;
+        }
         pass(&mut device, 20_000_000)?;
     }
     Ok(Ready {
         device,
-        c2h,
-        h2c,
+        queues,
         window,
         regions,
         payload,
@@ -299,7 +323,25 @@ fn pass(device: &mut Device<SimPlatform>, ps: u64) -> Result<(), MachineError> {
     let until = platform.machine.now_ps() + ps;
     while platform.machine.now_ps() < until {
         platform.machine.run(until)?;
-        while platform.machine.pop_event().is_some() {}
+        while let Some(event) = platform.machine.pop_event() {
+            match event {
+                HostEvent::WriteFault { header, fault, .. } => {
+                    return Err(MachineError::Fault(format!(
+                        "the device wrote to {:#x}: {fault}",
+                        header.address
+                    )));
+                }
+                HostEvent::ReadFault { header, fault, .. } => {
+                    return Err(MachineError::Fault(format!(
+                        "the device read {:#x}: {fault}",
+                        header.address
+                    )));
+                }
+                HostEvent::Interrupt { .. }
+                | HostEvent::MmioRead { .. }
+                | HostEvent::Entry { .. } => {}
+            }
+        }
     }
     Ok(())
 }

@@ -70,6 +70,9 @@ impl Check {
         self.host(&s.host);
         self.buffers(&s.buffers);
         self.burst(&s.burst, s.buffers.bytes);
+        if s.buffers.count > 0 {
+            self.overlaps(&s.burst, s.buffers.count);
+        }
         self.payload(&s.payload);
         self.stream(&s.stream);
         for (strategy, expectation) in &s.expect {
@@ -90,12 +93,14 @@ impl Check {
 
     fn device(&mut self, device: &Device) {
         self.one_of("device.width_bits", device.width_bits, &[64, 128, 256, 512]);
-        self.range("device.clock_mhz", device.clock_mhz.into(), 1, 1000);
-        self.range(
+        // The device tells driver and firmware its clocks, and was made for these.
+        let engine = pinring_hdl::device::CLOCK_HZ / 1_000_000;
+        let core = pinring_hdl::device::CORE_HZ / 1_000_000;
+        self.one_of("device.clock_mhz", device.clock_mhz, &[engine as u32]);
+        self.one_of(
             "device.core_clock_mhz",
-            device.core_clock_mhz.into(),
-            1,
-            1000,
+            device.core_clock_mhz,
+            &[core as u32],
         );
     }
 
@@ -267,6 +272,40 @@ impl Check {
         }
         if let Some(rate) = burst.deadline_hz {
             self.rate("burst.deadline_hz", rate);
+        }
+    }
+
+    /// Two transfers of one burst must not meet in a buffer: which one's bytes it holds in the end would be chance.
+    fn overlaps(&mut self, burst: &Burst, buffers: u32) {
+        let mut used: Vec<(u32, u64, u64, u32)> = (0..burst.transfers.min(4096))
+            .map(|i| {
+                let start = burst.offset_bytes(i);
+                (
+                    i % buffers,
+                    start,
+                    start.saturating_add(burst.length_of(i)),
+                    i,
+                )
+            })
+            .collect();
+        used.sort_unstable();
+        let meeting = used.windows(2).find_map(|pair| match pair {
+            [(buffer, _, end, first), (same, start, _, second)]
+                if buffer == same && start < end =>
+            {
+                Some((buffer, first.min(second), first.max(second)))
+            }
+            _ => None,
+        });
+        if let Some((buffer, first, second)) = meeting {
+            self.require(
+                false,
+                "burst.transfers",
+                burst.transfers,
+                format!(
+                    "transfers {first} and {second} would meet in buffer {buffer}: give more buffers, or another list of offsets_bytes"
+                ),
+            );
         }
     }
 

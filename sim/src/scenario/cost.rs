@@ -192,9 +192,6 @@ costs! {
     /// One posted MMIO write, as the CPU sees it.
     mmio_write_ns: Price(100.0, 50.0, 300.0,
         "measured elsewhere: uncached writes follow each other by 50 to 300 ns");
-    /// One MMIO read, as the CPU sees it.
-    mmio_read_ns: Price(1000.0, 550.0, 2000.0,
-        "measured elsewhere: round trips of 550 to 850 ns on Gen3, about 2 us with FPGA cores");
     /// Rate at which the driver's counted instructions are executed.
     instructions_per_ns: Rate(3.0, 1.0, 9.0,
         "estimate: 3 GHz at 1 instruction a cycle, between 1/3 and 3");

@@ -11,11 +11,11 @@ use super::Costs;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Device {
-    /// Width of the data path: 64, 128, 256 or 512 bits.
+    /// Width of the data path: 64, 128, 256 or 512 bits. The device of this version has 128.
     pub width_bits: u32,
-    /// Clock of the data path, 1 to 1000 MHz.
+    /// Clock of the data path in MHz. The device of this version is made for 250.
     pub clock_mhz: u32,
-    /// Clock of the soft core that runs the firmware, 1 to 1000 MHz.
+    /// Clock of the soft core that runs the firmware in MHz. The device of this version is made for 125.
     pub core_clock_mhz: u32,
 }
 

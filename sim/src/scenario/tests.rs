@@ -214,14 +214,14 @@ fn impossible_values_name_line_key_value_and_range() {
             2,
             "device.clock_mhz",
             "0",
-            "1 to 1000",
+            "must be one of 250",
         ),
         (
             "[device]\ncore_clock_mhz = 4000",
             2,
             "device.core_clock_mhz",
             "4000",
-            "1 to 1000",
+            "must be one of 125",
         ),
         (
             "[link]\ngeneration = 0",
@@ -409,6 +409,27 @@ fn impossible_values_name_line_key_value_and_range() {
             "(73400320)",
         ),
         (
+            "[burst]\nlengths_bytes = [1, 73400321]",
+            2,
+            "burst.lengths_bytes",
+            "73400321",
+            "(73400320)",
+        ),
+        (
+            "[burst]\nlengths_bytes = [1, 2]\noffsets_bytes = [73400319]",
+            3,
+            "burst.offsets_bytes",
+            "73400319",
+            "at most 73400318",
+        ),
+        (
+            "[burst]\ntransfers = 11",
+            2,
+            "burst.transfers",
+            "11",
+            "transfers 0 and 10 would meet in buffer 0",
+        ),
+        (
             "[burst]\noffsets_bytes = []",
             2,
             "burst.offsets_bytes",
@@ -546,7 +567,7 @@ fn missing_file_names_the_way_out() {
 fn file_names_are_relative_to_the_scenario() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine.toml");
-    let text = "[buffers]\ncount = 1\nlayout = \"files\"\nlayout_files = [\"a.txt\"]\n[payload]\nfile = \"/abs.bin\"";
+    let text = "[burst]\ntransfers = 1\n[buffers]\ncount = 1\nlayout = \"files\"\nlayout_files = [\"a.txt\"]\n[payload]\nfile = \"/abs.bin\"";
     std::fs::write(&path, text).unwrap();
     let scenario = Scenario::load(&path).unwrap();
     assert_eq!(scenario.name, "mine");
@@ -608,6 +629,18 @@ fn offsets_and_directions_repeat() {
     };
     assert_eq!([0, 1, 2, 3].map(|i| burst.offset_bytes(i)), [5, 9, 5, 9]);
     assert_eq!([0, 1, 2].map(|i| burst.is_c2h(i)), [true, false, true]);
+    assert_eq!(burst.bytes_before(3), 3 * 4_400_000);
+}
+
+#[test]
+fn lengths_repeat() {
+    let burst = Burst {
+        lengths_bytes: vec![7, 1, 100],
+        ..Burst::default()
+    };
+    assert_eq!([0, 1, 2, 3].map(|i| burst.length_of(i)), [7, 1, 100, 7]);
+    assert_eq!(burst.bytes_before(5), 7 + 1 + 100 + 7 + 1);
+    assert_eq!(burst.longest_bytes(), 100);
 }
 
 proptest! {
