@@ -1,7 +1,7 @@
 //! `cargo xtask doctor`: what is there, what a task would provision, what has to be installed by hand.
 
 use crate::workspace::Workspace;
-use crate::{debian, native, python, riscv};
+use crate::{count, debian, native, python, riscv};
 use anyhow::{Result, bail};
 
 /// State of one tool.
@@ -12,6 +12,8 @@ enum State {
     Provisioned(String),
     /// To be installed by hand, this way.
     Missing(String),
+    /// To be installed by hand, this way, by those who want the one command that needs it.
+    Optional(String),
 }
 
 /// Runs the command. Fails when something has to be installed by hand.
@@ -22,6 +24,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
             State::Ready(text) => ("ready  ", text),
             State::Provisioned(text) => ("on need", text),
             State::Missing(text) => ("MISSING", text),
+            State::Optional(text) => ("absent ", text),
         };
         println!(
             "{mark}  {tool:<12} {text}\n         {:<12} for {what_for}",
@@ -107,6 +110,15 @@ fn examine(workspace: &Workspace) -> Vec<(&'static str, &'static str, State)> {
         None => from_debian(riscv::DEBIAN_PACKAGES),
     };
     tools.push(("RISC-V Rust", "building the firmware", riscv));
+    let valgrind = count::valgrind().map(State::Ready);
+    tools.push((
+        "valgrind",
+        "`cargo xtask count` alone",
+        valgrind.unwrap_or_else(|| match from_debian(count::DEBIAN_PACKAGES) {
+            State::Missing(how) => State::Optional(how),
+            other => other,
+        }),
+    ));
     tools
 }
 

@@ -1,6 +1,7 @@
 //! Pinring's tasks, run as `cargo xtask <command>`.
 
 mod cosim;
+mod count;
 mod debian;
 mod doctor;
 mod firmware;
@@ -16,6 +17,7 @@ mod workspace;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 use workspace::Workspace;
 
 /// Pinring's tasks. What a command needs is provisioned into the target folder first.
@@ -38,14 +40,28 @@ enum Command {
     Cosim(cosim::Arguments),
     /// Capture which physical pages this machine gives to buffers, as layout files (root).
     CapturePages(cosim::Arguments),
+    /// Count the driver's instructions per transfer for the co-simulation (needs valgrind).
+    Count(count::Arguments),
     /// Emit the device's Verilog, soft core included.
     Verilog(verilog::Arguments),
     /// Provision everything, then run all tests.
     Test(test::Arguments),
 }
 
-fn main() -> Result<()> {
-    let command = Arguments::parse().command;
+fn main() -> ExitCode {
+    let Err(error) = work(Arguments::parse().command) else {
+        return ExitCode::SUCCESS;
+    };
+    match error.downcast_ref() {
+        Some(process::Failed(code)) => ExitCode::from(*code),
+        None => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn work(command: Command) -> Result<()> {
     let workspace = Workspace::find()?;
     match command {
         Command::Doctor => doctor::run(&workspace),
@@ -53,6 +69,7 @@ fn main() -> Result<()> {
         Command::Firmware(arguments) => firmware::run(&workspace, &arguments),
         Command::Cosim(arguments) => cosim::run(&workspace, &arguments),
         Command::CapturePages(arguments) => cosim::capture_pages(&workspace, &arguments),
+        Command::Count(arguments) => count::run(&workspace, &arguments),
         Command::Verilog(arguments) => verilog::run(&workspace, &arguments),
         Command::Test(arguments) => test::run(&workspace, &arguments),
     }

@@ -11,19 +11,45 @@ pub fn say(message: &str) {
     eprintln!("xtask: {message}");
 }
 
+/// A program whose output was shown has failed: it has said why, and what is left is to end as it did.
+#[derive(Debug, thiserror::Error)]
+#[error("a program ended with exit code {0}")]
+pub struct Failed(pub u8);
+
 /// Runs a command with its output shown.
+///
+/// # Errors
+/// [`Failed`] when it ends with an exit code other than 0.
 pub fn run(command: &mut Command) -> Result<()> {
     let status = command
         .status()
         .with_context(|| format!("cannot start {}", name(command)))?;
-    if !status.success() {
-        bail!("{} failed ({status})", line(command));
+    match status.code() {
+        Some(0) => Ok(()),
+        Some(code) => Err(Failed(u8::try_from(code).unwrap_or(1)).into()),
+        None => bail!("{} was ended from outside ({status})", name(command)),
     }
-    Ok(())
+}
+
+/// Runs a command as the last thing that this process does. It takes the process's place where the system has that, so that
+/// signals reach it and its exit code is ours. Returns only when the command cannot be started, or has failed.
+pub fn finish(command: &mut Command) -> Result<()> {
+    #[cfg(unix)]
+    {
+        let error = std::os::unix::process::CommandExt::exec(command);
+        Err(error).with_context(|| format!("cannot start {}", name(command)))
+    }
+    #[cfg(not(unix))]
+    run(command)
 }
 
 /// Runs a command that takes long and says little; its output is shown only when it fails.
 pub fn run_long(message: &str, command: &mut Command) -> Result<()> {
+    output_long(message, command).map(drop)
+}
+
+/// What a command prints that takes long.
+pub fn output_long(message: &str, command: &mut Command) -> Result<String> {
     say(message);
     let spinner = if std::io::stderr().is_terminal() {
         ProgressBar::new_spinner().with_message("working")
@@ -33,7 +59,7 @@ pub fn run_long(message: &str, command: &mut Command) -> Result<()> {
     spinner.enable_steady_tick(Duration::from_millis(120));
     let result = output(command);
     spinner.finish_and_clear();
-    result.map(drop)
+    result
 }
 
 /// What a command prints.
@@ -73,4 +99,45 @@ fn line(command: &Command) -> String {
         .map(|word| word.to_string_lossy())
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_code_of_a_failed_program_is_kept() {
+        let error = run(Command::new("sh").args(["-c", "exit 7"])).unwrap_err();
+        assert_eq!(error.downcast_ref::<Failed>().unwrap().0, 7);
+        let error = run(Command::new("sh").args(["-c", "kill -9 $$"])).unwrap_err();
+        assert!(error.downcast_ref::<Failed>().is_none());
+        assert!(error.to_string().contains("sh was ended"), "{error}");
+        let error = run(&mut Command::new("no-such-program")).unwrap_err();
+        assert_eq!(error.to_string(), "cannot start no-such-program");
+    }
+
+    /// This test's program starts itself again, and in the second copy [`finish`] starts a shell.
+    #[test]
+    fn last_program_takes_the_place_of_this_one() {
+        const SECOND: &str = "PINRING_TEST_FINISH";
+        if std::env::var_os(SECOND).is_some() {
+            finish(Command::new("sh").args(["-c", "echo shell $$; exit 7"])).unwrap();
+        }
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "process::tests::last_program_takes_the_place_of_this_one",
+            ])
+            .env(SECOND, "1")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let process = format!("shell {}", child.id());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(7));
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(&process), "no `{process}` in: {text}");
+        let error = finish(&mut Command::new("no-such-program")).unwrap_err();
+        assert_eq!(error.to_string(), "cannot start no-such-program");
+    }
 }

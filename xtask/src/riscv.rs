@@ -2,7 +2,7 @@
 
 use crate::debian;
 use crate::process::{output, run_long, say, version};
-use crate::workspace::cargo;
+use crate::workspace::{cargo, rustc};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 use std::process::Command;
@@ -124,8 +124,7 @@ pub fn provision() -> Result<Toolchain> {
 }
 
 fn has_native() -> bool {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    output(Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]))
+    output(rustc().args(["--print", "target-libdir", "--target", TARGET]))
         .is_ok_and(|folder| PathBuf::from(folder.trim()).is_dir())
 }
 

@@ -9,9 +9,6 @@ use std::process::Command;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Run the long tests too (those marked `ignored`)
-    #[arg(long)]
-    all: bool,
     /// Further arguments for `cargo test`, such as `-p pinring-hdl`
     #[arg(last = true)]
     cargo: Vec<String>,
@@ -30,14 +27,12 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         test.args(["--workspace", "--exclude", firmware::PACKAGE]);
     }
     test.args(&arguments.cargo);
-    if arguments.all {
-        test.args(["--", "--include-ignored"]);
+    environment(&mut test, &tools, &firmware);
+    if !arguments.cargo.is_empty() {
+        return process::finish(&mut test);
     }
-    process::run(environment(&mut test, &tools, &firmware))?;
-    if arguments.cargo.is_empty() {
-        process::run(&mut loom(workspace))?;
-    }
-    Ok(())
+    process::run(&mut test)?;
+    process::finish(&mut loom(workspace))
 }
 
 /// The host-side ring under loom, which needs the crate compiled with `--cfg loom`: in a folder of its own, so that the

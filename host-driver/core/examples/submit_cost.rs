@@ -1,5 +1,7 @@
 //! What a repeat transfer costs the host: instructions retired in `submit` and in `reap`, counted by callgrind.
 //!
+//! `cargo xtask count` puts the result into `sim/src/run/instructions.toml`, where the co-simulation has it from. By hand:
+//!
 //! ```text
 //! cargo run --release -p pinring-core --example submit_cost              the table (needs valgrind)
 //! cargo run --release -p pinring-core --example submit_cost -- json      the same as JSON, one object
@@ -320,8 +322,12 @@ fn count(
             &batch.to_string(),
             &ROUNDS.to_string(),
         ])
-        .output()?;
+        .output()
+        .map_err(|error| format!("cannot start valgrind: {error}"))?;
     let text = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        return Err(format!("valgrind failed ({})\n{text}", output.status).into());
+    }
     let line = text
         .lines()
         .find(|line| line.contains("Collected :"))

@@ -1,17 +1,25 @@
 //! The main job: runs a scenario, prints its table, writes the report. Started by `cargo xtask cosim`.
 
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
-use clap::Parser;
+use clap::{Parser, value_parser};
 use indicatif::{ProgressBar, ProgressStyle};
 use pinring_sim::device::Tools;
-use pinring_sim::report::{Report, html, table, timelines_svg, unmet};
+use pinring_sim::report::{Report, Timeline, html, table, timelines_svg, unmet};
 use pinring_sim::run::{self, Options, Progress};
 use pinring_sim::scenario::Scenario;
+
+/// Transfers of one random scenario.
+const STRESS_TRANSFERS: u32 = 16;
+
+/// Random scenarios that the largest `--stress` has.
+const STRESS_SCENARIOS: u64 = u64::MAX.div_ceil(STRESS_TRANSFERS as u64);
 
 /// Run a workload through driver core, firmware and gateware, and say what every strategy takes.
 #[derive(Parser)]
@@ -36,16 +44,18 @@ struct Arguments {
     #[arg(long, value_name = "OUT")]
     vcd: Option<PathBuf>,
     /// Instead of a scenario: this many random transfers, every byte checked
-    #[arg(long, value_name = "N", conflicts_with_all = ["scenario", "json", "svg", "vcd"])]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    #[arg(conflicts_with_all = ["scenario", "json", "report", "svg", "quick", "vcd"])]
     stress: Option<u64>,
     /// Seed of the random transfers
     #[arg(long, default_value_t = 1, requires = "stress")]
     seed: u64,
     /// Run only this one of the random scenarios, as a failure names it
     #[arg(long, value_name = "K", requires = "stress")]
+    #[arg(value_parser = value_parser!(u64).range(..STRESS_SCENARIOS))]
     only: Option<u64>,
     /// List the scenarios that ship
-    #[arg(long)]
+    #[arg(long, exclusive = true)]
     list: bool,
 }
 
@@ -76,6 +86,8 @@ fn work(arguments: &Arguments) -> Result<bool> {
             .unwrap_or(Path::new("default")),
         &folder,
     )?;
+    let tools = tools()?;
+    let outputs = Outputs::open(arguments)?;
     let cancel = Arc::new(AtomicBool::new(false));
     let signal = Arc::clone(&cancel);
     ctrlc::set_handler(move || signal.store(true, Ordering::Relaxed))
@@ -96,10 +108,7 @@ fn work(arguments: &Arguments) -> Result<bool> {
         ));
     };
     let options = Options {
-        tools: Tools {
-            processor: variable("PINRING_VEXRISCV")?,
-            firmware: variable("PINRING_FIRMWARE_HEX")?,
-        },
+        tools,
         trace: arguments.vcd.clone(),
         ranges: !arguments.quick && arguments.vcd.is_none(),
         cancel: &cancel,
@@ -112,17 +121,7 @@ fn work(arguments: &Arguments) -> Result<bool> {
     bar.finish_and_clear();
 
     print!("{}", table(&report));
-    write(&arguments.report, &html(&report, &timelines))?;
-    println!("report: {}", arguments.report.display());
-    if let Some(path) = &arguments.svg {
-        write(
-            path,
-            &timelines_svg(&report, &timelines.iter().collect::<Vec<_>>()),
-        )?;
-    }
-    if let Some(path) = &arguments.json {
-        write(path, &report.to_json()?)?;
-    }
+    let written = outputs.write(&report, &timelines);
     outcome?;
     if cancel.load(Ordering::Relaxed) {
         bail!("interrupted: the report holds what was complete by then");
@@ -139,35 +138,30 @@ fn work(arguments: &Arguments) -> Result<bool> {
     for miss in &missed {
         eprintln!("not met: {miss}");
     }
-    Ok(missed.is_empty())
+    Ok(missed.is_empty() && written)
 }
 
-/// Random scenarios of 16 transfers until `transfers` have been checked.
+/// Random scenarios until `transfers` have been checked.
 fn stress(arguments: &Arguments, transfers: u64) -> Result<()> {
-    const EACH: u32 = 16;
-    let scenarios = transfers.div_ceil(EACH.into());
+    let indices = match arguments.only {
+        Some(index) => index..index + 1,
+        None => 0..transfers.div_ceil(STRESS_TRANSFERS.into()),
+    };
     let cancel = AtomicBool::new(false);
     let options = Options {
-        tools: Tools {
-            processor: variable("PINRING_VEXRISCV")?,
-            firmware: variable("PINRING_FIRMWARE_HEX")?,
-        },
+        tools: tools()?,
         trace: None,
         ranges: false,
         cancel: &cancel,
         progress: &|_| {},
     };
-    let bar = ProgressBar::new(scenarios);
+    let bar = ProgressBar::new(indices.end - indices.start);
     bar.set_style(ProgressStyle::with_template(
         "{bar:30} {percent:>3} % {msg}, {eta} left",
     )?);
     let (mut done, mut bytes, mut cycles, mut seconds) = (0, 0, 0, 0.0);
-    let indices = match arguments.only {
-        Some(index) => index..index + 1,
-        None => 0..scenarios,
-    };
     for index in indices {
-        let scenario = pinring_sim::stress::scenario(arguments.seed, index, EACH);
+        let scenario = pinring_sim::stress::scenario(arguments.seed, index, STRESS_TRANSFERS);
         let mut report = Report::new(&scenario, run::ceiling_ns(&scenario));
         let outcome = run::run(&scenario, &options, &mut report, &mut Vec::new());
         let wrong: u64 = report
@@ -236,6 +230,207 @@ fn variable(name: &str) -> Result<PathBuf> {
     })
 }
 
-fn write(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+fn tools() -> Result<Tools> {
+    Ok(Tools {
+        processor: variable("PINRING_VEXRISCV")?,
+        firmware: variable("PINRING_FIRMWARE_HEX")?,
+    })
+}
+
+/// The files that a run writes at its end, opened at its beginning: a path that cannot be written does not cost a run.
+struct Outputs<'a> {
+    report: Output<'a>,
+    svg: Option<Output<'a>>,
+    json: Option<Output<'a>>,
+}
+
+impl<'a> Outputs<'a> {
+    fn open(arguments: &'a Arguments) -> Result<Self> {
+        let open = |option, path: &'a Option<PathBuf>| {
+            path.as_deref()
+                .map(|path| Output::open(option, path))
+                .transpose()
+        };
+        // The signals' files are opened by the device, after a long build: here only the attempt.
+        let vcd = open("--vcd", &arguments.vcd)?;
+        let outputs = Self {
+            report: Output::open("--report", &arguments.report)?,
+            svg: open("--svg", &arguments.svg)?,
+            json: open("--json", &arguments.json)?,
+        };
+        let mut earlier: Vec<&Output> = Vec::new();
+        let others = [&vcd, &outputs.svg, &outputs.json].into_iter().flatten();
+        for output in others.chain([&outputs.report]) {
+            if let Some(same) = earlier.iter().find(|earlier| earlier.is_file_of(output)) {
+                bail!(
+                    "{} and {} are the same file: {}",
+                    same.option,
+                    output.option,
+                    output.path.display()
+                );
+            }
+            earlier.push(output);
+        }
+        Ok(outputs)
+    }
+
+    /// Writes each, whatever happens to the others. Whether all could be written; what could not is reported.
+    fn write(self, report: &Report, timelines: &[Timeline]) -> bool {
+        let mut written = true;
+        let mut write = |output: Output, text: Result<String>| {
+            let (option, path) = (output.option, output.path.display());
+            match text.and_then(|text| output.write(&text)) {
+                Ok(()) if option == "--report" => println!("report: {path}"),
+                Ok(()) => {}
+                Err(error) => {
+                    written = false;
+                    eprintln!("error: {error:#}");
+                }
+            }
+        };
+        write(self.report, Ok(html(report, timelines)));
+        if let Some(svg) = self.svg {
+            let timelines: Vec<_> = timelines.iter().collect();
+            write(svg, Ok(timelines_svg(report, &timelines)));
+        }
+        if let Some(json) = self.json {
+            write(json, report.to_json().context("cannot write JSON"));
+        }
+        written
+    }
+}
+
+/// One file that can be written. What was in it stays until then; a new one goes again if nothing is written.
+struct Output<'a> {
+    option: &'static str,
+    path: &'a Path,
+    new: bool,
+    /// Kept open, as the reader of a pipe would take a close for the end.
+    _file: File,
+}
+
+impl<'a> Output<'a> {
+    fn open(option: &'static str, path: &'a Path) -> Result<Self> {
+        let mut options = File::options();
+        options.write(true);
+        let (file, new) = match options.clone().create_new(true).open(path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                (options.create(true).truncate(false).open(path), false)
+            }
+            result => (result, true),
+        };
+        Ok(Self {
+            option,
+            path,
+            new,
+            _file: file.with_context(|| format!("cannot write {option} {}", path.display()))?,
+        })
+    }
+
+    fn is_file_of(&self, other: &Self) -> bool {
+        let place = |path: &Path| path.canonicalize().ok().filter(|path| path.is_file());
+        place(self.path).is_some_and(|path| place(other.path) == Some(path))
+    }
+
+    fn write(mut self, text: &str) -> Result<()> {
+        self.new = false;
+        std::fs::write(self.path, text)
+            .with_context(|| format!("cannot write {} {}", self.option, self.path.display()))
+    }
+}
+
+impl Drop for Output<'_> {
+    fn drop(&mut self) {
+        if self.new {
+            // Nothing is lost if it stays: it is empty.
+            let _ = std::fs::remove_file(self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use clap::error::ErrorKind::{ArgumentConflict, ValueValidation};
+    use std::fs;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(["cosim"].into_iter().chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn arguments_that_would_be_ignored_or_overflow_are_refused() {
+        Arguments::command().debug_assert();
+        for (line, kind) in [
+            ("--stress 0", ValueValidation),
+            ("--stress 16 --only 18446744073709551615", ValueValidation),
+            ("--stress 16 --report out.html", ArgumentConflict),
+            ("--stress 16 --quick", ArgumentConflict),
+            ("--stress 16 --scenario small", ArgumentConflict),
+            ("--list --scenario small", ArgumentConflict),
+        ] {
+            let error = parse(line).err().map(|error| error.kind());
+            assert_eq!(error, Some(kind), "{line}");
+        }
+        for line in [
+            "",
+            "--list",
+            "--quick --report out.html",
+            "--stress 18446744073709551615 --seed 3",
+            "--stress 16 --only 1152921504606846975",
+        ] {
+            assert!(parse(line).is_ok(), "{line}");
+        }
+    }
+
+    fn arguments(folder: &Path, report: &str, json: &str, svg: &str) -> Arguments {
+        Arguments {
+            report: folder.join(report),
+            json: Some(folder.join(json)),
+            svg: Some(folder.join(svg)),
+            ..parse("").unwrap()
+        }
+    }
+
+    #[test]
+    fn unwritable_output_is_named_before_the_run_and_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let refuse = |arguments: Arguments| match Outputs::open(&arguments) {
+            Ok(_) => panic!("these outputs can be written"),
+            Err(error) => format!("{error:#}"),
+        };
+        fs::write(folder.path().join("old.html"), "old").unwrap();
+        let error = refuse(arguments(folder.path(), "old.html", "a.json", "no/b.svg"));
+        let path = folder.path().join("no/b.svg");
+        let start = format!("cannot write --svg {}: ", path.display());
+        assert!(error.starts_with(&start), "{error}");
+        let error = refuse(arguments(folder.path(), "new.html", ".", "b.svg"));
+        assert!(error.starts_with("cannot write --json "), "{error}");
+        let error = refuse(arguments(folder.path(), "old.html", "a", "./a"));
+        assert!(error.contains("--svg and --json are the same"), "{error}");
+        let mut traced = arguments(folder.path(), "new.html", "a.json", "b.svg");
+        traced.vcd = Some(folder.path().join("no/c.vcd"));
+        assert!(refuse(traced).starts_with("cannot write --vcd "));
+
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+        assert_eq!(fs::read(left[0].path()).unwrap(), b"old");
+    }
+
+    #[test]
+    fn one_output_that_fails_does_not_cost_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = arguments(folder.path(), "a/a.html", "a.json", "a.svg");
+        fs::create_dir(folder.path().join("a")).unwrap();
+        let outputs = Outputs::open(&arguments).unwrap();
+        fs::remove_dir_all(folder.path().join("a")).unwrap();
+        let scenario = Scenario::default();
+        let report = Report::new(&scenario, run::ceiling_ns(&scenario));
+        assert!(!outputs.write(&report, &[]));
+        let json = fs::read_to_string(folder.path().join("a.json")).unwrap();
+        assert!(json.starts_with('{'), "{json}");
+        let svg = fs::read_to_string(folder.path().join("a.svg")).unwrap();
+        assert!(svg.starts_with("<svg"), "{svg}");
+    }
 }
