@@ -2,35 +2,17 @@
 //!
 //! `cargo xtask test` builds the firmware, fetches the processor and says where both are.
 
-use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+mod common;
 
-use pinring_sim::device::Tools;
+use common::options;
 use pinring_sim::report::{Report, StrategyReport};
-use pinring_sim::run::{self, Options, RunError, SetupError};
+use pinring_sim::run::{self, RunError, SetupError};
 use pinring_sim::scenario::{LayoutKind, Scenario, Strategy};
 use pinring_sim::stress;
 
-fn file(variable: &str) -> PathBuf {
-    std::env::var_os(variable)
-        .map(PathBuf::from)
-        .unwrap_or_else(|| panic!("{variable} is not set: run these tests with `cargo xtask test`"))
-}
-
 fn try_run(scenario: &Scenario) -> Result<Report, RunError> {
-    let cancel = AtomicBool::new(false);
-    let options = Options {
-        tools: Tools {
-            processor: file("PINRING_VEXRISCV"),
-            firmware: file("PINRING_FIRMWARE_HEX"),
-        },
-        trace: None,
-        ranges: false,
-        cancel: &cancel,
-        progress: &|_| {},
-    };
     let mut report = Report::new(scenario, run::ceiling_ns(scenario));
-    run::run(scenario, &options, &mut report, &mut Vec::new())?;
+    run::run(scenario, &options(), &mut report, &mut Vec::new())?;
     Ok(report)
 }
 

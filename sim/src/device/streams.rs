@@ -55,6 +55,8 @@ pub struct Streams {
     h2c_percent: u32,
     rng: SplitMix64,
     received: u64,
+    cuts: u64,
+    cuts_allowed: bool,
 }
 
 impl Streams {
@@ -71,7 +73,34 @@ impl Streams {
             h2c_percent,
             rng: SplitMix64::seed_from_u64(seed),
             received: 0,
+            cuts: 0,
+            cuts_allowed: false,
         }
+    }
+
+    /// Changes how often source and sink move: 0 stalls one for good.
+    pub fn set_rates(&mut self, c2h_percent: u32, h2c_percent: u32) {
+        (self.c2h_percent, self.h2c_percent) = (c2h_percent, h2c_percent);
+    }
+
+    /// From now on a packet of the sink may end early, with TLAST and TUSER.
+    pub fn allow_cuts(&mut self) {
+        self.cuts_allowed = true;
+    }
+
+    /// Drops the packets that the sink was to expect.
+    pub fn forget_h2c(&mut self) {
+        self.h2c.clear();
+    }
+
+    /// Packets that ended early.
+    pub fn cuts(&self) -> u64 {
+        self.cuts
+    }
+
+    /// Bytes of the packet at hand that the source has offered.
+    pub fn offered(&self) -> u64 {
+        self.c2h.front().map_or(0, |packet| packet.done)
     }
 
     /// Queues a packet of the source.
@@ -149,6 +178,11 @@ impl Streams {
         let Some(packet) = self.h2c.front_mut() else {
             return Err(StreamFault::Extra(beat.dest));
         };
+        if beat.user && beat.last && self.cuts_allowed {
+            self.cuts += 1;
+            self.h2c.pop_front();
+            return Ok(());
+        }
         let bytes = (packet.bytes - packet.done).min(BEAT as u64);
         let last = packet.done + bytes == packet.bytes;
         let wrong = if beat.user {

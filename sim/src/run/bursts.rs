@@ -8,9 +8,10 @@ use pinring_core::{Burst, Completion, Transfer};
 use pinring_protocol::registers;
 use pinring_protocol::{Direction, Status};
 
+use super::bench::fault_of;
 use super::books::{Books, Waits};
 use super::proof::Guards;
-use super::setup::{self, Queue, Ready};
+use super::setup::{self, Bench, Queue};
 use super::stop::{RunError, Stop};
 use super::{Options, Outcome, instructions};
 use crate::cpu::{Activity, ActivityId, Context, Cpus, Happened};
@@ -56,7 +57,7 @@ enum Work {
 struct Runner<'a> {
     scenario: &'a Scenario,
     strategy: Strategy,
-    ready: Ready,
+    ready: Bench,
     cpus: Cpus,
     costs: Costs,
     work: HashMap<ActivityId, (Context, Work)>,
@@ -405,24 +406,9 @@ impl Runner<'_> {
                     .ready_at(at_ps + ps(self.costs.interrupt_ns.value));
                 self.request(isr, Work::Isr { way })
             }
-            HostEvent::WriteFault {
-                at_ps,
-                header,
-                fault,
-            } => Err(MachineError::Fault(format!(
-                "at {at_ps} ps the device wrote to {:#x}: {fault}",
-                header.address
-            ))
-            .into()),
-            HostEvent::ReadFault {
-                at_ps,
-                header,
-                fault,
-            } => Err(MachineError::Fault(format!(
-                "at {at_ps} ps the device read {:#x}: {fault}",
-                header.address
-            ))
-            .into()),
+            HostEvent::WriteFault { .. } | HostEvent::ReadFault { .. } => {
+                fault_of(&event).map_or(Ok(()), |fault| Err(fault.into()))
+            }
             HostEvent::MmioRead { .. } | HostEvent::Entry { .. } => Ok(()),
         }
     }

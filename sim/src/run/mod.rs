@@ -1,5 +1,6 @@
 //! Runs a scenario: for each strategy a fresh machine, its bursts, and what they took.
 
+mod bench;
 mod books;
 mod bursts;
 mod instructions;
@@ -10,7 +11,8 @@ mod stop;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use setup::{SetupError, link_config};
+pub use bench::ReapError;
+pub use setup::{Bench, DOMAIN, Queue, SetupError, link_config};
 pub use stop::RunError;
 
 use crate::device::Tools;

@@ -4,25 +4,26 @@ use std::ops::Range;
 
 use pinring_core::{
     AdminError, BufferId, Config, Device, DeviceFault, Notify, OpenError, Permissions, Platform,
-    QueueConfig, QueueHandle, RegionHandle, RegisterError, StartError, Ticket, Tier, TierPolicy,
+    QueueConfig, QueueHandle, RegionHandle, RegisterError, StartError, Tier, TierPolicy,
 };
 use pinring_protocol::Direction;
 use pinring_protocol::limits::VECTORS;
 use pinring_protocol::registers::aperture;
 
 use super::Options;
+use super::bench::{pass, redeem};
 use crate::device::{Gateware, GatewareError, Streams};
 use crate::host::{
     AllocError, Host, Iommu, Layout, LayoutError, MapRegisters, Mapping, PAGE_BYTES, PageAllocator,
     Payload, PayloadError, PhysicalMemory,
 };
-use crate::link::{CompletionOrder, ConfigError, Generation, HostEvent, Link, LinkConfig};
+use crate::link::{CompletionOrder, ConfigError, Generation, Link, LinkConfig};
 use crate::machine::{Machine, MachineError};
 use crate::platform::SimPlatform;
 use crate::scenario::{IommuMode, LayoutKind, Scenario, Strategy};
 
 /// Protection domain of the application.
-const DOMAIN: u32 = 1;
+pub const DOMAIN: u32 = 1;
 
 /// Physical address bits of the host.
 const ADDRESS_BITS: u32 = 46;
@@ -31,7 +32,7 @@ const ADDRESS_BITS: u32 = 46;
 const INTERRUPT_ADDRESS: u64 = 0xfee0_0000;
 
 /// How long a device may take to start and a command to complete, in nanoseconds of virtual time.
-const PATIENCE_NS: u64 = 50_000_000;
+pub(super) const PATIENCE_NS: u64 = 50_000_000;
 
 /// Why a run could not begin.
 #[derive(Debug, thiserror::Error)]
@@ -100,20 +101,28 @@ pub enum SetupError {
 
 /// A queue, and where its rings are on the bus.
 #[derive(Debug, Clone)]
-pub(super) struct Queue {
+pub struct Queue {
+    /// The driver's handle.
     pub handle: QueueHandle,
+    /// Which way it moves data.
     pub direction: Direction,
+    /// MSI-X vector.
     pub vector: u32,
+    /// Submission ring, completion ring.
     pub rings: Vec<Range<u64>>,
 }
 
-/// A device that serves, with its queues and the application's buffers.
-pub(super) struct Ready {
+/// A device that serves, with its queues and the application's buffers: what a run, or a test of one's own, drives.
+pub struct Bench {
+    /// The driver, on the simulated host.
     pub device: Device<SimPlatform>,
     /// One for each direction that the scenario uses.
     pub queues: Vec<Queue>,
+    /// Entries of each ring.
     pub window: u32,
+    /// The application's buffers, locked and registered.
     pub regions: Vec<(BufferId, RegionHandle)>,
+    /// The bytes that travel.
     pub payload: Payload,
 }
 
@@ -147,21 +156,11 @@ pub fn link_config(scenario: &Scenario) -> LinkConfig {
     }
 }
 
-impl Ready {
-    /// What the device says of itself, for an error.
-    pub(super) fn health(&mut self) -> String {
-        match self.device.check_health() {
-            Ok(()) => "the firmware serves".to_string(),
-            Err(error) => error.to_string(),
-        }
-    }
-}
-
 pub(super) fn prepare(
     scenario: &Scenario,
     strategy: Strategy,
     options: &Options,
-) -> Result<Ready, SetupError> {
+) -> Result<Bench, SetupError> {
     let config = link_config(scenario);
     // Each strategy runs on a machine of its own, and has a trace of its own.
     let trace = options
@@ -293,7 +292,7 @@ pub(super) fn prepare(
         }
         pass(&mut device, 20_000_000)?;
     }
-    Ok(Ready {
+    Ok(Bench {
         device,
         queues,
         window,
@@ -312,51 +311,6 @@ fn program_vectors(device: &mut Device<SimPlatform>) {
         platform.mmio_write32(entry + 8, vector);
         platform.mmio_write32(entry + 12, 0);
     }
-}
-
-/// Lets virtual time pass.
-fn pass(device: &mut Device<SimPlatform>, ps: u64) -> Result<(), MachineError> {
-    let platform = device.platform_mut();
-    if let Some(failed) = platform.failed.take() {
-        return Err(failed);
-    }
-    let until = platform.machine.now_ps() + ps;
-    while platform.machine.now_ps() < until {
-        platform.machine.run(until)?;
-        while let Some(event) = platform.machine.pop_event() {
-            match event {
-                HostEvent::WriteFault { header, fault, .. } => {
-                    return Err(MachineError::Fault(format!(
-                        "the device wrote to {:#x}: {fault}",
-                        header.address
-                    )));
-                }
-                HostEvent::ReadFault { header, fault, .. } => {
-                    return Err(MachineError::Fault(format!(
-                        "the device read {:#x}: {fault}",
-                        header.address
-                    )));
-                }
-                HostEvent::Interrupt { .. }
-                | HostEvent::MmioRead { .. }
-                | HostEvent::Entry { .. } => {}
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Waits for an admin command.
-pub(super) fn redeem(device: &mut Device<SimPlatform>, ticket: Ticket) -> Result<(), SetupError> {
-    for _ in 0..PATIENCE_NS / 5_000 {
-        while let Some(event) = device.poll_admin()? {
-            if event.ticket == ticket {
-                return Ok(event.result?);
-            }
-        }
-        pass(device, 5_000_000)?;
-    }
-    Err(SetupError::NoAnswer)
 }
 
 /// One layout per buffer.
