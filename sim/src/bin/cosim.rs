@@ -122,6 +122,12 @@ fn work(arguments: &Arguments) -> Result<bool> {
 
     print!("{}", table(&report));
     let written = outputs.write(&report, &timelines);
+    if outcome.is_err() {
+        eprintln!("firmware log:");
+        for line in &report.firmware_log {
+            eprintln!("  {line}");
+        }
+    }
     outcome?;
     if cancel.load(Ordering::Relaxed) {
         bail!("interrupted: the report holds what was complete by then");
@@ -234,6 +240,7 @@ fn tools() -> Result<Tools> {
     Ok(Tools {
         processor: variable("PINRING_VEXRISCV")?,
         firmware: variable("PINRING_FIRMWARE_HEX")?,
+        elf: std::env::var_os("PINRING_FIRMWARE_ELF").map(PathBuf::from),
     })
 }
 

@@ -18,6 +18,8 @@ pub struct Tools {
     pub processor: PathBuf,
     /// The firmware's image for `$readmemh`.
     pub firmware: PathBuf,
+    /// The firmware's ELF file, which holds the words of its log.
+    pub elf: Option<PathBuf>,
 }
 
 /// Why there is no model of the device.

@@ -28,6 +28,12 @@ pub fn html(report: &Report, timelines: &[Timeline]) -> String {
                 h2 { "What the modelled times are made of" }
                 (costs(report))
                 (simulation(report))
+                @if !report.firmware_log.is_empty() {
+                    details {
+                        summary { "Firmware log, with the core's cycle counter" }
+                        pre { @for line in &report.firmware_log { (line) "\n" } }
+                    }
+                }
             } }
         }
     };

@@ -56,6 +56,8 @@ pub struct Report {
     pub sim: SimReport,
     /// The stated costs that the modelled times are made of.
     pub costs: Vec<CostReport>,
+    /// What the firmware logged, strategy by strategy.
+    pub firmware_log: Vec<String>,
 }
 
 /// The PCIe link of a run.
@@ -333,6 +335,7 @@ impl Report {
             strategies: Vec::new(),
             sim: SimReport::default(),
             costs: costs.collect(),
+            firmware_log: Vec::new(),
         }
     }
 

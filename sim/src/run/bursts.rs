@@ -84,8 +84,9 @@ pub(super) fn run(
     bound: Bound,
     options: &Options<'_>,
     progress: &dyn Fn(u64, u64, f64),
+    log: &mut Vec<String>,
 ) -> Result<Outcome, RunError> {
-    inner(scenario, strategy, bound, options, progress).map_err(|stop| stop.of(strategy))
+    inner(scenario, strategy, bound, options, progress, log).map_err(|stop| stop.of(strategy))
 }
 
 fn inner(
@@ -94,6 +95,7 @@ fn inner(
     bound: Bound,
     options: &Options<'_>,
     progress: &dyn Fn(u64, u64, f64),
+    log: &mut Vec<String>,
 ) -> Result<Outcome, Stop> {
     let ready = setup::prepare(scenario, strategy, options)?;
     let mut runner = Runner {
@@ -122,14 +124,20 @@ fn inner(
     // CPU time begins when the driver has started the device.
     let start_ps = runner.machine().now_ps();
     while runner.cpus.next(start_ps).is_some() {}
-    let mut complete = true;
+    let mut ended = Ok(true);
     for number in 0..scenario.burst.bursts {
         runner.number = number;
-        if !runner.burst(start_ps, options, progress)? {
-            complete = false;
+        ended = runner.burst(start_ps, options, progress);
+        if !matches!(ended, Ok(true)) {
             break;
         }
     }
+    if bound == Bound::Stated {
+        log.push(format!("{strategy}:"));
+        let elf = options.tools.elf.as_deref();
+        log.extend(super::log::take(&mut runner.ready.device, elf));
+    }
+    let complete = ended?;
     let cycles = runner.machine().cycles();
     let cpu_seconds = runner.machine().cpu_seconds();
     let spans = std::mem::take(&mut runner.books.spans);

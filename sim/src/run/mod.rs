@@ -4,6 +4,7 @@ mod bench;
 mod books;
 mod bursts;
 mod instructions;
+mod log;
 mod proof;
 mod setup;
 mod stop;
@@ -107,7 +108,8 @@ pub fn run(
                     rate: if spent > 0.0 { all as f64 / spent } else { 0.0 },
                 });
             };
-            let outcome = bursts::run(scenario, strategy, bound, options, &show)?;
+            let log = &mut report.firmware_log;
+            let outcome = bursts::run(scenario, strategy, bound, options, &show, log)?;
             begun += each;
             cycles += outcome.cycles;
             seconds += outcome.cpu_seconds;

@@ -20,6 +20,7 @@ pub fn options() -> Options<'static> {
         tools: Tools {
             processor: file("PINRING_VEXRISCV"),
             firmware: file("PINRING_FIRMWARE_HEX"),
+            elf: Some(file("PINRING_FIRMWARE_ELF")),
         },
         trace: None,
         ranges: false,
