@@ -1,9 +1,10 @@
 //! The main loop's body: one message, one heartbeat.
 
-use crate::{Admin, Event, Hardware, Outbox, Prefetcher, Unexpected};
+use crate::heartbeat::Heartbeat;
+use crate::{Admin, Event, Hardware, Outbox, Prefetcher, Refusal, Unexpected};
 use heapless::Deque;
 use pinring_protocol::mailbox::{Command, ContextId, Message};
-use pinring_protocol::{Direction, FirmwareState, limits};
+use pinring_protocol::{Direction, FirmwareState};
 
 /// The firmware: prefetchers of both directions, admin commands, heartbeat.
 pub struct Firmware<H> {
@@ -16,15 +17,18 @@ pub struct Firmware<H> {
     bad_message: Option<u32>,
     /// Messages of transfers that had ended.
     stale: u32,
-    heartbeat_at: u32,
-    heartbeat_cycles: u32,
+    heartbeat: Heartbeat,
 }
 
 impl<H: Hardware> Firmware<H> {
     /// Starts: tells the host that the firmware runs.
-    pub fn new(mut hardware: H) -> Self {
+    ///
+    /// # Errors
+    /// The gateware was built with another layout: what is left to do is in the [`Refusal`].
+    pub fn new(hardware: H) -> Result<Self, Refusal<H>> {
+        let mut hardware = Refusal::check(hardware)?;
         let core_hz = hardware.core_hz();
-        let heartbeat_at = hardware.cycles();
+        let heartbeat = Heartbeat::new(core_hz, hardware.cycles());
         let mut firmware = Self {
             hardware,
             outbox: Outbox::default(),
@@ -33,13 +37,11 @@ impl<H: Hardware> Firmware<H> {
             admin: Admin::default(),
             bad_message: None,
             stale: 0,
-            heartbeat_at,
-            // Twice as often as it must be.
-            heartbeat_cycles: core_hz / 1000 * limits::HEARTBEAT_MS / 2,
+            heartbeat,
         };
-        firmware.heartbeat();
+        firmware.tell();
         firmware.hardware.log(Event::Started { core_hz });
-        firmware
+        Ok(firmware)
     }
 
     /// Starts an admin command or handles the next message, if there is one and everything that the one before caused has
@@ -54,13 +56,11 @@ impl<H: Hardware> Firmware<H> {
         } else if let Some(entry) = self.hardware.receive() {
             self.handle(entry);
         }
-        let now = self.hardware.cycles();
-        if now.wrapping_sub(self.heartbeat_at) < self.heartbeat_cycles {
-            return false;
+        let due = self.heartbeat.is_due(self.hardware.cycles());
+        if due {
+            self.tell();
         }
-        self.heartbeat_at = now;
-        self.heartbeat();
-        true
+        due
     }
 
     /// What the firmware runs on.
@@ -150,11 +150,12 @@ impl<H: Hardware> Firmware<H> {
     #[cold]
     fn bad_message(&mut self, word: u32) {
         self.bad_message.get_or_insert(word);
-        self.heartbeat();
+        self.tell();
         self.hardware.log(Event::BadMessage { word });
     }
 
-    fn heartbeat(&mut self) {
+    /// Sends a heartbeat.
+    fn tell(&mut self) {
         let (state, detail) = match self.bad_message {
             None => (FirmwareState::Running, self.stale),
             Some(word) => (FirmwareState::BadMessage, word),

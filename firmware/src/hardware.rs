@@ -18,6 +18,9 @@ pub trait Hardware {
     /// Core cycles per second.
     fn core_hz(&mut self) -> u32;
 
+    /// Layout hash that the gateware was built with.
+    fn layout_hash(&mut self) -> u64;
+
     /// Notes a change of state or an error. Costs up to a thousand cycles: never called per transfer.
     fn log(&mut self, event: Event);
 }
@@ -51,6 +54,13 @@ pub enum Event {
         target: u32,
         /// Why.
         status: Status,
+    },
+    /// Gateware and firmware were built with different layouts.
+    BadLayout {
+        /// The gateware's layout hash.
+        gateware: u64,
+        /// The firmware's.
+        firmware: u64,
     },
     /// A message does not decode.
     BadMessage {
@@ -159,6 +169,11 @@ impl<R: Registers, L: FnMut(Event)> Hardware for Mailbox<R, L> {
         self.registers.read(mmio::CORE_HZ)
     }
 
+    fn layout_hash(&mut self) -> u64 {
+        let [low, high] = [mmio::LAYOUT_HASH_LO, mmio::LAYOUT_HASH_HI];
+        u64::from(self.registers.read(low)) | u64::from(self.registers.read(high)) << 32
+    }
+
     fn log(&mut self, event: Event) {
         (self.log)(event);
     }
@@ -201,6 +216,8 @@ mod tests {
                 mmio::RX_WORD1 => word(1),
                 mmio::RX_WORD2 => word(2),
                 mmio::RX_WORD3 => word(3),
+                mmio::LAYOUT_HASH_LO => 0x89ab_cdef,
+                mmio::LAYOUT_HASH_HI => 0x0123_4567,
                 _ => panic!("no read of {offset:#x}"),
             }
         }
@@ -240,6 +257,15 @@ mod tests {
         assert!(mailbox.send([9, 10, 11, 12]) && mailbox.send([13, 14, 15, 16]));
         assert!(!mailbox.send([17, 18, 19, 20]), "no room");
         assert_eq!(mailbox.registers.sent, [[9, 10, 11, 12], [13, 14, 15, 16]]);
+    }
+
+    #[test]
+    fn the_layout_hash_is_put_together_from_its_halves() {
+        let mut mailbox = Mailbox {
+            registers: Window::default(),
+            log: |_| {},
+        };
+        assert_eq!(mailbox.layout_hash(), 0x0123_4567_89ab_cdef);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! docs/gateware.md, section "Mailbox", has the rules that both sides keep.
 //!
 //! - [`Firmware`]: one [`step`](Firmware::step) handles at most one message
+//! - [`Refusal`]: takes its place on a gateware of another layout
 //! - [`Prefetcher`]: slots and contexts of one direction
 //! - [`Admin`]: queues are created and destroyed, regions invalidated
 //! - [`Mailbox`]: the memory-mapped window as [`Hardware`]
@@ -35,13 +36,16 @@
 //!     fn core_hz(&mut self) -> u32 {
 //!         125_000_000
 //!     }
+//!     fn layout_hash(&mut self) -> u64 {
+//!         pinring_protocol::LAYOUT_HASH
+//!     }
 //!     fn log(&mut self, _event: Event) {}
 //! }
 //!
 //! let ctx = ContextId::from_code(3).expect("context 3 of C2H");
 //! let mut bench = Bench::default();
 //! bench.0.push_back(Message::Miss { ctx, generation: 1, region: 7, sg_hint: 0 }.encode());
-//! let mut firmware = Firmware::new(bench);
+//! let mut firmware = Firmware::new(bench).ok().expect("gateware and firmware are of the same layout");
 //! firmware.step();
 //! assert!(matches!(firmware.hardware().1.last(), Some(Command::Fill { ctx: answered, .. }) if *answered == ctx));
 //! ```
@@ -51,12 +55,15 @@
 mod admin;
 mod firmware;
 mod hardware;
+mod heartbeat;
 mod log;
 pub mod peripherals;
 mod prefetch;
+mod refusal;
 
 pub use admin::Admin;
 pub use firmware::Firmware;
 pub use hardware::{Event, Hardware, Mailbox, Outbox, Registers};
 pub use log::LogPacker;
 pub use prefetch::{Prefetcher, Unexpected};
+pub use refusal::Refusal;

@@ -6,9 +6,15 @@ use gateware::{Gateware, Scenario, Transfer};
 use pinring_firmware::{Event, Firmware, Hardware};
 use pinring_protocol::limits::SG_SLOTS;
 use pinring_protocol::mailbox::{Command, ContextId, Message};
-use pinring_protocol::{Direction, FirmwareState};
+use pinring_protocol::{Direction, FirmwareState, LAYOUT_HASH};
 use proptest::prelude::*;
 use std::collections::VecDeque;
+
+fn start<H: Hardware>(hardware: H) -> Firmware<H> {
+    Firmware::new(hardware)
+        .ok()
+        .expect("gateware and firmware are of the same layout")
+}
 
 fn transfer() -> impl Strategy<Value = Transfer> {
     let first = prop_oneof![0..40u32, u32::MAX - 20..u32::MAX - 12];
@@ -42,7 +48,7 @@ proptest! {
     #[test]
     fn every_transfer_ends_and_every_slot_comes_back(scenario in scenario()) {
         let transfers: usize = scenario.queues.iter().map(Vec::len).sum();
-        let mut firmware = Firmware::new(Gateware::new(scenario.clone()));
+        let mut firmware = start(Gateware::new(scenario.clone()));
         let limit = 20_000 + 2_000 * transfers;
         for step in 0.. {
             firmware.hardware_mut().step();
@@ -63,7 +69,7 @@ proptest! {
     #[test]
     fn hostile_messages_are_survived(entries in prop::collection::vec(hostile(), 0..300)) {
         let mut bench = Bench { messages: entries.into(), ..Bench::default() };
-        let mut firmware = Firmware::new(&mut bench);
+        let mut firmware = start(&mut bench);
         for _ in 0..2_000 {
             firmware.step();
         }
@@ -113,6 +119,9 @@ impl Hardware for &mut Bench {
     fn core_hz(&mut self) -> u32 {
         100_000
     }
+    fn layout_hash(&mut self) -> u64 {
+        LAYOUT_HASH
+    }
     fn log(&mut self, event: Event) {
         self.events.push(event);
     }
@@ -130,7 +139,7 @@ fn a_bad_message_is_told_at_once_and_from_then_on() {
     }
     .encode();
     bench.messages.extend([[0x77, 1, 2, 3], miss]);
-    let mut firmware = Firmware::new(&mut bench);
+    let mut firmware = start(&mut bench);
     for _ in 0..1_000 {
         firmware.step();
     }

@@ -6,7 +6,9 @@ use defmt_decoder::{DecodeError, Table};
 use pinring_hdl::soft_core::{SoftCore, emit};
 use pinring_protocol::limits::HEARTBEAT_MS;
 use pinring_protocol::mailbox::{Command, ContextId, Message, Quiesce};
-use pinring_protocol::{AdminEntry, AdminOpcode, Direction, FirmwareState, QueueContext, Status};
+use pinring_protocol::{
+    AdminEntry, AdminOpcode, Direction, FirmwareState, LAYOUT_HASH, QueueContext, Status,
+};
 use pinring_verilator::{Instance, Model, Port, Spec};
 use rust_hdl::prelude::Block;
 use std::collections::VecDeque;
@@ -48,13 +50,26 @@ const LEDS: usize = 9;
 
 impl Board {
     fn new() -> Self {
+        Self::with_layout(LAYOUT_HASH)
+    }
+
+    /// A soft core whose gateware says that it has this layout.
+    fn with_layout(hash: u64) -> Self {
         let processor =
             std::fs::read_to_string(file("PINRING_VEXRISCV")).expect("VexRiscv_Lite.v can be read");
         let firmware = file("PINRING_FIRMWARE_HEX");
         let mut core = SoftCore::<CORE_HZ>::default();
         core.connect_all();
+        let verilog = emit(&core, &processor).expect("the soft core can be emitted");
+        let low = |hash: u64| format!("32'h{:x}", hash as u32);
+        let high = |hash: u64| format!("32'h{:x}", hash >> 32);
+        for own in [low(LAYOUT_HASH), high(LAYOUT_HASH)] {
+            assert_eq!(verilog.matches(&own).count(), 1, "{own} in the Verilog");
+        }
         let spec = Spec {
-            verilog: emit(&core, &processor).expect("the soft core can be emitted"),
+            verilog: verilog
+                .replace(&low(LAYOUT_HASH), &low(hash))
+                .replace(&high(LAYOUT_HASH), &high(hash)),
             top: "top".into(),
             ports: vec![
                 Port::input("clock", 1),
@@ -364,6 +379,35 @@ fn reset_restarts_the_firmware_with_nothing_left_over() {
         board.lines(),
         ["serving, core clock 125000000 Hz", "queue 3 created"]
     );
+}
+
+#[test]
+fn a_gateware_of_another_layout_is_refused_with_both_hashes() {
+    let refused = Command::Heartbeat {
+        state: FirmwareState::BadLayout,
+        detail: LAYOUT_HASH as u32,
+    };
+    for other in [LAYOUT_HASH ^ 1 << 20, LAYOUT_HASH ^ 1 << 33] {
+        let mut board = Board::with_layout(other);
+        board.admin(1, &create(3));
+        let limit = CORE_HZ as u64 / 1000 * u64::from(HEARTBEAT_MS);
+        let mut last = None;
+        for _ in 0..3 {
+            let (at, command) = board.any_command();
+            assert_eq!(command, refused);
+            if let Some(last) = last.replace(at) {
+                assert!((at - last) / 2 <= limit, "heartbeats come in time");
+            }
+        }
+        board.run(20_000);
+        assert_eq!(board.commands, [], "nothing else is done");
+        assert_eq!(
+            board.lines(),
+            [format!(
+                "the gateware's layout hash is {other:#018x} and the firmware's {LAYOUT_HASH:#018x}: build both from the same version"
+            )]
+        );
+    }
 }
 
 #[test]

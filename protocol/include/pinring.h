@@ -13,7 +13,7 @@
 #define PINRING_ABI_MAJOR 1u
 #define PINRING_ABI_MINOR 0u
 /* Hash over every layout; a device whose register LAYOUT_HASH differs must be refused. */
-#define PINRING_LAYOUT_HASH UINT64_C(0xee9f26f00aa3ef30)
+#define PINRING_LAYOUT_HASH UINT64_C(0x9c11cc448436b2a1)
 
 /* What a submission entry asks for. */
 /* Does nothing; completes in its turn with zero bytes. */
@@ -99,15 +99,17 @@
 /* Admin: the queue context is out of range (ring size, vector, TDEST range, alignment): see its table. */
 #define PINRING_STATUS_BAD_QUEUE_CONTEXT 0x22u
 
-/* State of the firmware, as register FIRMWARE_STATE shows it. */
+/* State of the firmware, as register FIRMWARE_STATE shows it with bits 23:0 of the detail. */
 /* Out of reset, not yet serving. */
 #define PINRING_FIRMWARE_STATE_BOOTING 0x0u
 /* Serving misses. */
 #define PINRING_FIRMWARE_STATE_RUNNING 0x1u
-/* Stopped by a panic; the detail is the low bits of the program counter. Reset the device. */
+/* Stopped by a panic, with the source line as detail, or by a trap of the processor, with the program counter. Reset the device. */
 #define PINRING_FIRMWARE_STATE_PANICKED 0x2u
 /* The mailbox brought a message that does not decode; the detail is its first word. Reset the device. */
 #define PINRING_FIRMWARE_STATE_BAD_MESSAGE 0x3u
+/* The gateware was built with another layout, so that the firmware does not serve; the detail is the low half of the firmware's own layout hash. Build firmware and bitstream from the same version. */
+#define PINRING_FIRMWARE_STATE_BAD_LAYOUT 0x4u
 
 /* What the gateware tells the firmware. */
 /* A context needs an SG slot and its first block: answer with FILL or REJECT. */
@@ -235,6 +237,10 @@
 #define PINRING_MMIO_CORE_HZ 0x48u
 /* LEDs, one per bit. */
 #define PINRING_MMIO_LEDS 0x50u
+/* Layout hash of the gateware, low half, at this offset in every version: firmware with another hash does not serve. */
+#define PINRING_MMIO_LAYOUT_HASH_LO 0x58u
+/* Layout hash of the gateware, high half, at this offset in every version. */
+#define PINRING_MMIO_LAYOUT_HASH_HI 0x5cu
 /* `MAILBOX_STATUS`: a message is available. */
 #define PINRING_MMIO_STATUS_MESSAGE 0x1u
 /* `MAILBOX_STATUS`: there is room for a command. */

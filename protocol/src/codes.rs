@@ -107,15 +107,18 @@ codes! {
 }
 
 codes! {
-    /// State of the firmware, as register FIRMWARE_STATE shows it.
+    /// State of the firmware, as register FIRMWARE_STATE shows it with bits 23:0 of the detail.
     pub enum FirmwareState {
         /// Out of reset, not yet serving.
         Booting = 0,
         /// Serving misses.
         Running = 1,
-        /// Stopped by a panic; the detail is the low bits of the program counter. Reset the device.
+        /// Stopped by a panic, with the source line as detail, or by a trap of the processor, with the program counter. Reset the device.
         Panicked = 2,
         /// The mailbox brought a message that does not decode; the detail is its first word. Reset the device.
         BadMessage = 3,
+        /// The gateware was built with another layout, so that the firmware does not serve; the detail is the low half of the firmware's
+        /// own layout hash. Build firmware and bitstream from the same version.
+        BadLayout = 4,
     }
 }

@@ -33,6 +33,10 @@ constants! { "mmio";
     CORE_HZ: u32 = 0x48,
     /// LEDs, one per bit.
     LEDS: u32 = 0x50,
+    /// Layout hash of the gateware, low half, at this offset in every version: firmware with another hash does not serve.
+    LAYOUT_HASH_LO: u32 = 0x58,
+    /// Layout hash of the gateware, high half, at this offset in every version.
+    LAYOUT_HASH_HI: u32 = 0x5c,
     /// [`MAILBOX_STATUS`]: a message is available.
     STATUS_MESSAGE: u32 = 1,
     /// [`MAILBOX_STATUS`]: there is room for a command.

@@ -516,7 +516,7 @@ fn mailbox_refuses_what_is_out_of_range() {
     assert_eq!(field([0x0000_000a, 0, 0, 0]), Some("count"));
     assert_eq!(field([0x000d_000a, 0, 0, 0]), Some("count"));
     assert_eq!(field([0x0015_0002, 0, 0, 0]), Some("status"));
-    assert_eq!(field([9, 4, 0, 0]), Some("state"));
+    assert_eq!(field([9, 5, 0, 0]), Some("state"));
     assert_eq!(
         broken_field(Message::decode([0x0002_0006, 0, 0, 0]).map(drop)),
         Some("what")

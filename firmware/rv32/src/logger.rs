@@ -84,6 +84,11 @@ pub fn log(event: Event) {
                 status as u32
             )
         }
+        Event::BadLayout { gateware, firmware } => defmt::error!(
+            "the gateware's layout hash is {=u64:#018x} and the firmware's {=u64:#018x}: build both from the same version",
+            gateware,
+            firmware
+        ),
         Event::BadMessage { word } => defmt::error!("message {=u32:#x} does not decode", word),
         Event::Unexpected { ctx } => {
             defmt::error!("message out of turn for context {=u8:#x}", ctx.code() as u8)

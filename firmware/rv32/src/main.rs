@@ -8,6 +8,12 @@ mod logger;
 #[cfg(target_os = "none")]
 mod window;
 
+#[cfg(target_os = "none")]
+use pinring_firmware::{
+    Firmware, Hardware, Mailbox,
+    peripherals::{HeartbeatLed, Led},
+};
+
 /// Heartbeats are 5 ms apart; the LED changes every quarter of a second.
 #[cfg(target_os = "none")]
 const BEATS_PER_CHANGE: u32 = 50;
@@ -15,14 +21,22 @@ const BEATS_PER_CHANGE: u32 = 50;
 #[cfg(target_os = "none")]
 #[riscv_rt::entry]
 fn main() -> ! {
-    use pinring_firmware::peripherals::{HeartbeatLed, Led};
-    use pinring_firmware::{Firmware, Mailbox};
-
-    let mut led = HeartbeatLed::new(Led::new(window::Window, 0), BEATS_PER_CHANGE);
-    let mut firmware = Firmware::new(Mailbox {
+    match Firmware::new(Mailbox {
         registers: window::Window,
         log: logger::log,
-    });
+    }) {
+        Ok(firmware) => serve(firmware),
+        Err(mut refusal) => loop {
+            refusal.step();
+        },
+    }
+}
+
+/// On its own, so that nothing of the start lies between the parts of the loop: the instruction cache has 2 KiB.
+#[cfg(target_os = "none")]
+#[inline(never)]
+fn serve(mut firmware: Firmware<impl Hardware>) -> ! {
+    let mut led = HeartbeatLed::new(Led::new(window::Window, 0), BEATS_PER_CHANGE);
     loop {
         if firmware.step() {
             let Ok(()) = led.beat();

@@ -3,7 +3,7 @@
 use pinring_firmware::{Event, Hardware};
 use pinring_protocol::limits::{CONTEXTS, HEARTBEAT_MS, SG_SLOTS};
 use pinring_protocol::mailbox::{Command, ContextId, Message, Quiesce};
-use pinring_protocol::{AdminEntry, AdminOpcode, Direction, FirmwareState, Status};
+use pinring_protocol::{AdminEntry, AdminOpcode, Direction, FirmwareState, LAYOUT_HASH, Status};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::collections::VecDeque;
 
@@ -469,6 +469,10 @@ impl Hardware for Gateware {
 
     fn core_hz(&mut self) -> u32 {
         CORE_HZ
+    }
+
+    fn layout_hash(&mut self) -> u64 {
+        LAYOUT_HASH
     }
 
     fn log(&mut self, event: Event) {

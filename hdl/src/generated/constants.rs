@@ -4,7 +4,7 @@
 //! Numbers of the wire format, for `Constant::new(NAME.into())`.
 
 /// Hash over every layout.
-pub const LAYOUT_HASH: u64 = 0xee9f26f00aa3ef30;
+pub const LAYOUT_HASH: u64 = 0x9c11cc448436b2a1;
 /// "PRNG" in little-endian ASCII.
 pub const MAGIC: u64 = 0x474e5250;
 /// Major version of the binary interface.
@@ -194,10 +194,12 @@ pub const STATUS_BAD_QUEUE_CONTEXT: u64 = 0x22;
 pub const FIRMWARE_STATE_BOOTING: u64 = 0x0;
 /// Serving misses.
 pub const FIRMWARE_STATE_RUNNING: u64 = 0x1;
-/// Stopped by a panic; the detail is the low bits of the program counter. Reset the device.
+/// Stopped by a panic, with the source line as detail, or by a trap of the processor, with the program counter. Reset the device.
 pub const FIRMWARE_STATE_PANICKED: u64 = 0x2;
 /// The mailbox brought a message that does not decode; the detail is its first word. Reset the device.
 pub const FIRMWARE_STATE_BAD_MESSAGE: u64 = 0x3;
+/// The gateware was built with another layout, so that the firmware does not serve; the detail is the low half of the firmware's own layout hash. Build firmware and bitstream from the same version.
+pub const FIRMWARE_STATE_BAD_LAYOUT: u64 = 0x4;
 
 /// A context needs an SG slot and its first block: answer with FILL or REJECT.
 pub const MESSAGE_KIND_MISS: u64 = 0x1;
@@ -285,6 +287,10 @@ pub const MMIO_CYCLES_HI: u64 = 0x44;
 pub const MMIO_CORE_HZ: u64 = 0x48;
 /// LEDs, one per bit.
 pub const MMIO_LEDS: u64 = 0x50;
+/// Layout hash of the gateware, low half, at this offset in every version: firmware with another hash does not serve.
+pub const MMIO_LAYOUT_HASH_LO: u64 = 0x58;
+/// Layout hash of the gateware, high half, at this offset in every version.
+pub const MMIO_LAYOUT_HASH_HI: u64 = 0x5c;
 /// `MAILBOX_STATUS`: a message is available.
 pub const MMIO_STATUS_MESSAGE: u64 = 0x1;
 /// `MAILBOX_STATUS`: there is room for a command.

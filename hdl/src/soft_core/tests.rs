@@ -1,7 +1,7 @@
 //! The buses around the processor, driven as the processor would.
 
 use super::{CoreMemory, FetchPort, Window};
-use pinring_protocol::mmio;
+use pinring_protocol::{LAYOUT_HASH, mmio};
 use pinring_verilator::equivalence::{Error, Pair};
 use pinring_verilator::ports;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -270,5 +270,21 @@ fn window_counts_cycles_and_drives_leds() -> Result<(), Error> {
         rig.load(mmio::CYCLES_LO)? < 8,
         "cycles count from the reset"
     );
+    Ok(())
+}
+
+#[test]
+fn window_shows_the_layout_hash() -> Result<(), Error> {
+    let mut rig = Rig::new()?;
+    let registers = [mmio::LAYOUT_HASH_LO, mmio::LAYOUT_HASH_HI];
+    let hash = |rig: &mut Rig| -> Result<u64, Error> {
+        let [low, high] = registers.map(|register| rig.load(register));
+        Ok(u64::from(low?) | u64::from(high?) << 32)
+    };
+    assert_eq!(hash(&mut rig)?, LAYOUT_HASH);
+    for register in registers {
+        rig.store(register, !0)?;
+    }
+    assert_eq!(hash(&mut rig)?, LAYOUT_HASH, "writes change nothing");
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The data bus: the core's memory, and the memory-mapped window of [`pinring_protocol::mmio`].
 
+use crate::generated::constants::LAYOUT_HASH;
 use crate::widgets::{Const, Param};
 use pinring_protocol::mmio;
 use rust_hdl::prelude::*;
@@ -96,7 +97,11 @@ pub struct Window<const N: usize, const HZ: usize> {
     cycles_hi: Const<6, { register(mmio::CYCLES_HI) }>,
     core_hz: Const<6, { register(mmio::CORE_HZ) }>,
     leds_number: Const<6, { register(mmio::LEDS) }>,
+    layout_hash_lo: Const<6, { register(mmio::LAYOUT_HASH_LO) }>,
+    layout_hash_hi: Const<6, { register(mmio::LAYOUT_HASH_HI) }>,
     hz: Param<32, HZ>,
+    hash_low: Const<32, { LAYOUT_HASH & 0xffff_ffff }>,
+    hash_high: Const<32, { LAYOUT_HASH >> 32 }>,
 }
 
 impl<const N: usize, const HZ: usize> Logic for Window<N, HZ> {
@@ -162,6 +167,10 @@ impl<const N: usize, const HZ: usize> Logic for Window<N, HZ> {
             self.window_data.d.next = self.hz.val();
         } else if self.number.val() == self.leds_number.val() {
             self.window_data.d.next = bit_cast::<32, 8>(self.led.q.val());
+        } else if self.number.val() == self.layout_hash_lo.val() {
+            self.window_data.d.next = self.hash_low.val();
+        } else if self.number.val() == self.layout_hash_hi.val() {
+            self.window_data.d.next = self.hash_high.val();
         }
 
         if self.accept.val() & self.in_window.val() {

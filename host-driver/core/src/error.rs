@@ -103,6 +103,17 @@ pub enum StartError {
         /// Depends on the state; see register FIRMWARE_STATE.
         detail: u32,
     },
+    /// The firmware was built with another layout than the gateware that it runs on, and does not serve.
+    #[error(
+        "the device's layout hash is {device:#018x}, and that of its firmware ends in {firmware:06x}: build firmware and bitstream from the \
+         same version and load them together"
+    )]
+    FirmwareLayout {
+        /// Register LAYOUT_HASH.
+        device: u64,
+        /// Bits 23:0 of the firmware's hash, as register FIRMWARE_STATE shows them.
+        firmware: u32,
+    },
     /// The firmware's heartbeat stayed away.
     #[error("the firmware's heartbeat stayed away: reset the device")]
     FirmwareStalled,
@@ -163,9 +174,9 @@ pub enum AdminError {
     /// Not a region of this device.
     #[error(transparent)]
     Region(#[from] TransferError),
-    /// Lists of the region have not been released.
+    /// Lists of the region exist or are being made.
     #[error(
-        "{0} lists of the region have not been released: release or unregister each of them first"
+        "{0} lists of the region exist or are being made: install what was requested, then release or unregister each of them first"
     )]
     ListsOutstanding(u32),
     /// No memory for the rings.
@@ -348,6 +359,9 @@ pub enum TransferError {
         /// Highest of the queue.
         last: u16,
     },
+    /// Lists are of regions.
+    #[error("the handle names a list and not a region: prepare the list of the list's region")]
+    ListOfList,
     /// The list is still the device's.
     #[error("the list is in flight: reap its completion first, or unregister it")]
     ListBusy,

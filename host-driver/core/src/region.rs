@@ -94,6 +94,15 @@ pub struct RegionInfo {
     pub in_flight: u32,
 }
 
+/// Names a registration under every generation that cancelling gives it: what a list belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Registration {
+    device: u16,
+    /// The generation that it began with.
+    generation: u16,
+    id: u32,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum SlotState {
     /// No region.
@@ -112,6 +121,8 @@ pub(crate) enum SlotState {
 pub(crate) struct Slot {
     pub(crate) state: SlotState,
     generation: u16,
+    /// The generation that it was registered with; cancelling leaves it.
+    first_generation: u16,
     permissions: Permissions,
     domain: u32,
     length: u64,
@@ -119,11 +130,11 @@ pub(crate) struct Slot {
     index: HintIndex,
     in_flight: u32,
     pub(crate) tier: Tier,
-    /// For a list: its region's id.
-    list_of: Option<u32>,
+    /// For a list: its region.
+    list_of: Option<Registration>,
     /// A list that was submitted.
     used: bool,
-    /// Lists of this region that were not released.
+    /// Lists of this region that are being made or were not released: while there are any, the region stays.
     pub(crate) lists: u32,
     pub(crate) buffer: BufferId,
     pub(crate) first_byte: u16,
@@ -136,6 +147,7 @@ impl Slot {
         Self {
             state: SlotState::Free,
             generation: 0,
+            first_generation: 0,
             permissions: Permissions {
                 c2h: false,
                 h2c: false,
@@ -162,6 +174,10 @@ impl Slot {
 
     pub(crate) fn domain(&self) -> u32 {
         self.domain
+    }
+
+    pub(crate) fn is_list(&self) -> bool {
+        self.list_of.is_some()
     }
 
     pub(crate) fn common(&self) -> Option<DmaMemory> {
@@ -214,7 +230,7 @@ impl Slot {
         if self.table.is_none() {
             return Err(TransferError::NeedsList);
         }
-        if self.list_of.is_some() {
+        if self.is_list() {
             if self.used {
                 return Err(TransferError::ListUsed);
             }
@@ -286,6 +302,28 @@ impl RegionTable {
         })
     }
 
+    /// Counts a list in that is going to be made for a live region, which stays until `list_gone`.
+    pub(crate) fn list_begun(&mut self, region: RegionHandle) -> Registration {
+        let slot = &mut self.slots[region.id as usize];
+        slot.lists += 1;
+        Registration {
+            device: self.device,
+            generation: slot.first_generation,
+            id: region.id,
+        }
+    }
+
+    /// Counts a list out, unless its region went before it.
+    pub(crate) fn list_gone(&mut self, of: Registration) {
+        if of.device == self.device
+            && let Some(slot) = self.slots.get_mut(of.id as usize)
+            && slot.state != SlotState::Free
+            && slot.first_generation == of.generation
+        {
+            slot.lists = slot.lists.saturating_sub(1);
+        }
+    }
+
     /// Gives a built request an id and shows it to the device. The request keeps what it has if there is no id.
     pub(crate) fn insert<P: Platform>(
         &mut self,
@@ -293,10 +331,10 @@ impl RegionTable {
         request: &mut Request,
     ) -> Result<RegionHandle, RegisterError> {
         let list_of = match request.kind {
-            Kind::List { parent, .. } => {
-                self.get(parent)?;
-                Some(parent.id)
-            }
+            Kind::List { parent, of, .. } => match self.get(parent)?.state {
+                SlotState::Live => Some(of),
+                _ => return Err(TransferError::RegionBusy.into()),
+            },
             Kind::Region(_) => None,
         };
         let &id = self
@@ -310,13 +348,11 @@ impl RegionTable {
             index,
         } = request.built.take().ok_or(RegisterError::NotBuilt)?;
         self.free.pop_front();
-        if let Some(parent) = list_of {
-            self.slots[parent as usize].lists += 1;
-        }
         let generation = self.slots[id as usize].generation;
         self.slots[id as usize] = Slot {
             state: SlotState::Live,
             generation,
+            first_generation: generation,
             permissions: request.permissions,
             domain: request.domain,
             length: request.length,
@@ -357,7 +393,7 @@ impl RegionTable {
             .with_allow_h2c(slot.permissions.h2c)
             .with_format(info.format)
             .with_page_shift(info.page_shift)
-            .with_one_shot(slot.list_of.is_some())
+            .with_one_shot(slot.is_list())
             .encode();
         let at = id as usize * RegionEntry::BYTES;
         let (before, format, after) = (
@@ -481,11 +517,8 @@ impl RegionTable {
             },
         );
         self.free.push_back(id);
-        if let Some(parent) = gone
-            .list_of
-            .and_then(|parent| self.slots.get_mut(parent as usize))
-        {
-            parent.lists = parent.lists.saturating_sub(1);
+        if let Some(of) = gone.list_of {
+            self.list_gone(of);
         }
         gone.backing
     }
@@ -497,7 +530,7 @@ impl RegionTable {
         handle: RegionHandle,
     ) -> Result<Backing, TransferError> {
         let slot = self.get(handle)?;
-        if slot.list_of.is_none() {
+        if !slot.is_list() {
             return Err(TransferError::NotAList);
         }
         if slot.state != SlotState::Live {
@@ -530,3 +563,86 @@ const FORMAT_WORD: usize = {
     }
     found.expect("a region entry has a format")
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TierPolicy;
+    use crate::mock::Mock;
+
+    const REGION: Kind = Kind::Region(TierPolicy::BEST);
+
+    fn table(mock: &mut Mock) -> RegionTable {
+        let memory = mock.dma_alloc(2 * RegionEntry::BYTES, 4096).unwrap();
+        RegionTable::new(memory, 2, 7)
+    }
+
+    fn request(kind: Kind) -> Request {
+        Request {
+            buffer: BufferId(1),
+            first_byte: 0,
+            offset: 0,
+            length: 4096,
+            permissions: Permissions::BOTH,
+            domain: 0,
+            uniform: false,
+            kind,
+            backing: Backing::default(),
+            built: Some(Built {
+                tier: Tier::PerTransfer,
+                first_byte_offset: 0,
+                table: None,
+                index: HintIndex::First,
+            }),
+        }
+    }
+
+    fn list(table: &mut RegionTable, parent: RegionHandle) -> Request {
+        request(Kind::List {
+            parent,
+            of: table.list_begun(parent),
+            direction: Direction::C2h,
+        })
+    }
+
+    /// Whatever else goes wrong, no list begins under a region that is leaving.
+    #[test]
+    fn a_list_is_inserted_under_a_live_region_only() {
+        let mut mock = Mock::new();
+        let mut table = table(&mut mock);
+        let parent = table.insert(&mut mock, &mut request(REGION)).unwrap();
+        let mut late = list(&mut table, parent);
+        table.leave(&mut mock, parent);
+        assert_eq!(
+            table.insert(&mut mock, &mut late),
+            Err(RegisterError::Range(TransferError::RegionBusy))
+        );
+        assert!(late.built.is_some(), "the request keeps what it has");
+    }
+
+    /// Whoever has the id now keeps its own count.
+    #[test]
+    fn a_list_is_counted_out_of_its_own_region_only() {
+        let mut mock = Mock::new();
+        let mut table = table(&mut mock);
+        let first = table.insert(&mut mock, &mut request(REGION)).unwrap();
+        let mut early = list(&mut table, first);
+        let child = table.insert(&mut mock, &mut early).unwrap();
+        table.remove(first.id);
+        let next = table.insert(&mut mock, &mut request(REGION)).unwrap();
+        assert_eq!(next.id, first.id);
+        table.list_begun(next);
+        table.remove(child.id);
+        assert_eq!(table.get(next).unwrap().lists, 1);
+
+        // Cancelling gives a region its next generation, and it is the same region.
+        let of = table.list_begun(next);
+        let next = table.cancel(&mut mock, next);
+        table.list_gone(of);
+        assert_eq!(table.get(next).unwrap().lists, 1);
+
+        // Nor does another device's list count.
+        table.list_gone(Registration { device: 8, ..of });
+        assert_eq!(table.get(next).unwrap().lists, 1);
+    }
+}

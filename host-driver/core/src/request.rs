@@ -7,6 +7,7 @@ use pinring_protocol::limits::PAGE;
 
 use crate::hint::HintIndex;
 use crate::queue::RingPair;
+use crate::region::Registration;
 use crate::{
     BufferId, DmaMemory, MapError, Mapping, NotAvailable, Permissions, Platform, RegionHandle,
     RegisterError, TableInfo, Tier, TierPolicy, sg,
@@ -16,7 +17,7 @@ use crate::{
 ///
 /// [`Device::request_region`](crate::Device::request_region) or [`Device::request_list`](crate::Device::request_list) gives it,
 /// [`build`](Self::build) does the long work without the device (so without its lock), and [`Device::install`](crate::Device::install)
-/// takes it back, built or not.
+/// takes it back, built or not. Until then the region of a list cannot be unregistered, as part of its buffer may be mapped.
 #[derive(Debug)]
 #[must_use = "install gives its memory back even if it was not built"]
 pub struct Request {
@@ -42,8 +43,10 @@ pub(crate) enum Kind {
     Region(TierPolicy),
     /// A list for one transfer of a region.
     List {
-        /// The region.
+        /// The region, as the caller named it.
         parent: RegionHandle,
+        /// Its registration, which counts the list.
+        of: Registration,
         /// The transfer's direction.
         direction: Direction,
     },

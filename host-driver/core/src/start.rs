@@ -3,7 +3,7 @@
 use pinring_protocol::registers::{
     self, DeviceStatus, Features, FirmwareReport, Limits0, Limits1, Version, aperture,
 };
-use pinring_protocol::{ABI_MAJOR, LAYOUT_HASH, MAGIC, limits};
+use pinring_protocol::{ABI_MAJOR, FirmwareState, LAYOUT_HASH, MAGIC, limits};
 
 use crate::{OpenError, Platform, StartError};
 
@@ -161,13 +161,19 @@ pub(crate) fn is_serving<P: Platform>(platform: &mut P) -> Result<bool, StartErr
         return Err(StartError::Gone);
     }
     let status = DeviceStatus::from_raw(raw);
-    if status.firmware_panicked() {
+    if status.firmware_panicked() || !status.firmware_running() {
         let report =
             FirmwareReport::from_raw(platform.mmio_read32(registers::FIRMWARE_STATE.offset));
-        return Err(StartError::Firmware {
-            state: report.state().ok(),
-            detail: report.detail(),
-        });
+        let (state, detail) = (report.state().ok(), report.detail());
+        if state == Some(FirmwareState::BadLayout) {
+            return Err(StartError::FirmwareLayout {
+                device: platform.mmio_read64(registers::LAYOUT_HASH.offset),
+                firmware: detail,
+            });
+        }
+        if status.firmware_panicked() {
+            return Err(StartError::Firmware { state, detail });
+        }
     }
     if status.fatal() {
         return Err(StartError::Fatal {

@@ -197,6 +197,51 @@ fn a_start_that_fails_says_why() {
 }
 
 #[test]
+fn firmware_of_another_layout_is_refused_with_both_hashes() {
+    let foreign = FirmwareReport::new()
+        .with_state(FirmwareState::BadLayout)
+        .with_detail(0x0a_bcde);
+    let refused = StartError::FirmwareLayout {
+        device: LAYOUT_HASH,
+        firmware: 0x0a_bcde,
+    };
+    // Whatever else the device says: the cause goes before its consequences.
+    let status = DeviceStatus::new();
+    for status in [
+        status,
+        status.with_firmware_stalled(true),
+        status.with_fatal(true),
+    ] {
+        let mock = Mock::new();
+        mock.host_mut().device.firmware = foreign;
+        let mut device = Device::open(mock.clone(), config()).unwrap();
+        (0..2).for_each(|_| assert_eq!(device.poll_start(1), Ok(false)));
+        let shown = status.raw().into();
+        mock.host_mut().device.set(&registers::STATUS, shown);
+        assert_eq!(device.poll_start(1), Err(refused));
+        let queue = device.create_queue(queue_config(Direction::C2h));
+        assert!(matches!(
+            queue,
+            Err(AdminError::State(StateError::NotRunning))
+        ));
+        // A reset brings the same firmware up, and the refusal again.
+        device.reset().unwrap();
+        let error = (0..9).find_map(|_| device.poll_start(1).err());
+        assert_eq!(error, Some(refused));
+        close(&mock, device);
+    }
+    let text = refused.to_string();
+    assert!(
+        text.contains(&format!("{LAYOUT_HASH:#018x}")) && text.contains("ends in 0abcde"),
+        "{text}"
+    );
+    assert!(
+        text.contains("build firmware and bitstream from the same version"),
+        "{text}"
+    );
+}
+
+#[test]
 fn health_is_reported() {
     let mock = Mock::new();
     let mut device = start(&mock);

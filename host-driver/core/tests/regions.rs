@@ -588,18 +588,156 @@ fn a_request_that_is_never_built_gives_its_list_back() {
             .unwrap();
         assert_eq!(device.install(request), Err(RegisterError::NotBuilt));
     }
-    // In three steps, as a driver does it outside its lock, with the region unregistered in between.
-    let mut request = device
-        .request_list(region, 0, 9000, Direction::C2h)
-        .unwrap();
-    request.build(&mut mock.clone()).unwrap();
+    // Nor does any of them hold the region.
     let ticket = device.unregister(region).unwrap();
     assert!(redeem(&mock, &mut device, ticket).result.is_ok());
+    close(&mock, device);
+}
+
+/// Unregisters a region that nothing holds any more.
+fn unregister(mock: &Mock, device: &mut Device<Mock>, region: RegionHandle) {
+    let ticket = device.unregister(region).unwrap();
+    let event = redeem(mock, device, ticket);
+    assert_eq!(event.result, Ok(()));
+    device.settle(event.retired.unwrap());
+}
+
+#[test]
+fn a_region_stays_while_lists_of_it_are_being_made() {
+    let mock = Mock::new();
+    let mut device = start(&mock);
+    let queue = queue(&mock, &mut device, Direction::C2h);
+    let buffer = mock.lock_scattered(0, 9000);
+    let region = register(&mut device, buffer, Tier::PerTransfer);
+    // In three steps, as a driver does it outside its lock, with an attempt to unregister the region behind each.
+    let held = |device: &mut Device<Mock>, lists| {
+        assert_eq!(
+            device.unregister(region),
+            Err(AdminError::ListsOutstanding(lists))
+        )
+    };
+    let mut requests = [0, 1].map(|_| {
+        device
+            .request_list(region, 0, 9000, Direction::C2h)
+            .unwrap()
+    });
+    held(&mut device, 2);
+    for request in &mut requests {
+        request.build(&mut mock.clone()).unwrap();
+    }
+    held(&mut device, 2);
+    let lists = requests.map(|request| device.install(request).unwrap());
+    held(&mut device, 2);
+    device
+        .submit(queue, &[transfer(lists[0], 0, 9000)])
+        .unwrap();
+    held(&mut device, 2);
+    // The one never submitted is released, the other taken out of the device's hands.
+    device.release_list(lists[1]).unwrap();
+    held(&mut device, 1);
+    let ticket = device.unregister(lists[0]).unwrap();
+    held(&mut device, 1);
+    let retired = redeem(&mock, &mut device, ticket).retired.unwrap();
+    device.settle(retired);
+    assert_eq!(mock.host().counts.mappings, 0);
+    unregister(&mock, &mut device, region);
+    close(&mock, device);
+}
+
+#[test]
+fn a_list_that_does_not_come_to_be_lets_its_region_go() {
+    let mock = Mock::new();
+    let mut device = start(&mock);
+    let buffer = mock.lock_scattered(0, 9000);
+    let region = register(&mut device, buffer, Tier::PerTransfer);
+    let request = |device: &mut Device<Mock>, region| {
+        let mut request = device
+            .request_list(region, 0, 9000, Direction::C2h)
+            .unwrap();
+        request.build(&mut mock.clone()).unwrap();
+        request
+    };
+
+    // Map registers have run out.
+    (mock.host_mut().bounce, mock.host_mut().map_registers) = (true, 0);
+    let short = device.prepare(region, 0, 9000, Direction::C2h).unwrap_err();
+    assert!(short.is_shortage());
+    (mock.host_mut().bounce, mock.host_mut().map_registers) = (false, usize::MAX);
+
+    // Nor is anything counted where nothing was requested.
+    let wrong = device.request_list(region, 1, 9000, Direction::C2h);
+    assert!(matches!(wrong, Err(RegisterError::Range(_))));
+    let long = device.request_list(region, 0, 9000, Direction::C2h);
+    let others: Vec<_> = (0..3).map(|_| request(&mut device, region)).collect();
+    let none = device.request_list(region, 0, 9000, Direction::C2h);
+    assert_eq!(none.unwrap_err(), RegisterError::NoList(9000));
+
+    // A reset comes between.
+    device.reset().unwrap();
+    for request in others.into_iter().chain(long) {
+        assert_eq!(
+            device.install(request),
+            Err(RegisterError::State(pinring_core::StateError::NotRunning))
+        );
+    }
+    assert_eq!(mock.host().counts.mappings, 0);
+    wait(&mut device);
+
+    // Or it was requested before the reset and comes behind it: the region is as before.
+    let early = request(&mut device, region);
+    device.reset().unwrap();
+    wait(&mut device);
+    let list = device.install(early).unwrap();
     assert_eq!(
-        device.install(request),
+        device.unregister(region),
+        Err(AdminError::ListsOutstanding(1))
+    );
+    device.release_list(list).unwrap();
+
+    // The region is cancelled between.
+    let early = request(&mut device, region);
+    let list = device.prepare(region, 0, 9000, Direction::C2h).unwrap();
+    let (next, ticket) = device.cancel_region(region).unwrap();
+    assert!(redeem(&mock, &mut device, ticket).result.is_ok());
+    assert_eq!(
+        device.unregister(next),
+        Err(AdminError::ListsOutstanding(2))
+    );
+    assert_eq!(
+        device.install(early),
         Err(RegisterError::Range(TransferError::StaleRegion(region)))
     );
-    assert_eq!(mock.host().counts.mappings, 0);
+    assert_eq!(
+        device.unregister(next),
+        Err(AdminError::ListsOutstanding(1))
+    );
+    device.release_list(list).unwrap();
+    unregister(&mock, &mut device, next);
+
+    // The device is closed between.
+    let region = register(&mut device, buffer, Tier::PerTransfer);
+    let late = request(&mut device, region);
+    device.close().unwrap();
+    assert!(device.install(late).is_err());
+    let host = mock.host();
+    assert_eq!((host.counts.dma_memory, host.counts.mappings), (0, 0));
+    assert_eq!(host.violations, Vec::<String>::new());
+}
+
+#[test]
+fn a_list_has_no_lists() {
+    let mock = Mock::new();
+    let mut device = start(&mock);
+    let buffer = mock.lock_scattered(300, 90_000);
+    let region = register(&mut device, buffer, Tier::PerTransfer);
+    let list = device.prepare(region, 5000, 9000, Direction::C2h).unwrap();
+    // It would be of other bytes than the list's, and stay when the region goes.
+    assert_eq!(
+        device.prepare(list, 0, 9000, Direction::C2h),
+        Err(RegisterError::Range(TransferError::ListOfList))
+    );
+    device.release_list(list).unwrap();
+    unregister(&mock, &mut device, region);
     close(&mock, device);
 }
 

@@ -103,7 +103,7 @@ impl<P: Platform> Device<P> {
     /// tell the owner of the buffer only then. The handle is stale at once.
     ///
     /// # Errors
-    /// The handle is stale, or the region still has lists.
+    /// The handle is stale, or lists of the region exist or are being made.
     pub fn unregister(&mut self, region: RegionHandle) -> Result<Ticket, AdminError> {
         self.check_idle_admin(region)?;
         let lists = self.regions.get(region)?.lists;

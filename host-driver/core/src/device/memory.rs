@@ -73,10 +73,11 @@ impl<P: Platform> Device<P> {
         self.finish(request, built)
     }
 
-    /// The short first part of [`prepare`](Self::prepare).
+    /// The short first part of [`prepare`](Self::prepare). The region stays registered until [`install`](Self::install) has taken the request back, and then
+    /// until the list is released.
     ///
     /// # Errors
-    /// The range is wrong, or lists or ids have run out.
+    /// The range is wrong, the handle names a list, or lists or ids have run out.
     pub fn request_list(
         &mut self,
         region: RegionHandle,
@@ -89,6 +90,9 @@ impl<P: Platform> Device<P> {
         if slot.state != SlotState::Live {
             return Err(TransferError::RegionBusy.into());
         }
+        if slot.is_list() {
+            return Err(TransferError::ListOfList.into());
+        }
         slot.check_range(offset, length)?;
         if !slot.permissions().allow(direction) {
             return Err(TransferError::WrongDirection(direction).into());
@@ -100,16 +104,18 @@ impl<P: Platform> Device<P> {
             .pool
             .take(sg::worst_case_bytes(length))
             .ok_or(RegisterError::NoList(length))?;
+        let (buffer, first_byte, domain) = (slot.buffer, slot.first_byte, slot.domain());
         Ok(Request {
-            buffer: slot.buffer,
-            first_byte: slot.first_byte,
+            buffer,
+            first_byte,
             offset,
             length,
             permissions: Permissions::only(direction),
-            domain: slot.domain(),
+            domain,
             uniform: self.capabilities.features.uniform_sg(),
             kind: Kind::List {
                 parent: region,
+                of: self.regions.list_begun(region),
                 direction,
             },
             backing: Backing {
@@ -135,12 +141,15 @@ impl<P: Platform> Device<P> {
     /// back here, and so does one for which there is no id.
     ///
     /// # Errors
-    /// Not built, no free id, or the list's region is gone.
+    /// Not built, no free id, or the list's region was cancelled since.
     pub fn install(&mut self, mut request: Request) -> Result<RegionHandle, RegisterError> {
         let installed = self.running().map_err(RegisterError::from);
         let installed =
             installed.and_then(|()| self.regions.insert(&mut self.platform, &mut request));
         if installed.is_err() {
+            if let Kind::List { of, .. } = request.kind {
+                self.regions.list_gone(of);
+            }
             self.settle(Retired {
                 backing: core::mem::take(&mut request.backing),
                 rings: None,
@@ -197,7 +206,8 @@ impl<P: Platform> Device<P> {
         self.regions.info(region)
     }
 
-    /// The copy that a region of tier CommonBuffer needs before an H2C transfer or after a C2H transfer, for [`Platform::copy`].
+    /// The copy that a region of tier CommonBuffer needs before an H2C transfer or after a C2H transfer, for [`Platform::copy`]. Whoever makes it outside the
+    /// device's lock does not settle the region's [`Retired`] before it is made.
     ///
     /// # Errors
     /// The range is wrong, or the region is of another tier.

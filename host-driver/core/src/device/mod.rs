@@ -161,7 +161,7 @@ impl<P: Platform> Device<P> {
         Ok(device)
     }
 
-    /// Goes on with a start or reset; true once the device serves. Call it again, after a pause, while it returns false. Reads one or two registers.
+    /// Goes on with a start or reset; true once the device serves. Call it again, after a pause, while it returns false. Reads one to three registers.
     ///
     /// # Errors
     /// `deadline_ns`, on the platform's clock, has passed, or the device reports that it will not come up.
@@ -205,7 +205,7 @@ impl<P: Platform> Device<P> {
         })
     }
 
-    /// Whether a running device still serves: for a timer, as a device that stopped sends no interrupt. Reads one register.
+    /// Whether a running device still serves: for a timer, as a device that stopped sends no interrupt. Reads one register while it serves.
     ///
     /// # Errors
     /// Why it stopped.

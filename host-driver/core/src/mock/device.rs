@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use pinring_protocol::describe::Register;
 use pinring_protocol::limits::{MAX_REGIONS, PAGE_SHIFT, QUEUES, VECTORS};
 use pinring_protocol::registers::{
-    self, AdminSize, Control, DeviceStatus, Features, Limits0, Limits1, Version, aperture,
+    self, AdminSize, Control, DeviceStatus, Features, FirmwareReport, Limits0, Limits1, Version,
+    aperture,
 };
 use pinring_protocol::ring::{RingIndex, RingSize};
 use pinring_protocol::{
-    ABI_MAJOR, AdminEntry, AdminOpcode, CompletionEntry, Direction, Doorbell, LAYOUT_HASH, MAGIC,
-    Opcode, QueueContext, RegionEntry, SgElement, SgFormat, SgUniformElement, Status,
-    SubmissionEntry,
+    ABI_MAJOR, AdminEntry, AdminOpcode, CompletionEntry, Direction, Doorbell, FirmwareState,
+    LAYOUT_HASH, MAGIC, Opcode, QueueContext, RegionEntry, SgElement, SgFormat, SgUniformElement,
+    Status, SubmissionEntry,
 };
 
 use super::MockHost;
@@ -56,6 +57,8 @@ pub struct MockDevice {
     /// Reads of STATUS until it is ready.
     pub start_polls: u32,
     polls_left: u32,
+    /// What the firmware says about itself once it is up: it serves if it is running.
+    pub firmware: FirmwareReport,
     /// Every register reads as ones.
     pub gone: bool,
     queues: BTreeMap<u16, DeviceQueue>,
@@ -90,6 +93,7 @@ impl MockDevice {
             reset_polls: 1,
             start_polls: 1,
             polls_left: 0,
+            firmware: FirmwareReport::new().with_state(FirmwareState::Running),
             gone: false,
             queues: BTreeMap::new(),
             interrupts: Vec::new(),
@@ -174,11 +178,15 @@ impl MockDevice {
             match self.polls_left.checked_sub(1) {
                 Some(left) => self.polls_left = left,
                 None => {
-                    let raw = self.get(&registers::STATUS) as u32;
-                    let status = DeviceStatus::from_raw(raw)
-                        .with_ready(true)
-                        .with_firmware_running(true);
-                    self.set(&registers::STATUS, status.raw().into());
+                    let report = self.firmware;
+                    self.set(&registers::FIRMWARE_STATE, report.raw().into());
+                    if report.state() == Ok(FirmwareState::Running) {
+                        let raw = self.get(&registers::STATUS) as u32;
+                        let status = DeviceStatus::from_raw(raw)
+                            .with_ready(true)
+                            .with_firmware_running(true);
+                        self.set(&registers::STATUS, status.raw().into());
+                    }
                 }
             }
         }
@@ -202,6 +210,7 @@ impl MockDevice {
             if control.reset() {
                 self.queues.clear();
                 self.set(&registers::STATUS, 0);
+                self.set(&registers::FIRMWARE_STATE, 0);
                 self.polls_left = self.reset_polls;
             } else if control.enable() {
                 let size = AdminSize::from_raw(self.get(&registers::ADMIN_SIZE) as u32);

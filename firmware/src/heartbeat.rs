@@ -1,0 +1,30 @@
+//! When heartbeats are due.
+
+use pinring_protocol::limits;
+
+/// Time since the last heartbeat, in core cycles.
+pub(crate) struct Heartbeat {
+    last: u32,
+    period: u32,
+}
+
+impl Heartbeat {
+    /// The first heartbeat is sent at cycle `now`.
+    pub(crate) fn new(core_hz: u32, now: u32) -> Self {
+        Self {
+            last: now,
+            // Twice as often as it must be.
+            period: core_hz / 1000 * limits::HEARTBEAT_MS / 2,
+        }
+    }
+
+    /// Whether the next one is due at cycle `now`, which then counts as sent.
+    #[inline]
+    pub(crate) fn is_due(&mut self, now: u32) -> bool {
+        let due = now.wrapping_sub(self.last) >= self.period;
+        if due {
+            self.last = now;
+        }
+        due
+    }
+}
