@@ -299,6 +299,7 @@ impl Logic for FetchUnit {
         if self.reset.val() {
             self.accepted.d.next = false;
             self.ending.d.next = false;
+            self.continuing.d.next = false;
         }
     }
 }
