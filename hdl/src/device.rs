@@ -241,6 +241,7 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.c2h.max_write.next = self.max_write.val();
         self.h2c.max_read.next = self.max_read.val();
         self.fetch.max_read.next = self.max_read.val();
+        self.fetch.timeout.next = self.timeout_cycles.val();
         self.h2c.timeout.next = self.timeout_cycles.val();
 
         // BAR0.

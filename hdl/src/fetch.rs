@@ -9,6 +9,13 @@ use rust_hdl::prelude::*;
 /// A job larger than `max_read` bytes is read in parts, one after the other under the same tag. Its data comes out as
 /// 128-bit words for `fill_target`'s memory, counted up from `req_word`; then `done` says how it ended. Addresses and
 /// lengths are multiples of 8 bytes, addresses of jobs over 8 bytes multiples of 16.
+///
+/// UR and CA end a job at once, and so do a completion that does not fit (malformed) and the time-out. Poisoned data are
+/// counted, and the job ends when all of its read came. A tag is free again only when its job has ended and the last
+/// completion of its read has come: one with an error status, or one that brings all that its byte count says is
+/// missing (PCIe Base Spec 5.0, 2.2.9 and 2.3.2). Until then nothing under it is written. A completion that does not fit
+/// may be another read's, so it is never taken for the last one: a malformed answer costs its tag until a
+/// last completion follows or reset.
 #[derive(LogicBlock, Default)]
 pub struct FetchUnit {
     /// Clock.
@@ -17,6 +24,8 @@ pub struct FetchUnit {
     pub reset: Signal<In, Bit>,
     /// Bytes of one read at most: 128, 256 or 512.
     pub max_read: Signal<In, Bits<10>>,
+    /// Cycles that a read may take from `rd_ready` to its last completion; 0: any number.
+    pub timeout: Signal<In, Bits<32>>,
     /// A job is offered.
     pub req_valid: Signal<In, Bit>,
     /// The job is taken.
@@ -84,8 +93,11 @@ pub struct FetchUnit {
     /// 0 or why it failed.
     pub done_status: Signal<Out, Bits<8>>,
 
+    // Tags with a job; those whose next read waits to go out; those with completions due; those whose job has had poison.
     busy: Flags,
     waiting: Flags,
+    due: Flags,
+    spoilt: Flags,
     pick_free: PickFirst,
     pick_waiting: PickFirst,
     // Per tag: what was asked for, and how much of it has come.
@@ -100,8 +112,18 @@ pub struct FetchUnit {
     // The completion on its way is its job's last, and how the job ends.
     ending: DFF<Bit>,
     ended: DFF<Bits<8>>,
+    // It is its read's last.
+    paying: DFF<Bit>,
+    in_tlp: DFF<Bit>,
+    // When each read went out, and for whom; one tag a cycle is compared with the time.
+    now: DFF<Bits<32>>,
+    issued: LutRam<Bits<32>, 3>,
+    owners: LutRam<Bits<9>, 3>,
+    scan: DFF<Bits<3>>,
+    late: DFF<Bit>,
+    late_slot: DFF<Bits<3>>,
 
-    unbusy: Signal<Local, Bits<16>>,
+    free: Signal<Local, Bits<16>>,
     one: Signal<Local, Bits<16>>,
     job: Signal<Local, Bits<91>>,
     back: Signal<Local, Bits<91>>,
@@ -121,7 +143,20 @@ pub struct FetchUnit {
     brought: Signal<Local, Bits<13>>,
     reached: Signal<Local, Bits<10>>,
     address: Signal<Local, Bits<7>>,
+    reach: Signal<Local, Bits<13>>,
+    fits: Signal<Local, Bit>,
+    is_due: Signal<Local, Bit>,
+    expecting: Signal<Local, Bit>,
     fault: Signal<Local, Bits<8>>,
+    pays: Signal<Local, Bit>,
+    age: Signal<Local, Bits<32>>,
+    watched: Signal<Local, Bits<16>>,
+    scan_bit: Signal<Local, Bits<16>>,
+    late_bit: Signal<Local, Bits<16>>,
+    still_late: Signal<Local, Bit>,
+    expires: Signal<Local, Bit>,
+    issue: Signal<Local, Bit>,
+    issue_bit: Signal<Local, Bits<16>>,
     ends: Signal<Local, Bit>,
     outcome: Signal<Local, Bits<8>>,
     write_now: Signal<Local, Bit>,
@@ -132,17 +167,25 @@ pub struct FetchUnit {
     aborted: Const<8, { Status::ReadAborted as u64 }>,
     poisoned: Const<8, { Status::ReadPoisoned as u64 }>,
     malformed: Const<8, { Status::ReadMalformed as u64 }>,
+    timed_out: Const<8, { Status::ReadTimeout as u64 }>,
 }
 
 impl Logic for FetchUnit {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, word, accepted, ending, ended, continuing);
+        dff_setup!(
+            self, clock, word, accepted, ending, ended, continuing, paying, in_tlp, now, scan,
+            late, late_slot
+        );
         clock!(
             self,
             clock,
             busy,
             waiting,
+            due,
+            spoilt,
+            issued,
+            owners,
             jobs,
             jobs_back,
             received,
@@ -150,6 +193,8 @@ impl Logic for FetchUnit {
         );
         self.busy.reset.next = self.reset.val();
         self.waiting.reset.next = self.reset.val();
+        self.due.reset.next = self.reset.val();
+        self.spoilt.reset.next = self.reset.val();
         self.one.next = 1.into();
 
         // A completion of ours: check it against what is missing of the part.
@@ -171,25 +216,31 @@ impl Logic for FetchUnit {
         self.brought.next = bit_cast::<13, 11>(self.cpl_len.val()) << 2;
         self.reached.next = self.so_far.val() + bit_cast::<10, 13>(self.brought.val());
         self.address.next = self.back.val().get_bits::<7>(0) + bit_cast::<7, 10>(self.so_far.val());
+        self.fits.next = ((self.cpl_byte_count.val() == self.expected13.val())
+            & (self.brought.val() <= self.expected13.val()))
+            & ((self.cpl_lower_addr.val() == self.address.val()) & self.brought.val().any());
         self.fault.next = 0.into();
         if self.cpl_status.val() == 1 {
             self.fault.next = self.unsupported.val();
         } else if self.cpl_status.val() != 0 {
             self.fault.next = self.aborted.val();
+        } else if !self.fits.val() {
+            self.fault.next = self.malformed.val();
         } else if self.cpl_poisoned.val() {
             self.fault.next = self.poisoned.val();
-        } else if (self.cpl_byte_count.val() != self.expected13.val())
-            | ((self.brought.val() > self.expected13.val())
-                | ((self.cpl_lower_addr.val() != self.address.val()) | !self.brought.val().any()))
-        {
-            self.fault.next = self.malformed.val();
         }
+        self.reach.next = self.cpl_byte_count.val()
+            + bit_cast::<13, 2>(self.cpl_lower_addr.val().get_bits::<2>(0));
+        self.is_due.next = (self.due.q.val() & self.slot_bit.val()).any();
+        self.expecting.next = (self.busy.q.val() & self.slot_bit.val()).any() & self.is_due.val();
 
         self.received.write_enable.next = false;
         self.received.write_address.next = self.slot.val();
         self.received.write_data.next = self.reached.val();
         self.again.next = 0.into();
         self.busy.clear.next = 0.into();
+        self.due.clear.next = 0.into();
+        self.spoilt.set.next = 0.into();
         self.done_valid.next = false;
         self.done_target.next = self.back.val().get_bits::<2>(74);
         self.done_kind.next = self.back.val().get_bits::<2>(76);
@@ -199,28 +250,45 @@ impl Logic for FetchUnit {
         self.write_now.next = false;
         self.word_now.next = self.word.q.val();
         self.continues.next = self.continuing.q.val();
+        self.pays.next = self.paying.q.val();
         if self.mine.val() {
             self.write_now.next = self.accepted.q.val();
             if self.cpl_sop.val() {
                 self.word_now.next =
                     self.back.val().get_bits::<8>(83) + bit_cast::<8, 10>(self.so_far.val() >> 4);
-                // Only a tag that waits for data takes any.
+                // Only a job that waits for data takes any; what is due of a read whose job has ended passes by.
                 self.accepted.d.next = false;
                 self.write_now.next = false;
                 self.ends.next = false;
                 self.continues.next = false;
+                self.pays.next = self.is_due.val()
+                    & (self.cpl_status.val().any() | (self.reach.val() <= self.brought.val()));
+                // The first error stands.
                 self.outcome.next = self.fault.val();
-                if (self.busy.q.val() & self.slot_bit.val()).any() {
+                if (self.spoilt.q.val() & self.slot_bit.val()).any() {
+                    self.outcome.next = self.poisoned.val();
+                }
+                if self.expecting.val() {
                     self.accepted.d.next = !self.fault.val().any();
                     self.write_now.next = !self.fault.val().any();
-                    self.received.write_enable.next = true;
-                    if self.fault.val().any() {
+                    if self.cpl_status.val().any() {
                         self.ends.next = true;
-                    } else if self.reached.val() == self.part_end.val() {
-                        if self.part_end.val() == self.job_bytes.val() {
-                            self.ends.next = true;
-                        } else {
-                            self.continues.next = true;
+                    } else if !self.fits.val() {
+                        self.ends.next = true;
+                        self.pays.next = false;
+                    } else {
+                        self.received.write_enable.next = true;
+                        if self.cpl_poisoned.val() {
+                            self.spoilt.set.next = self.slot_bit.val();
+                        }
+                        if self.reached.val() == self.part_end.val() {
+                            if self.outcome.val().any()
+                                | (self.part_end.val() == self.job_bytes.val())
+                            {
+                                self.ends.next = true;
+                            } else {
+                                self.continues.next = true;
+                            }
                         }
                     }
                 }
@@ -231,15 +299,49 @@ impl Logic for FetchUnit {
                 self.done_valid.next = true;
                 self.busy.clear.next = self.slot_bit.val();
             }
-            // So does a part: its tag is free for the next one only then.
+            // So does a read: only then may its tag be free, or the next part begin.
+            if self.pays.val() & self.cpl_eop.val() {
+                self.due.clear.next = self.slot_bit.val();
+            }
             if self.continues.val() & self.cpl_eop.val() {
                 self.again.next = self.slot_bit.val();
             }
             self.continuing.d.next = self.continues.val() & !self.cpl_eop.val();
             self.ending.d.next = self.ends.val() & !self.cpl_eop.val();
+            self.paying.d.next = self.pays.val() & !self.cpl_eop.val();
+            self.in_tlp.d.next = !self.cpl_eop.val();
             self.ended.d.next = self.outcome.val();
         }
         self.done_status.next = self.outcome.val();
+
+        // One tag a cycle: has its read been out for too long? If so, its job ends in the next gap between completions.
+        self.now.d.next = self.now.q.val() + 1;
+        self.scan.d.next = self.scan.q.val() + 1;
+        self.issued.read_address.next = self.scan.q.val();
+        self.age.next = self.now.q.val() - self.issued.read_data.val();
+        self.watched.next = self.busy.q.val() & self.due.q.val();
+        self.scan_bit.next = self.one.val() << self.scan.q.val();
+        self.late_bit.next = self.one.val() << self.late_slot.q.val();
+        self.still_late.next = self.late.q.val() & (self.watched.val() & self.late_bit.val()).any();
+        self.expires.next = self.still_late.val() & (!self.mine.val() & !self.in_tlp.q.val());
+        self.owners.read_address.next = self.late_slot.q.val();
+        if !self.still_late.val() | self.expires.val() {
+            self.late.d.next = (self.watched.val() & self.scan_bit.val()).any()
+                & (self.timeout.val().any() & (self.age.val() >= self.timeout.val()));
+            self.late_slot.d.next = self.scan.q.val();
+        }
+        if self.expires.val() {
+            self.done_valid.next = true;
+            self.busy.clear.next = self.late_bit.val();
+            self.done_target.next = self.owners.read_data.val().get_bits::<2>(0);
+            self.done_kind.next = self.owners.read_data.val().get_bits::<2>(2);
+            self.done_id.next = self.owners.read_data.val().get_bits::<5>(4);
+            self.done_status.next = self.timed_out.val();
+            if (self.spoilt.q.val() & self.late_bit.val()).any() {
+                self.done_status.next = self.poisoned.val();
+            }
+        }
+        self.spoilt.clear.next = self.busy.clear.val();
         self.fill_write.next = self.write_now.val();
         self.fill_target.next = self.back.val().get_bits::<2>(74);
         self.fill_kind.next = self.back.val().get_bits::<2>(76);
@@ -247,8 +349,8 @@ impl Logic for FetchUnit {
         self.fill_data.next = self.cpl_data.val();
 
         // A new job takes a free tag, in a cycle without a completion of ours (the RAMs have one write port).
-        self.unbusy.next = self.busy.q.val() ^ 0xff;
-        self.pick_free.among.next = self.unbusy.val() & 0xff;
+        self.free.next = (self.busy.q.val() | self.due.q.val()) ^ 0xff;
+        self.pick_free.among.next = self.free.val() & 0xff;
         self.take.next = (self.req_valid.val() & self.pick_free.found.val()) & !self.mine.val();
         self.req_ready.next = self.take.val();
         self.taken_bit.next = self.one.val() << self.pick_free.index.val();
@@ -264,6 +366,9 @@ impl Logic for FetchUnit {
         self.jobs_back.write_enable.next = self.take.val();
         self.jobs_back.write_address.next = bit_cast::<3, 4>(self.pick_free.index.val());
         self.jobs_back.write_data.next = self.job.val();
+        self.owners.write_enable.next = self.take.val();
+        self.owners.write_address.next = bit_cast::<3, 4>(self.pick_free.index.val());
+        self.owners.write_data.next = self.job.val().get_bits::<9>(74);
         self.busy.set.next = 0.into();
         self.waiting.set.next = self.again.val();
         if self.take.val() {
@@ -292,14 +397,23 @@ impl Logic for FetchUnit {
             + bit_cast::<64, 10>(self.received.read_data.val());
         self.rd_bytes.next = self.issue_bytes.val();
         self.rd_tag.next = bit_cast::<10, 4>(self.pick_waiting.index.val()) | 32;
-        self.waiting.clear.next = 0.into();
-        if self.rd_valid.val() & self.rd_ready.val() {
-            self.waiting.clear.next = self.one.val() << self.pick_waiting.index.val();
+        self.issue.next = self.rd_valid.val() & self.rd_ready.val();
+        self.issue_bit.next = 0.into();
+        if self.issue.val() {
+            self.issue_bit.next = self.one.val() << self.pick_waiting.index.val();
         }
+        self.waiting.clear.next = self.issue_bit.val();
+        self.due.set.next = self.issue_bit.val();
+        self.issued.write_enable.next = self.issue.val();
+        self.issued.write_address.next = bit_cast::<3, 4>(self.pick_waiting.index.val());
+        self.issued.write_data.next = self.now.q.val();
         if self.reset.val() {
             self.accepted.d.next = false;
             self.ending.d.next = false;
             self.continuing.d.next = false;
+            self.paying.d.next = false;
+            self.in_tlp.d.next = false;
+            self.late.d.next = false;
         }
     }
 }

@@ -7,6 +7,9 @@ use rust_hdl::prelude::*;
 ///
 /// A read of n bytes can come back in one completion per read completion boundary it touches (PCIe Base Spec 5.0,
 /// 2.3.1.1), each with one header, and in n / 16 data units, both rounded up for an unaligned start.
+///
+/// A read holds its space until its last completion, even if nobody waits for that any more. Its tag must not go out
+/// again before: the new read's space would take the old one's place, and one of the two would never come back.
 #[derive(LogicBlock, Default)]
 pub struct ReadCredits {
     /// Clock.
