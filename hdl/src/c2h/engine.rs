@@ -206,6 +206,8 @@ impl<const W: usize, const B: usize, const L: usize, const L1: usize> Logic
         self.realigner.s_tlast.next = self.s_tlast.val();
         self.realigner.cancel.next = self.cutter.cancel.val();
         self.realigner.cancel_ctx.next = self.cutter.cancel_ctx.val();
+        // A count shows a beat two cycles after its write, and that comes two cycles after the stream gave its bytes: four
+        // beats may be on their way, one more leaves without asking. Of the end records, one may be on its way.
         self.realigner.out_room.next = (self.beats.count.val() < 240) & (self.ends.count.val() < 3);
         self.beats.data_in.next = self.realigner.out_data.val();
         self.beats.write.next = self.realigner.out_write.val();

@@ -7,7 +7,11 @@ use rust_hdl::prelude::*;
 /// One job is one transfer: its first lane, its length and its context. The job ends when `length` bytes were taken or
 /// with a beat that carries `s_tlast`; what is left of an input beat belongs to the next job. A beat leaves when its
 /// last lane is filled, or at the end of the job, so each job starts on a fresh beat. Three pipeline stages (control,
-/// rotate, merge) take one input beat a cycle; `out_room` must leave space for the four beats that may be on their way.
+/// rotate, merge) take one input beat a cycle; `out_room` must leave space for the beats that may be on their way.
+///
+/// Only the stream waits for `out_room`. What a job holds when it is cancelled, or behind its last input beat, leaves at
+/// once: a cancel may come because nobody reads the FIFO any more. That is one beat beyond those on their way, as a job
+/// that has taken nothing holds nothing.
 ///
 /// `L1` must be `L + 1`.
 #[derive(LogicBlock, Default)]
@@ -40,7 +44,7 @@ pub struct Realigner<const W: usize, const L: usize, const L1: usize> {
     pub cancel: Signal<In, Bit>,
     /// Context of the job to end.
     pub cancel_ctx: Signal<In, Bits<4>>,
-    /// The receiving FIFO has room for at least eight more beats.
+    /// The receiving FIFO has room for at least eight more beats, and for an end record beyond those on their way.
     pub out_room: Signal<In, Bit>,
     /// A beat leaves.
     pub out_write: Signal<Out, Bit>,
@@ -183,13 +187,13 @@ impl<const W: usize, const L: usize, const L1: usize> Logic for Realigner<W, L, 
                 }
             }
         }
-        if self.flushing.q.val() & self.out_room.val() {
+        if self.flushing.q.val() {
             self.flushing.d.next = false;
             self.active.d.next = false;
             self.r_emit.d.next = true;
             self.r_end.d.next = true;
         }
-        if self.cancelled.val() & self.out_room.val() {
+        if self.cancelled.val() {
             self.active.d.next = false;
             self.r_end.d.next = true;
             self.r_emit.d.next = self.total.q.val().any() & self.lane.q.val().any();

@@ -67,9 +67,10 @@ fn transfers(random: &mut StdRng, stream: &Stream) -> Vec<Transfer> {
     }
 }
 
-#[test]
-fn stream_reaches_memory() -> Result {
-    let mut dut = Pair::new(
+type Dut = Pair<C2hEngine<128, 16, 4, 5>>;
+
+fn dut() -> Result<Dut> {
+    Pair::new(
         C2hEngine::default(),
         ports!(C2hEngine<128, 16, 4, 5> {
             clock: clock;
@@ -80,7 +81,12 @@ fn stream_reaches_memory() -> Result {
                 tlp_data, tlp_addr, tlp_len, tlp_first_be, tlp_last_be, retire_valid, retire_ctx, retire_status, retire_bytes,
                 retire_eop, sent_bytes, list_wait, idle_cycle
         }),
-    )?;
+    )
+}
+
+#[test]
+fn stream_reaches_memory() -> Result {
+    let mut dut = dut()?;
     let mut random = StdRng::seed_from_u64(1);
     let mut stream = Stream::new(16);
     for _ in 0..120 {
@@ -241,5 +247,154 @@ fn stream_reaches_memory() -> Result {
         "{} {short} {list_wait}",
         transfers.len()
     );
+    Ok(())
+}
+
+/// A stream without an end that offers a beat in every cycle; its writes are all taken.
+struct FastStream {
+    dut: Dut,
+    beats: u64,
+    /// Windows whose block is here or has failed, with that read's status.
+    windows: Vec<(u64, u64)>,
+    /// Bytes sent.
+    sent: Vec<u8>,
+}
+
+impl FastStream {
+    /// Byte `index` of the stream.
+    fn byte(index: u64) -> u8 {
+        (index * 5 + index / 256 * 3) as u8
+    }
+
+    /// Starts a transfer that begins at a lane of page 31, in the last element of its first block.
+    fn start(&mut self, ctx: u64, lane: u64, length: u64) -> Result {
+        self.sent.clear();
+        for (name, value) in [
+            ("job_valid", 1),
+            ("job_ctx", ctx),
+            ("job_position", 31 * PAGE + lane),
+            ("job_length", length),
+            ("job_element", 31),
+            ("job_last_element", 40),
+        ] {
+            self.dut.set(name, value)?;
+        }
+        assert!(self.dut.is("ready")? && self.dut.is("job_ready")?);
+        self.step()?;
+        self.dut.set("job_valid", false)
+    }
+
+    /// True if the stream goes on.
+    fn step(&mut self) -> Result<bool> {
+        let dut = &mut self.dut;
+        let beat: Vec<u8> = (0..16).map(|at| Self::byte(self.beats * 16 + at)).collect();
+        dut.set_wide("s_tdata", &words(&beat))?;
+        let window = dut.get("window")?;
+        let found = self.windows.iter().find(|(at, _)| *at == window);
+        dut.set("window_valid", found.is_some())?;
+        dut.set("window_status", found.map_or(0, |(_, status)| *status))?;
+        if dut.is("tlp_valid")? {
+            let (addr, data) = (dut.get("tlp_addr")? % 16, bytes(dut.get_wide("tlp_data")?));
+            let from = match dut.is("tlp_sop")? {
+                // Bytes before the transfer's first one are in the first write's DWs alone.
+                true => (addr + u64::from(dut.get("tlp_first_be")?.trailing_zeros())) as usize,
+                false => 0,
+            };
+            self.sent.extend(&data[from..]);
+        }
+        let taken = dut.is("s_tready")?;
+        self.beats += u64::from(taken);
+        dut.step()?;
+        Ok(taken)
+    }
+
+    /// The next report: context, status and bytes.
+    fn report(&mut self) -> Result<[u64; 3]> {
+        for _ in 0..600 {
+            if self.dut.is("retire_valid")? {
+                assert!(!self.dut.is("retire_eop")?);
+                let mut report = [0; 3];
+                for (value, port) in
+                    report
+                        .iter_mut()
+                        .zip(["retire_ctx", "retire_status", "retire_bytes"])
+                {
+                    *value = self.dut.get(port)?;
+                }
+                self.step()?;
+                return Ok(report);
+            }
+            self.step()?;
+        }
+        panic!("the transfer does not end");
+    }
+}
+
+/// The stream has filled the data FIFO while a block of the list was awaited; then the transfer fails. It ends, and the
+/// next one takes the stream from where it stands.
+#[test]
+fn a_transfer_ends_with_a_full_fifo() -> Result {
+    let mut dut = dut()?;
+    let element = SgElement::new()
+        .with_valid(true)
+        .with_page_frame(0x12_3456)
+        .with_pages(1)
+        .with_start_page(31);
+    dut.set("max_write", MAX_WRITE)?;
+    dut.set("fill_write", true)?;
+    dut.set("fill_word", 31)?;
+    dut.set_wide("fill_data", &element.to_words())?;
+    dut.step()?;
+    dut.set("fill_write", false)?;
+    for (name, value) in [
+        ("s_tvalid", 1),
+        ("s_tkeep", 0xffff),
+        ("tlp_ready", 1),
+        ("retire_ready", 1),
+        ("consumed_ready", 1),
+    ] {
+        dut.set(name, value)?;
+    }
+    let mut stream = FastStream {
+        dut,
+        beats: 0,
+        windows: Vec::new(),
+        sent: Vec::new(),
+    };
+    let unsupported = Status::ReadUnsupported as u64;
+    for (ctx, lane, status) in [
+        (3, 0, Status::Aborted as u64),
+        (4, 5, Status::Aborted as u64),
+        (5, 0, unsupported),
+        (6, 11, unsupported),
+    ] {
+        stream.windows = vec![(ctx << 1, 0)];
+        let begin = stream.beats;
+        stream.start(ctx, lane, 2 * PAGE)?;
+        let mut still = 0;
+        while still < 20 {
+            still = if stream.step()? { 0 } else { still + 1 };
+        }
+        let beats = stream.beats - begin;
+        assert!(
+            beats > PAGE / 16 + 230 && stream.dut.is("list_wait")?,
+            "{beats} beats fill nothing"
+        );
+        if status == unsupported {
+            stream.windows.push((ctx << 1 | 1, status));
+        } else {
+            stream.dut.set("aborts", 1u64 << ctx)?;
+        }
+        assert_eq!(stream.report()?, [ctx, status, PAGE - lane]);
+        assert_eq!(stream.sent.len() as u64, PAGE - lane);
+        stream.dut.set("aborts", 0)?;
+
+        let next = stream.beats * 16;
+        stream.windows = vec![((ctx + 4) << 1, 0)];
+        stream.start(ctx + 4, lane, 64)?;
+        assert_eq!(stream.report()?, [ctx + 4, 0, 64]);
+        let expected: Vec<u8> = (next..next + 64).map(FastStream::byte).collect();
+        assert_eq!(stream.sent[..64], expected, "from lane {lane}");
+    }
     Ok(())
 }
