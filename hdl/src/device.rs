@@ -221,6 +221,8 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.h2c.reset.next = self.restart.val();
         self.completion.reset.next = self.restart.val();
         self.posted.reset.next = self.restart.val();
+        self.posted.may_write.next = self.transmit.may_write.val();
+        self.transmit.forget.next = false;
         self.transmit.reset.next = self.restart.val();
 
         // Sizes. Writes and reads of the engine are 512 bytes at most.

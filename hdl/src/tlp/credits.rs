@@ -36,6 +36,8 @@ pub struct ReadCredits {
     pub cpl_tag: Signal<In, Bits<6>>,
     /// It is the last of its read.
     pub cpl_final: Signal<In, Bit>,
+    /// Tags with a read outstanding.
+    pub tags: Signal<Out, Bits<64>>,
 
     used_headers: DFF<Bits<12>>,
     used_data: DFF<Bits<16>>,
@@ -65,6 +67,7 @@ impl Logic for ReadCredits {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, used_headers, used_data, outstanding);
+        self.tags.next = self.outstanding.q.val();
         self.one.next = 1.into();
         self.issued.next = 0.into();
         self.ended.next = 0.into();

@@ -6,12 +6,17 @@ use rust_hdl::prelude::*;
 ///
 /// A completion entry is offered after its data has passed, a message after its entry; what has been taken here goes to
 /// the link in this order. For a bus of 128 bits: a completion entry takes two beats.
+///
+/// Without `may_write` no write is offered; one that was offered is withdrawn, and comes again later. So completions
+/// never wait for a write that cannot go out.
 #[derive(LogicBlock, Default)]
 pub struct PostedMux {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Drops all state.
     pub reset: Signal<In, Bit>,
+    /// Writes may go out. Stays set for the whole of a write whose first beat stands on the link.
+    pub may_write: Signal<In, Bit>,
 
     /// A beat of a data write.
     pub data_valid: Signal<In, Bit>,
@@ -148,31 +153,33 @@ impl Logic for PostedMux {
                 self.second.d.next = false;
                 if self.cpl_valid.val() {
                     self.source.d.next = PostedSource::Completion;
-                } else if self.msg_valid.val() {
-                    self.source.d.next = PostedSource::Message;
-                } else if self.entry_valid.val() {
-                    self.source.d.next = PostedSource::Entry;
-                } else if self.data_valid.val() {
-                    self.source.d.next = PostedSource::Data;
+                } else if self.may_write.val() {
+                    if self.msg_valid.val() {
+                        self.source.d.next = PostedSource::Message;
+                    } else if self.entry_valid.val() {
+                        self.source.d.next = PostedSource::Entry;
+                    } else if self.data_valid.val() {
+                        self.source.d.next = PostedSource::Data;
+                    }
                 }
             }
             PostedSource::Data => {
-                self.out_valid.next = self.data_valid.val();
+                self.out_valid.next = self.data_valid.val() & self.may_write.val();
                 self.out_sop.next = self.data_sop.val();
                 self.out_eop.next = self.data_eop.val();
-                self.data_ready.next = self.out_ready.val();
+                self.data_ready.next = self.out_ready.val() & self.may_write.val();
                 // Data goes on without a gap until somebody else has something.
                 if (self.data_valid.val() & self.data_eop.val()) & self.out_ready.val() {
                     if self.cpl_valid.val() | (self.msg_valid.val() | self.entry_valid.val()) {
                         self.source.d.next = PostedSource::None;
                     }
                 }
-                if !self.data_valid.val() {
+                if !self.data_valid.val() | !self.may_write.val() {
                     self.source.d.next = PostedSource::None;
                 }
             }
             PostedSource::Entry => {
-                self.out_valid.next = true;
+                self.out_valid.next = self.may_write.val();
                 self.out_addr.next = self.entry_addr.val();
                 self.out_len.next = 8.into();
                 self.out_first_be.next = 15.into();
@@ -183,24 +190,28 @@ impl Logic for PostedMux {
                 if self.second.q.val() {
                     self.out_data.next = self.entry_high.val();
                 }
-                if self.out_ready.val() {
-                    self.second.d.next = true;
-                    if self.second.q.val() {
-                        self.entry_ready.next = true;
-                        self.source.d.next = PostedSource::None;
+                if self.may_write.val() {
+                    if self.out_ready.val() {
+                        self.second.d.next = true;
+                        if self.second.q.val() {
+                            self.entry_ready.next = true;
+                            self.source.d.next = PostedSource::None;
+                        }
                     }
+                } else {
+                    self.source.d.next = PostedSource::None;
                 }
             }
             PostedSource::Message => {
-                self.out_valid.next = true;
+                self.out_valid.next = self.may_write.val();
                 self.out_addr.next = self.msg_addr.val();
                 self.out_len.next = 1.into();
                 self.out_first_be.next = 15.into();
                 self.out_last_be.next = 0.into();
                 self.out_data.next =
                     bit_cast::<128, 32>(self.msg_data.val()) << self.msg_shift.val();
-                if self.out_ready.val() {
-                    self.msg_ready.next = true;
+                self.msg_ready.next = self.out_ready.val() & self.may_write.val();
+                if self.out_ready.val() | !self.may_write.val() {
                     self.source.d.next = PostedSource::None;
                 }
             }

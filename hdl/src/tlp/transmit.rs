@@ -7,15 +7,25 @@ use rust_hdl::prelude::*;
 /// Merges the posted path with the reads of the fetch unit and the H2C engine, TLP by TLP.
 ///
 /// Reads of the fetch unit go before data reads: lists must not wait for data. A read goes out only with completion
-/// space reserved, and nothing goes out without bus mastering except completions.
+/// space reserved, and nothing goes out without bus mastering except completions and a TLP whose first beat stands on
+/// the link: that cannot be taken back (a beat stays until it is taken, and a TLP goes on to its end).
 #[derive(LogicBlock, Default)]
 pub struct TransmitMux<const W: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Drops all state.
     pub reset: Signal<In, Bit>,
-    /// Bus mastering is allowed.
+    /// Bus mastering is allowed: requests may begin.
     pub bus_master: Signal<In, Bit>,
+    /// Forgets all reads: the one that waits here, and the completion space of those that are out. Not while a read
+    /// stands on the link.
+    pub forget: Signal<In, Bit>,
+    /// Writes may go out, for [`PostedMux`](super::PostedMux).
+    pub may_write: Signal<Out, Bit>,
+    /// No beat waits on the link, and no TLP is half sent.
+    pub settled: Signal<Out, Bit>,
+    /// Reads have gone out whose completions have not all begun.
+    pub reads_out: Signal<Out, Bit>,
     /// Read completion boundary: 0 for 64, 1 for 128 bytes.
     pub rcb: Signal<In, Bit>,
     /// Completion headers the receiver holds.
@@ -118,6 +128,9 @@ pub struct TransmitMux<const W: usize> {
     chosen_read: DFF<Bit>,
     after_read: DFF<Bit>,
 
+    waiting: Signal<Local, Bits<64>>,
+    others: Signal<Local, Bits<64>>,
+    one: Signal<Local, Bits<64>>,
     brought: Signal<Local, Bits<13>>,
     reach: Signal<Local, Bits<13>>,
     load: Signal<Local, Bit>,
@@ -146,7 +159,7 @@ impl<const W: usize> Logic for TransmitMux<W> {
             after_read
         );
         self.credits.clock.next = self.clock.val();
-        self.credits.reset.next = self.reset.val();
+        self.credits.reset.next = self.reset.val() | self.forget.val();
         self.credits.rcb.next = self.rcb.val();
         self.credits.headers.next = self.cpl_headers.val();
         self.credits.data.next = self.cpl_data.val();
@@ -196,11 +209,23 @@ impl<const W: usize> Logic for TransmitMux<W> {
             self.credits.issue_tag.next = bit_cast::<6, 10>(self.fetch_tag.val());
         }
 
+        // Reads whose tag is in use and that do not wait here.
+        self.one.next = 1.into();
+        self.waiting.next = 0.into();
+        if self.r_valid.q.val() {
+            self.waiting.next = self.one.val() << bit_cast::<6, 10>(self.r_tag.q.val());
+        }
+        self.others.next = !self.waiting.val();
+        self.reads_out.next = (self.credits.tags.val() & self.others.val()).any();
+        self.settled.next = !self.midway.q.val() & !self.chosen.q.val();
+
         // Whose TLP: decided at its first beat and kept until its last.
+        self.may_write.next = self.bus_master.val()
+            | (self.midway.q.val() | (self.chosen.q.val() & !self.chosen_read.q.val()));
         self.posted_go.next =
-            self.posted_valid.val() & (self.bus_master.val() | self.posted_kind.val().get_bit(1));
-        self.pick_read.next =
-            self.r_valid.q.val() & (!self.after_read.q.val() | !self.posted_go.val());
+            self.posted_valid.val() & (self.may_write.val() | self.posted_kind.val().get_bit(1));
+        self.pick_read.next = (self.r_valid.q.val() & self.bus_master.val())
+            & (!self.after_read.q.val() | !self.posted_go.val());
         if self.chosen.q.val() {
             self.pick_read.next = self.chosen_read.q.val();
         }
@@ -245,6 +270,9 @@ impl<const W: usize> Logic for TransmitMux<W> {
             if self.pick_read.val() {
                 self.r_valid.d.next = false;
             }
+        }
+        if self.forget.val() {
+            self.r_valid.d.next = false;
         }
         if self.reset.val() {
             self.r_valid.d.next = false;

@@ -42,11 +42,11 @@ impl Bench {
             TransmitMux::<128>::default(),
             ports!(TransmitMux<128> {
                 clock: clock;
-                in reset, bus_master, rcb, cpl_headers, cpl_data, cpl_sop, cpl_tag, cpl_len, cpl_byte_count, cpl_lower_addr,
+                in reset, bus_master, forget, rcb, cpl_headers, cpl_data, cpl_sop, cpl_tag, cpl_len, cpl_byte_count, cpl_lower_addr,
                     cpl_status, posted_valid, posted_sop, posted_eop, posted_data, posted_kind, posted_addr, posted_len,
                     posted_first_be, posted_last_be, fetch_valid, fetch_addr, fetch_bytes, fetch_tag, read_valid, read_addr,
                     read_len, read_first_be, read_last_be, read_tag, tx_ready;
-                out posted_ready, fetch_ready, read_ready, tx_valid, tx_sop, tx_eop, tx_data, tx_kind, tx_addr, tx_len,
+                out may_write, settled, reads_out, posted_ready, fetch_ready, read_ready, tx_valid, tx_sop, tx_eop, tx_data, tx_kind, tx_addr, tx_len,
                     tx_first_be, tx_last_be, tx_tag
             }),
         )?;
@@ -182,6 +182,7 @@ impl Bench {
     }
 
     fn step(&mut self) -> Result {
+        assert_eq!(self.dut.is("reads_out")?, !self.flying.is_empty());
         self.sources()?;
         self.completions()?;
         let ready = chance(&mut self.random, 70);
@@ -266,6 +267,13 @@ impl Bench {
         }
         let valid = dut.is("tx_valid")?;
         let read = offer[2] == 1;
+        let on = dut.is("bus_master")?;
+        assert_eq!(dut.is("settled")?, self.held.is_none() && !self.midway);
+        let write_stands = self.midway || self.held.as_ref().is_some_and(|held| held[2] != 1);
+        assert_eq!(dut.is("may_write")?, on || write_stands);
+        if valid && offer[2] < 2 && offer[0] == 1 {
+            assert!(on || self.held.is_some(), "a request without bus mastering");
+        }
         offer.push(if read {
             dut.get("tx_tag")?.into()
         } else {
@@ -378,5 +386,33 @@ fn bus_mastering() -> Result {
     }
     assert_eq!(bench.counts[..2], [0, 0], "a read without bus mastering");
     assert!(bench.counts[2] > 20);
+    Ok(())
+}
+
+/// Bus mastering comes and goes: requests stop at a TLP's end, and what stands on the link stays. In the pauses all reads
+/// are forgotten once nothing stands there: none of them goes out, and their space is free.
+#[test]
+fn bus_mastering_comes_and_goes() -> Result {
+    let mut bench = Bench::new(1)?;
+    let mut forgotten = [0; 2];
+    for cycle in 0..6000 {
+        let on = cycle / 50 % 2 == 0;
+        bench.dut.set("bus_master", on)?;
+        let forget = cycle % 100 == 99 && bench.held.is_none() && !bench.midway;
+        bench.dut.set("forget", forget)?;
+        bench.step()?;
+        if forget {
+            forgotten[0] += bench.taken.len();
+            forgotten[1] += bench.flying.len();
+            bench.taken.clear();
+            bench.flying.clear();
+        }
+    }
+    assert!(
+        bench.counts.iter().all(|count| *count > 100),
+        "{:?}",
+        bench.counts
+    );
+    assert!(forgotten.iter().all(|count| *count > 5), "{forgotten:?}");
     Ok(())
 }
