@@ -10,6 +10,7 @@ use crate::mailbox::{AdminUnit, CommandRouter, MessageArbiter};
 use crate::mmio::Bar0;
 use crate::scheduler::QueueScheduler;
 use crate::soft_core::{EmitError, SoftCore, emit};
+use crate::soft_reset::SoftReset;
 use crate::tlp::{PostedMux, RecordArbiter, TransmitMux};
 use crate::widgets::Const;
 use rust_hdl::prelude::*;
@@ -161,7 +162,7 @@ pub struct Device<const HZ: usize> {
     pub list_here: Signal<Out, Bit>,
     /// For which context.
     pub list_here_ctx: Signal<Out, Bits<5>>,
-    /// Work is left: a transfer, an admin command or an unread entry, or the firmware has not begun yet.
+    /// Work is left: a transfer, an admin command, an unread entry or a reset, or the firmware has not begun yet.
     pub busy: Signal<Out, Bit>,
 
     bar0: Bar0<128, 16, 4, CLOCK_HZ>,
@@ -181,11 +182,13 @@ pub struct Device<const HZ: usize> {
     posted: PostedMux,
     transmit: TransmitMux<128>,
     drained: KeepCount<16, 5>,
-    reset_all: DFF<Bit>,
+    soft_reset: SoftReset,
     alive: DFF<Bit>,
     timeout_cycles: Const<32, 12_500_000>,
 
     restart: Signal<Local, Bit>,
+    cpl_ours: Signal<Local, Bit>,
+    cpl_slot: Signal<Local, Bits<10>>,
     max_write: Signal<Local, Bits<10>>,
     max_read: Signal<Local, Bits<10>>,
     accepted: Signal<Local, Bit>,
@@ -199,16 +202,26 @@ pub struct Device<const HZ: usize> {
 impl<const HZ: usize> Logic for Device<HZ> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, reset_all, alive);
+        dff_setup!(self, clock, alive);
         clock!(
             self, clock, bar0, core, router, messages, admin, scheduler, fetch, c2h_table,
-            h2c_table, c2h, h2c, records, completion, posted, transmit
+            h2c_table, c2h, h2c, records, completion, posted, transmit, soft_reset
         );
         self.core.core_clock.next = self.core_clock.val();
-        // The registers survive a reset that they ask for.
+        // The registers and what stands on the link survive a reset that the driver asks for.
         self.bar0.reset.next = self.reset.val();
-        self.reset_all.d.next = self.reset.val() | self.bar0.soft_reset.val();
-        self.restart.next = self.reset_all.q.val();
+        self.posted.reset.next = self.reset.val();
+        self.transmit.reset.next = self.reset.val();
+        self.soft_reset.reset.next = self.reset.val();
+        self.soft_reset.request.next = self.bar0.soft_reset.val();
+        self.soft_reset.settled.next = self.transmit.settled.val();
+        self.soft_reset.reads_out.next = self.transmit.reads_out.val();
+        self.soft_reset.cpl_valid.next = self.cpl_valid.val();
+        self.soft_reset.cpl_eop.next = self.cpl_eop.val();
+        self.soft_reset.timeout.next = self.timeout_cycles.val();
+        self.restart.next = self.soft_reset.restart.val();
+        self.bar0.restart.next = self.restart.val();
+        self.transmit.forget.next = self.restart.val();
         self.core.reset.next = self.restart.val();
         self.router.reset.next = self.restart.val();
         self.messages.reset.next = self.restart.val();
@@ -220,10 +233,6 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.c2h.reset.next = self.restart.val();
         self.h2c.reset.next = self.restart.val();
         self.completion.reset.next = self.restart.val();
-        self.posted.reset.next = self.restart.val();
-        self.posted.may_write.next = self.transmit.may_write.val();
-        self.transmit.forget.next = false;
-        self.transmit.reset.next = self.restart.val();
 
         // Sizes. Writes and reads of the engine are 512 bytes at most.
         self.max_write.next = 512.into();
@@ -347,6 +356,12 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.admin.alloc.next = self.scheduler.admin_alloc.val();
         self.admin.alloc_index.next = self.scheduler.alloc_index.val();
 
+        // Completions. Bits 7:6 of a tag are the epoch: answers to reads of an earlier one are nobody's.
+        self.cpl_ours.next = self.cpl_valid.val()
+            & (self.cpl_tag.val().get_bits::<4>(6)
+                == bit_cast::<4, 2>(self.soft_reset.epoch.val()));
+        self.cpl_slot.next = bit_cast::<10, 6>(self.cpl_tag.val().get_bits::<6>(0));
+
         // Fetches and where their words go.
         self.fetches.c2h_valid.next = self.c2h_table.fetch_valid.val();
         self.fetches.c2h_addr.next = self.c2h_table.fetch_addr.val();
@@ -376,11 +391,11 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.fetch.req_id.next = self.fetches.req_id.val();
         self.fetch.req_word.next = self.fetches.req_word.val();
         self.fetches.req_ready.next = self.fetch.req_ready.val();
-        self.fetch.cpl_valid.next = self.cpl_valid.val();
+        self.fetch.cpl_valid.next = self.cpl_ours.val();
         self.fetch.cpl_sop.next = self.cpl_sop.val();
         self.fetch.cpl_eop.next = self.cpl_eop.val();
         self.fetch.cpl_data.next = self.cpl_data.val();
-        self.fetch.cpl_tag.next = self.cpl_tag.val();
+        self.fetch.cpl_tag.next = self.cpl_slot.val();
         self.fetch.cpl_len.next = self.cpl_len.val();
         self.fetch.cpl_byte_count.next = self.cpl_byte_count.val();
         self.fetch.cpl_lower_addr.next = self.cpl_lower_addr.val();
@@ -494,11 +509,11 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.c2h.s_tdata.next = self.s_axis_c2h_tdata.val();
         self.c2h.s_tkeep.next = self.s_axis_c2h_tkeep.val();
         self.c2h.s_tlast.next = self.s_axis_c2h_tlast.val();
-        self.h2c.cpl_valid.next = self.cpl_valid.val();
+        self.h2c.cpl_valid.next = self.cpl_ours.val();
         self.h2c.cpl_sop.next = self.cpl_sop.val();
         self.h2c.cpl_eop.next = self.cpl_eop.val();
         self.h2c.cpl_data.next = self.cpl_data.val();
-        self.h2c.cpl_tag.next = self.cpl_tag.val();
+        self.h2c.cpl_tag.next = self.cpl_slot.val();
         self.h2c.cpl_len.next = self.cpl_len.val();
         self.h2c.cpl_byte_count.next = self.cpl_byte_count.val();
         self.h2c.cpl_lower_addr.next = self.cpl_lower_addr.val();
@@ -612,12 +627,13 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.transmit.read_last_be.next = self.h2c.rd_last_be.val();
         self.transmit.read_tag.next = self.h2c.rd_tag.val();
         self.h2c.rd_ready.next = self.transmit.read_ready.val();
-        self.transmit.bus_master.next = self.cfg_bus_master.val();
+        self.transmit.bus_master.next = self.cfg_bus_master.val() & !self.soft_reset.hold.val();
+        self.posted.may_write.next = self.transmit.may_write.val();
         self.transmit.rcb.next = self.cfg_rcb.val();
         self.transmit.cpl_headers.next = self.cfg_cpl_headers.val();
         self.transmit.cpl_data.next = self.cfg_cpl_data.val();
-        self.transmit.cpl_sop.next = self.cpl_valid.val() & self.cpl_sop.val();
-        self.transmit.cpl_tag.next = self.cpl_tag.val();
+        self.transmit.cpl_sop.next = self.cpl_ours.val() & self.cpl_sop.val();
+        self.transmit.cpl_tag.next = self.cpl_slot.val();
         self.transmit.cpl_len.next = self.cpl_len.val();
         self.transmit.cpl_byte_count.next = self.cpl_byte_count.val();
         self.transmit.cpl_lower_addr.next = self.cpl_lower_addr.val();
@@ -632,6 +648,10 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.tx_first_be.next = self.transmit.tx_first_be.val();
         self.tx_last_be.next = self.transmit.tx_last_be.val();
         self.tx_tag.next = self.transmit.tx_tag.val();
+        if self.transmit.tx_kind.val() == 1 {
+            self.tx_tag.next =
+                self.transmit.tx_tag.val() | (bit_cast::<10, 2>(self.soft_reset.epoch.val()) << 6);
+        }
         self.transmit.tx_ready.next = self.tx_ready.val();
         // Completions of register reads carry what the request's requester needs.
         self.tx_id.next = 0.into();
@@ -692,7 +712,7 @@ impl<const HZ: usize> Logic for Device<HZ> {
         }
         self.busy.next = (self.c2h_table.busy.val() | self.h2c_table.busy.val())
             | ((!self.admin.free.val() | self.scheduler.waiting_entries.val())
-                | !self.alive.q.val());
+                | (!self.alive.q.val() | self.bar0.soft_reset.val()));
         self.list_here.next = self.fetch.done_valid.val() & self.fetch.done_kind.val().get_bit(1);
     }
 }

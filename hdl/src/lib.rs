@@ -22,6 +22,7 @@ pub mod mailbox;
 pub mod mmio;
 pub mod scheduler;
 pub mod soft_core;
+pub mod soft_reset;
 #[cfg(test)]
 mod testing;
 pub mod tlp;

@@ -59,8 +59,10 @@ pub struct Bar0<const W: usize, const B: usize, const L: usize, const CLOCK_HZ: 
     pub cpl_data: Signal<Out, Bits<64>>,
     /// CONTROL.enable: the device may master the bus.
     pub enable: Signal<Out, Bit>,
-    /// CONTROL.reset: set for one cycle.
+    /// CONTROL.reset: the device is to restart.
     pub soft_reset: Signal<Out, Bit>,
+    /// The device restarts in this cycle.
+    pub restart: Signal<In, Bit>,
     /// Bus address of the admin submission ring.
     pub admin_sq: Signal<Out, Bits<64>>,
     /// Bus address of the admin completion ring.
@@ -191,6 +193,7 @@ impl<const W: usize, const B: usize, const L: usize, const CLOCK_HZ: u64> Logic
         self.csr.read_addr.next = self.target.read_addr.val();
         self.enable.next = self.csr.enable.val();
         self.soft_reset.next = self.csr.soft_reset.val();
+        self.csr.restart.next = self.restart.val();
         self.admin_sq.next = self.csr.admin_sq.val();
         self.admin_cq.next = self.csr.admin_cq.val();
         self.admin_sq_log2.next = self.csr.admin_sq_log2.val();

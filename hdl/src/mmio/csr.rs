@@ -45,9 +45,9 @@ const fn limits1() -> u64 {
 
 /// The registers of BAR0, for a bus of 2^`L` bytes and a clock of `CLOCK_HZ`.
 ///
-/// A read of an offset without a register gives 0, a write to one does nothing. A write of CONTROL.reset is one cycle
-/// of `soft_reset`, which also takes every register here but CONTROL.enable back to zero: the bit has read as 0 again
-/// before any read can follow. STATUS.firmware_stalled is up while the last heartbeat (`fw_state_valid`, or reset) is
+/// A read of an offset without a register gives 0, a write to one does nothing. CONTROL.reset, once written, is
+/// `soft_reset` until `restart`, which takes every register here but CONTROL.enable back to zero; until then the bit
+/// reads as 1, STATUS.ready as 0, and what is written to other registers is lost. STATUS.firmware_stalled is up while the last heartbeat (`fw_state_valid`, or reset) is
 /// more than [`limits::HEARTBEAT_MS`] ago.
 #[derive(LogicBlock, Default)]
 pub struct Csr<const L: usize, const CLOCK_HZ: u64 = 250_000_000> {
@@ -55,7 +55,7 @@ pub struct Csr<const L: usize, const CLOCK_HZ: u64 = 250_000_000> {
     pub clock: Signal<In, Clock>,
     /// Synchronous reset.
     pub reset: Signal<In, Bit>,
-    /// A DW is written; not in the cycle after a write of CONTROL.
+    /// A DW is written.
     pub write_valid: Signal<In, Bit>,
     /// Byte offset in BAR0, a multiple of 4.
     pub write_addr: Signal<In, Bits<24>>,
@@ -73,8 +73,10 @@ pub struct Csr<const L: usize, const CLOCK_HZ: u64 = 250_000_000> {
     pub read_data: Signal<Out, Bits<32>>,
     /// CONTROL.enable: the device may master the bus.
     pub enable: Signal<Out, Bit>,
-    /// CONTROL.reset: set for one cycle.
+    /// CONTROL.reset: the device is to restart.
     pub soft_reset: Signal<Out, Bit>,
+    /// The device restarts in this cycle.
+    pub restart: Signal<In, Bit>,
     /// Bus address of the admin submission ring.
     pub admin_sq: Signal<Out, Bits<64>>,
     /// Bus address of the admin completion ring.
@@ -157,6 +159,8 @@ pub struct Csr<const L: usize, const CLOCK_HZ: u64 = 250_000_000> {
     panicked: Signal<Local, Bit>,
     stopped: Signal<Local, Bit>,
     stalled: Signal<Local, Bit>,
+    enable_bit: Signal<Local, Bits<32>>,
+    reset_bit: Signal<Local, Bits<32>>,
     control_bits: Signal<Local, Bits<32>>,
     ready_bit: Signal<Local, Bits<32>>,
     running_bit: Signal<Local, Bits<32>>,
@@ -252,7 +256,7 @@ impl<const L: usize, const CLOCK_HZ: u64> Logic for Csr<L, CLOCK_HZ> {
             ack,
             answer
         );
-        self.clear.next = self.reset.val() | self.resetting.q.val();
+        self.clear.next = self.reset.val() | self.restart.val();
         self.counters.clock.next = self.clock.val();
         self.counters.reset.next = self.clear.val();
         self.counters.c2h_bytes_inc.next = self.c2h_bytes_inc.val();
@@ -298,18 +302,25 @@ impl<const L: usize, const CLOCK_HZ: u64> Logic for Csr<L, CLOCK_HZ> {
         // Writes.
         self.write.data.next = self.write_data.val();
         self.write.be.next = self.write_be.val();
-        self.resetting.d.next = false;
         self.errors.clear.next = false;
-        self.control_bits.next = 0.into();
+        self.enable_bit.next = 0.into();
         if self.enabled.q.val() {
-            self.control_bits.next = self.control_enable.val();
+            self.enable_bit.next = self.control_enable.val();
         }
+        self.reset_bit.next = 0.into();
+        if self.resetting.q.val() {
+            self.reset_bit.next = self.control_reset.val();
+        }
+        self.control_bits.next = self.enable_bit.val() | self.reset_bit.val();
         self.control_value.next =
             (self.control_bits.val() & self.write.keep.val()) | self.write.change.val();
         if self.write_valid.val() {
             if self.write_addr.val() == self.at_control.val() {
                 self.enabled.d.next = (self.control_value.val() & self.control_enable.val()).any();
-                self.resetting.d.next = (self.control_value.val() & self.control_reset.val()).any();
+                // A reset that has begun is not called off.
+                if (self.control_value.val() & self.control_reset.val()).any() {
+                    self.resetting.d.next = true;
+                }
             }
             if self.write_addr.val() == self.at_admin_sq_low.val() {
                 self.admin_sq_low.d.next =
@@ -368,7 +379,7 @@ impl<const L: usize, const CLOCK_HZ: u64> Logic for Csr<L, CLOCK_HZ> {
         self.panicked_bit.next = 0.into();
         self.fatal_bit.next = 0.into();
         self.log_dropped_bit.next = 0.into();
-        if self.enabled.q.val() & self.running.val() {
+        if (self.enabled.q.val() & !self.resetting.q.val()) & self.running.val() {
             self.ready_bit.next = self.status_ready.val();
         }
         if self.running.val() {

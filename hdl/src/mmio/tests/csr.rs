@@ -23,7 +23,7 @@ fn dut() -> Result<Dut> {
         Csr::default(),
         ports!(Csr<4, CLOCK_HZ> {
             clock: clock;
-            in reset, write_valid, write_addr, write_data, write_be, read_valid, read_addr, fw_state_valid, fw_state,
+            in reset, restart, write_valid, write_addr, write_data, write_be, read_valid, read_addr, fw_state_valid, fw_state,
                 fw_detail, log_valid, log_data, log_count, error_valid, error_status, error_queue, error_direction,
                 error_address, c2h_bytes_inc, h2c_bytes_inc, c2h_done, h2c_done, c2h_list_wait, h2c_list_wait, c2h_idle,
                 h2c_idle, completion, interrupt_sent;
@@ -155,9 +155,23 @@ fn written_registers_and_reset() -> Result {
         u64::from(Control::new().with_enable(true).with_reset(true).raw()),
     )?;
     pulse(&mut dut, "write_valid")?;
-    assert!(dut.is("soft_reset")?);
-    dut.step()?;
-    assert!(!dut.is("soft_reset")?, "soft_reset lasts one cycle");
+    // It lasts until the device restarts, however often it is written; nothing is forgotten before.
+    let asked = Control::new().with_enable(true).with_reset(true).raw();
+    for round in 0..40 {
+        assert!(dut.is("soft_reset")?, "round {round}");
+        assert_eq!(read32(&mut dut, "CONTROL")?, asked);
+        if round % 16 == 5 {
+            write(
+                &mut dut,
+                offset("CONTROL"),
+                [asked, enable][round / 16 % 2],
+                15,
+            )?;
+        }
+    }
+    assert_eq!(read(&mut dut, addresses[1])?, model[1]);
+    pulse(&mut dut, "restart")?;
+    assert!(!dut.is("soft_reset")?);
     assert_eq!(dut.get("timestamp")?, 0);
     assert_eq!(
         read32(&mut dut, "CONTROL")?,
@@ -211,6 +225,15 @@ fn firmware_state_and_heartbeat() -> Result {
     }
     heartbeat(&mut dut, FirmwareState::Running, 0)?;
     assert_eq!(status(&mut dut)?, running, "it came back");
+    let reset = Control::new().with_enable(true).with_reset(true).raw();
+    write(&mut dut, offset("CONTROL"), reset, 15)?;
+    assert_eq!(
+        status(&mut dut)?,
+        running.with_ready(false),
+        "on its way to a reset"
+    );
+    pulse(&mut dut, "restart")?;
+    assert_eq!(status(&mut dut)?, DeviceStatus::new());
     heartbeat(&mut dut, FirmwareState::Panicked, 0)?;
     assert_eq!(
         status(&mut dut)?,
@@ -287,6 +310,7 @@ fn firmware_log() -> Result {
         Control::new().with_reset(true).raw(),
         15,
     )?;
+    pulse(&mut dut, "restart")?;
     assert!(!status(&mut dut)?.log_dropped());
     // Words faster than bytes can follow: the word FIFO overflows, whole words are lost.
     for _ in 0..10 {
