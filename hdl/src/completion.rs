@@ -9,7 +9,8 @@ use rust_hdl::prelude::*;
 /// From completion records to completion entries (two 128-bit words, one TLP) and interrupt requests.
 ///
 /// A queue is armed by a doorbell write; after its next completion entry its vector is requested and it is disarmed.
-/// An arming write that has not seen all completions fires at once.
+/// An arming write that has not seen all completions fires at once. A queue that is set up is not armed, whatever its
+/// number was before.
 #[derive(LogicBlock, Default)]
 pub struct CompletionUnit {
     /// Clock.
@@ -104,6 +105,7 @@ pub struct CompletionUnit {
     lap: Signal<Local, Bits<17>>,
     written: Signal<Local, Bit>,
     fresh: Signal<Local, Bit>,
+    fresh_bit: Signal<Local, Bits<16>>,
     db_armed: Signal<Local, Bits<16>>,
     disarm_entry: Signal<Local, Bits<16>>,
     disarm_db: Signal<Local, Bits<16>>,
@@ -116,6 +118,8 @@ pub enum CompletionState {
     Idle,
     /// Its entry goes out.
     Write,
+    /// It has gone out; the tail could not move yet.
+    Note,
     /// Is the queue armed?
     Check,
 }
@@ -191,9 +195,19 @@ impl Logic for CompletionUnit {
                 }
             }
             CompletionState::Write => {
-                // The tail RAM has one write port; a queue that is being set up has no completions.
-                self.entry_valid.next = !self.fresh.val();
-                if self.entry_ready.val() & !self.fresh.val() {
+                // The tail RAM has one write port, and a queue that is being set up may need it: another queue, as
+                // this one has a completion.
+                self.entry_valid.next = true;
+                if self.entry_ready.val() {
+                    self.written.next = !self.fresh.val();
+                    self.state.d.next = CompletionState::Check;
+                    if self.fresh.val() {
+                        self.state.d.next = CompletionState::Note;
+                    }
+                }
+            }
+            CompletionState::Note => {
+                if !self.fresh.val() {
                     self.written.next = true;
                     self.state.d.next = CompletionState::Check;
                 }
@@ -233,11 +247,15 @@ impl Logic for CompletionUnit {
                 }
             }
         }
+        self.fresh_bit.next = 0.into();
+        if self.fresh.val() {
+            self.fresh_bit.next = self.one.val() << self.cfg_queue.val();
+        }
         self.armed.set.next = self.db_armed.val();
-        self.armed.clear.next =
-            (self.disarm_entry.val() | self.disarm_db.val()) & (self.db_armed.val() ^ 0xffff);
+        self.armed.clear.next = self.fresh_bit.val()
+            | ((self.disarm_entry.val() | self.disarm_db.val()) & (self.db_armed.val() ^ 0xffff));
         self.due.set.next = self.entry_due.val() | self.db_due.val();
-        self.due.clear.next = 0.into();
+        self.due.clear.next = self.fresh_bit.val();
         self.pick.among.next = self.due.q.val();
         self.pick.start.next = 0.into();
         self.vectors.read_address.next = self.pick.index.val();
@@ -245,8 +263,8 @@ impl Logic for CompletionUnit {
         self.irq_valid.next = self.pick.found.val();
         self.irq_vector.next = bit_cast::<4, 16>(self.due_shape.vector.val());
         if self.pick.found.val() & self.irq_ready.val() {
-            self.due.clear.next =
-                (self.one.val() << self.pick.index.val()) & (self.due.set.val() ^ 0xffff);
+            self.due.clear.next = self.fresh_bit.val()
+                | ((self.one.val() << self.pick.index.val()) & (self.due.set.val() ^ 0xffff));
         }
         if self.reset.val() {
             self.state.d.next = CompletionState::Idle;

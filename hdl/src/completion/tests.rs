@@ -259,3 +259,74 @@ fn arm_and_entry_race() -> Result {
     }
     Ok(())
 }
+
+/// Another queue is set up in each cycle around an entry's: every entry goes out once, and stands until it is taken.
+#[test]
+fn entries_while_queues_are_set_up() -> Result {
+    let mut random = seeded(4);
+    let mut bench = Bench::new(&mut random)?;
+    bench.dut.set("irq_ready", true)?;
+    for ready_at in 1..5 {
+        for distance in 0..8 {
+            let (before, wakes) = (bench.tails[7], bench.vectors.len());
+            bench.ring(7, before, true)?;
+            bench.step()?;
+            bench.offer(7, &mut random)?;
+            let mut offered = false;
+            for cycle in 0..14 {
+                let word = (cycle >= distance)
+                    .then(|| [0, 1, 2, 1].get(cycle - distance).copied())
+                    .flatten();
+                set_all(
+                    &mut bench.dut,
+                    &[
+                        ("cfg_write", word.is_some().into()),
+                        ("cfg_queue", 3),
+                        ("cfg_word", word.unwrap_or(0)),
+                        ("cfg_data", 0),
+                        ("entry_ready", (cycle >= ready_at && offered).into()),
+                    ],
+                )?;
+                let valid = bench.dut.is("entry_valid")?;
+                assert!(
+                    valid || !offered || bench.tails[7] != before,
+                    "the entry is taken back"
+                );
+                offered = valid;
+                bench.step()?;
+            }
+            assert_eq!(bench.tails[7], before.wrapping_add(1), "one entry");
+            assert_eq!(bench.vectors.len(), wakes + 1, "one interrupt");
+        }
+    }
+    Ok(())
+}
+
+/// What armed a queue, or made its vector due, is gone when its number is used again.
+#[test]
+fn a_new_queue_is_not_armed() -> Result {
+    let mut random = seeded(5);
+    let mut bench = Bench::new(&mut random)?;
+    set_all(&mut bench.dut, &[("entry_ready", 1), ("irq_ready", 1)])?;
+    bench.ring(5, 0, true)?;
+    bench.step()?;
+    let context = bench.contexts[5];
+    configure(&mut bench.dut, 5, &context)?;
+    bench.offer(5, &mut random)?;
+    bench.run(12)?;
+    assert_eq!((bench.entries, bench.vectors.len()), (1, 0));
+    // Its vector is due, and cannot go.
+    bench.dut.set("irq_ready", false)?;
+    bench.ring(5, 0, true)?;
+    bench.run(3)?;
+    assert!(bench.dut.is("irq_valid")?);
+    configure(&mut bench.dut, 5, &context)?;
+    bench.tails[5] = 0;
+    assert!(!bench.dut.is("irq_valid")?);
+    bench.dut.set("irq_ready", true)?;
+    bench.ring(5, 0, true)?;
+    bench.offer(5, &mut random)?;
+    bench.run(12)?;
+    assert_eq!((bench.entries, bench.vectors.len()), (2, 1));
+    Ok(())
+}

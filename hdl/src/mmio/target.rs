@@ -1,5 +1,6 @@
 //! From request TLPs to single-DW register accesses.
 
+use crate::widgets::SmallFifo;
 use rust_hdl::prelude::*;
 
 /// What a [`MmioTarget`] is doing.
@@ -23,7 +24,7 @@ pub enum MmioState {
     ReadHigh,
     /// Waiting for the second DW.
     WaitHigh,
-    /// Handing out the completion.
+    /// Putting the completion into its FIFO.
     Complete,
 }
 
@@ -33,6 +34,9 @@ pub enum MmioState {
 /// switched off by their feature bit. Reads of 1 or 2 DW end in a completion with data, others in one with status UR
 /// (PCIe 5.0, 2.3.1: a device may restrict the sizes it supports). A 1-DW read without byte enables is a flush (2.2.5):
 /// it reads no register.
+///
+/// Up to 16 completions wait in a FIFO, so that accepting writes does not depend on sending completions (PCIe 5.0,
+/// 2.4.1): true as long as no more reads than that are unanswered, which whoever hands requests in must see to.
 #[derive(LogicBlock, Default)]
 pub struct MmioTarget<const W: usize, const B: usize, const L: usize> {
     /// Clock.
@@ -111,6 +115,8 @@ pub struct MmioTarget<const W: usize, const B: usize, const L: usize> {
     unsupported: DFF<Bit>,
     byte_count: DFF<Bits<13>>,
     lower_addr: DFF<Bits<7>>,
+    completions: SmallFifo<Bits<112>, 4, 5>,
+    oldest: Signal<Local, Bits<112>>,
     lane: Signal<Local, Bits<L>>,
     second_lane: Signal<Local, Bits<L>>,
     shift: Signal<Local, Bits<10>>,
@@ -186,22 +192,34 @@ impl<const W: usize, const B: usize, const L: usize> Logic for MmioTarget<W, B, 
         self.write_last.next = !self.two.q.val();
         self.read_valid.next = false;
         self.read_addr.next = self.addr.q.val();
-        self.cpl_valid.next = false;
+        self.completions.clock.next = self.clock.val();
+        self.completions.reset.next = self.reset.val();
+        self.completions.write.next = false;
+        self.completions.data_in.next = (((bit_cast::<112, 32>(self.high.q.val()) << 32)
+            | bit_cast::<112, 32>(self.low.q.val()))
+            | ((bit_cast::<112, 16>(self.id.q.val()) << 64)
+                | (bit_cast::<112, 10>(self.tag.q.val()) << 80)))
+            | (((bit_cast::<112, 13>(self.byte_count.q.val()) << 90)
+                | (bit_cast::<112, 7>(self.lower_addr.q.val()) << 103))
+                | ((bit_cast::<112, 1>(self.unsupported.q.val().into()) << 110)
+                    | (bit_cast::<112, 1>(self.two.q.val().into()) << 111)));
+        self.oldest.next = self.completions.data_out.val();
+        self.cpl_valid.next = !self.completions.empty.val();
+        self.completions.read.next = !self.completions.empty.val() & self.cpl_ready.val();
+        self.cpl_data.next = self.oldest.val().get_bits::<64>(0);
+        self.cpl_id.next = self.oldest.val().get_bits::<16>(64);
+        self.cpl_tag.next = self.oldest.val().get_bits::<10>(80);
+        self.cpl_byte_count.next = self.oldest.val().get_bits::<13>(90);
+        self.cpl_lower_addr.next = self.oldest.val().get_bits::<7>(103);
         self.cpl_status.next = 0.into();
-        self.cpl_tag.next = self.tag.q.val();
-        self.cpl_id.next = self.id.q.val();
-        self.cpl_byte_count.next = self.byte_count.q.val();
-        self.cpl_lower_addr.next = self.lower_addr.q.val();
         self.cpl_len.next = 1.into();
-        if self.two.q.val() {
+        if self.oldest.val().get_bit(111) {
             self.cpl_len.next = 2.into();
         }
-        if self.unsupported.q.val() {
+        if self.oldest.val().get_bit(110) {
             self.cpl_status.next = 1.into();
             self.cpl_len.next = 0.into();
         }
-        self.cpl_data.next =
-            (bit_cast::<64, 32>(self.high.q.val()) << 32) | bit_cast::<64, 32>(self.low.q.val());
         match self.state.q.val() {
             MmioState::Idle => {
                 self.req_ready.next = true;
@@ -298,8 +316,8 @@ impl<const W: usize, const B: usize, const L: usize> Logic for MmioTarget<W, B, 
                 }
             }
             MmioState::Complete => {
-                self.cpl_valid.next = true;
-                if self.cpl_ready.val() {
+                if !self.completions.full.val() {
+                    self.completions.write.next = true;
                     self.state.d.next = MmioState::Idle;
                 }
             }

@@ -169,8 +169,8 @@ impl Request {
     }
 }
 
-fn sweep<const W: usize, const B: usize, const L: usize>(seed: u64) -> Result {
-    let mut dut = Pair::new(
+fn dut<const W: usize, const B: usize, const L: usize>() -> Result<Pair<MmioTarget<W, B, L>>> {
+    Pair::new(
         MmioTarget::<W, B, L>::default(),
         ports!(MmioTarget<W, B, L> {
             clock: clock;
@@ -179,7 +179,11 @@ fn sweep<const W: usize, const B: usize, const L: usize>(seed: u64) -> Result {
             out req_ready, write_valid, write_addr, write_data, write_be, write_last, read_valid, read_addr,
                 cpl_valid, cpl_status, cpl_tag, cpl_id, cpl_byte_count, cpl_lower_addr, cpl_len, cpl_data
         }),
-    )?;
+    )
+}
+
+fn sweep<const W: usize, const B: usize, const L: usize>(seed: u64) -> Result {
+    let mut dut = dut::<W, B, L>()?;
     let mut random = seeded(seed);
     reset(&mut dut)?;
     let requests: Vec<_> = (0..200).map(|_| Request::random(&mut random)).collect();
@@ -298,4 +302,52 @@ fn requests_128() -> Result {
 #[test]
 fn requests_512() -> Result {
     sweep::<512, 64, 6>(3)
+}
+
+/// While nobody takes completions, writes behind 16 reads are accepted.
+#[test]
+fn writes_do_not_wait_for_completions() -> Result {
+    let mut dut = dut::<128, 16, 4>()?;
+    reset(&mut dut)?;
+    let mut register = None;
+    let (mut written, mut refused) = (0, 0);
+    let mut completions = Vec::new();
+    dut.set("req_sop", true)?;
+    dut.set("req_eop", true)?;
+    dut.set("req_len", 1)?;
+    dut.set("req_first_be", 15)?;
+    let mut next = 0u64;
+    for cycle in 0..600 {
+        // A read, a write, and so on; 40 of each.
+        dut.set("req_valid", next < 80)?;
+        dut.set("req_write", next % 2 == 1)?;
+        dut.set("req_addr", next * 4)?;
+        dut.set("req_tag", next)?;
+        dut.set("read_ack", register.is_some())?;
+        dut.set("read_data", register.take().unwrap_or(0u64))?;
+        dut.set("cpl_ready", cycle > 300)?;
+        if dut.is("read_valid")? {
+            register = Some(dut.get("read_addr")? + 7);
+        }
+        if dut.is("write_valid")? {
+            assert_eq!(dut.get("write_addr")?, (2 * written + 1) * 4);
+            written += 1;
+        }
+        if dut.is("cpl_valid")? && cycle > 300 {
+            completions.push((dut.get("cpl_tag")?, dut.get("cpl_data")?));
+        }
+        let ready = dut.is("req_ready")?;
+        refused = if ready { 0 } else { refused + 1 };
+        next += u64::from(next < 80 && ready);
+        dut.step()?;
+        if cycle == 299 {
+            // The seventeenth read has been taken and finds no room.
+            assert!(refused > 100);
+            assert_eq!((next, written), (33, 16));
+        }
+    }
+    assert_eq!(written, 40);
+    let expected: Vec<_> = (0..40).map(|read| (2 * read, 8 * read + 7)).collect();
+    assert_eq!(completions, expected);
+    Ok(())
 }
