@@ -20,6 +20,11 @@ struct Wanted {
 /// completion boundary). UR and CA end the slot; poisoned data are counted, and the slot ends when all of it came. A slot that ended
 /// while bytes may still come (malformed, timed out) leaves its tag quarantined, until the tag's last completion comes.
 ///
+/// A malformed completion is the read's own, and its last, if it begins where the next byte belongs, tells the right byte
+/// count and only holds too much: nothing is to come behind it. With any other byte count or address it may be a
+/// stranger's under a wrong tag, even where it looks like a last one: the read's own completions may still come, and
+/// would pass for the answer to the tag's next read. Its tag stays quarantined, at worst until reset.
+///
 /// Tags above 31 are ignored. A completion whose slot waits for nothing writes nothing.
 #[derive(LogicBlock, Default)]
 pub struct CompletionSink<const W: usize, const B: usize> {
@@ -128,6 +133,7 @@ pub struct CompletionSink<const W: usize, const B: usize> {
     slot: Signal<Local, Bits<5>>,
     expected: Signal<Local, Bits<10>>,
     start: Signal<Local, Bits<10>>,
+    own: Signal<Local, Bit>,
     fits: Signal<Local, Bit>,
     success: Signal<Local, Bit>,
     code: Signal<Local, Bits<16>>,
@@ -193,14 +199,14 @@ impl<const W: usize, const B: usize> Logic for CompletionSink<W, B> {
         }
         self.start.next =
             self.wanted.read_data.val().end - bit_cast::<10, 13>(self.a_count.q.val());
-        self.fits.next = ((self.a_count.q.val() == bit_cast::<13, 10>(self.expected.val()))
-            & !self.a_wrong.q.val())
+        self.own.next = (self.a_count.q.val() == bit_cast::<13, 10>(self.expected.val()))
             & (self.a_lower.q.val() == self.start.val().get_bits::<7>(0));
         if !self.fresh.q.val().get_bit(self.a_slot.q.val().index())
             & self.a_lower.q.val().get_bits::<6>(0).any()
         {
-            self.fits.next = false;
+            self.own.next = false;
         }
+        self.fits.next = self.own.val() & !self.a_wrong.q.val();
         self.success.next = self.a_status.q.val() == 0;
         self.code.next = 0.into();
         if self.success.val() {
@@ -247,7 +253,8 @@ impl<const W: usize, const B: usize> Logic for CompletionSink<W, B> {
             self.live.next = self.waits.q.val().get_bit(self.slot.val().index());
             self.good.next = self.success.val() & (self.fits.val() & !self.a_poisoned.q.val());
             self.ends.next = !self.success.val() | (!self.fits.val() | self.a_final.q.val());
-            self.owes.next = self.success.val() & !self.fits.val();
+            self.owes.next = (self.success.val() & !self.fits.val())
+                & !(self.own.val() & self.a_final.q.val());
             self.position.next = bit_cast::<9, 10>(self.start.val());
             if self.live.val() {
                 self.missing.write_enable.next = true;
@@ -519,7 +526,9 @@ mod tests {
         ] {
             allocate(&mut dut, 5, 0x134, 140)?;
             assert_eq!(send(&mut dut, completion)?, (vec![], false));
-            let owed = status == malformed && completion.status == 0;
+            // Too many bytes where the last ones belong: nothing is to come behind them. All else may be a stranger's.
+            let too_long = completion.len == 36;
+            let owed = status == malformed && completion.status == 0 && !too_long;
             assert_eq!(state(&mut dut, 5)?, (false, owed, status));
             // What was still on its way never writes; the last of it frees the tag.
             assert_eq!(

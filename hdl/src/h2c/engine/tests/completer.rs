@@ -230,7 +230,6 @@ impl Completer {
                 read.left = take + random.random_range(4u64..=64);
                 beats = self.with_data(&read, read.left, random);
                 beats[0].byte_count = take;
-                self.late.push(read.tag);
             }
             Fault::NoData if strike => {
                 beats = self.without_data(&read, Fault::None);
