@@ -482,7 +482,7 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.h2c.window_valid.next = self.h2c_table.window_valid.val();
         self.h2c.window_slot.next = self.h2c_table.window_slot.val();
         self.h2c.window_status.next = self.h2c_table.window_status.val();
-        self.h2c.abort.next = self.h2c_table.aborts.val();
+        self.h2c.aborts.next = self.h2c_table.aborts.val();
         self.h2c_table.consumed_valid.next = self.h2c.consumed_valid.val();
         self.h2c_table.consumed_block.next = self.h2c.consumed_block.val();
         self.h2c_table.consumed_ctx.next = self.h2c.consumed_ctx.val();
@@ -502,8 +502,8 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.h2c_table.match_stream.next = false;
         self.h2c_table.stream_valid.next = false;
         self.h2c_table.stream_tdest.next = 0.into();
-        self.h2c_table.quiet_valid.next = self.h2c.landed_valid.val();
-        self.h2c_table.quiet_ctx.next = self.h2c.landed_ctx.val();
+        self.h2c_table.quiet_valid.next = self.h2c.quiet_valid.val();
+        self.h2c_table.quiet_ctx.next = self.h2c.quiet_ctx.val();
         self.c2h.s_tvalid.next = self.s_axis_c2h_tvalid.val();
         self.s_axis_c2h_tready.next = self.c2h.s_tready.val();
         self.c2h.s_tdata.next = self.s_axis_c2h_tdata.val();
@@ -652,6 +652,9 @@ impl<const HZ: usize> Logic for Device<HZ> {
             self.tx_tag.next =
                 self.transmit.tx_tag.val() | (bit_cast::<10, 2>(self.soft_reset.epoch.val()) << 6);
         }
+        self.h2c.sent_valid.next = (self.transmit.tx_valid.val() & self.tx_ready.val())
+            & (self.transmit.tx_kind.val() == 1);
+        self.h2c.sent_tag.next = self.transmit.tx_tag.val();
         self.transmit.tx_ready.next = self.tx_ready.val();
         // Completions of register reads carry what the request's requester needs.
         self.tx_id.next = 0.into();

@@ -14,7 +14,7 @@ pub struct H2cChannel<const W: usize, const B: usize, const L: usize> {
     pub reset: Signal<In, Bit>,
     /// Bytes of one read at most: 128, 256 or 512.
     pub max_read: Signal<In, Bits<10>>,
-    /// Completion time-out in cycles.
+    /// Completion time-out in cycles, from a read's departure.
     pub timeout: Signal<In, Bits<32>>,
 
     /// A transfer is offered; see [`Walker`] for its fields.
@@ -64,10 +64,10 @@ pub struct H2cChannel<const W: usize, const B: usize, const L: usize> {
     pub consumed_block: Signal<Out, Bits<32>>,
     /// Context of the walker.
     pub consumed_ctx: Signal<Out, Bits<4>>,
-    /// Contexts to abort.
-    pub abort: Signal<In, Bits<16>>,
+    /// Contexts to abort, until their transfers have retired: nothing more is read for them.
+    pub aborts: Signal<In, Bits<16>>,
 
-    /// A read.
+    /// A read; one that is not taken may be withdrawn.
     pub rd_valid: Signal<Out, Bit>,
     /// It is taken.
     pub rd_ready: Signal<In, Bit>,
@@ -81,6 +81,10 @@ pub struct H2cChannel<const W: usize, const B: usize, const L: usize> {
     pub rd_last_be: Signal<Out, Bits<4>>,
     /// Tag, 0 to 31.
     pub rd_tag: Signal<Out, Bits<10>>,
+    /// A read leaves for the link in this cycle.
+    pub sent_valid: Signal<In, Bit>,
+    /// Its tag; above 31: not one of this channel's.
+    pub sent_tag: Signal<In, Bits<10>>,
     /// A beat of a read completion.
     pub cpl_valid: Signal<In, Bit>,
     /// First beat.
@@ -127,10 +131,11 @@ pub struct H2cChannel<const W: usize, const B: usize, const L: usize> {
     pub retire_status: Signal<Out, Bits<8>>,
     /// Bytes moved.
     pub retire_bytes: Signal<Out, Bits<48>>,
-    /// A transfer has no read in flight any more.
-    pub landed_valid: Signal<Out, Bit>,
-    /// Its context.
-    pub landed_ctx: Signal<Out, Bits<4>>,
+    /// Context `quiet_ctx`, one of `aborts`, has no read in flight and gets none any more, whatever the stream does. Told
+    /// again every 16 cycles, also of a context that has nothing here.
+    pub quiet_valid: Signal<Out, Bit>,
+    /// Which context.
+    pub quiet_ctx: Signal<Out, Bits<4>>,
     /// The data path waits for a block of the list.
     pub list_wait: Signal<Out, Bit>,
     /// The engine asks for nothing although it could.
@@ -180,7 +185,8 @@ impl<const W: usize, const B: usize, const L: usize> Logic for H2cChannel<W, B, 
         self.walker.consumed_ready.next = self.consumed_ready.val();
         self.consumed_block.next = self.walker.consumed_block.val();
         self.consumed_ctx.next = self.walker.ctx.val();
-        self.walker.aborts.next = self.abort.val();
+        self.walker.aborts.next = self.aborts.val();
+        self.engine.aborts.next = self.aborts.val();
         // The card's side of an H2C stream never ends a transfer early.
         self.no_stop.next = false;
         self.walker.stop.next = self.no_stop.val();
@@ -211,6 +217,8 @@ impl<const W: usize, const B: usize, const L: usize> Logic for H2cChannel<W, B, 
         self.rd_first_be.next = self.engine.rd_first_be.val();
         self.rd_last_be.next = self.engine.rd_last_be.val();
         self.rd_tag.next = self.engine.rd_tag.val();
+        self.engine.sent_valid.next = self.sent_valid.val();
+        self.engine.sent_tag.next = self.sent_tag.val();
         self.engine.cpl_valid.next = self.cpl_valid.val();
         self.engine.cpl_sop.next = self.cpl_sop.val();
         self.engine.cpl_eop.next = self.cpl_eop.val();
@@ -235,10 +243,13 @@ impl<const W: usize, const B: usize, const L: usize> Logic for H2cChannel<W, B, 
         self.retire_ctx.next = self.engine.done_ctx.val();
         self.retire_status.next = bit_cast::<8, 16>(self.engine.done_status.val());
         self.retire_bytes.next = self.engine.done_bytes.val();
-        self.landed_valid.next = self.engine.landed_valid.val();
-        self.landed_ctx.next = self.engine.landed_ctx.val();
+        self.quiet_valid.next = self.engine.quiet_valid.val();
+        self.quiet_ctx.next = self.engine.quiet_ctx.val();
         self.list_wait.next =
             self.walker.list_wait.val() & (self.chunks.empty.val() & !self.engine.rd_valid.val());
         self.idle_cycle.next = self.engine.idle_strobe.val();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ pub struct H2cEngine<const W: usize, const B: usize, const L: usize> {
     pub clock: Signal<In, Clock>,
     /// Drops all state.
     pub reset: Signal<In, Bit>,
-    /// Cycles that the oldest read may take; 0: any number.
+    /// Cycles that the oldest read may take from its departure; 0: any number.
     pub timeout: Signal<In, Bits<32>>,
     /// A chunk is offered; before it is taken it may be exchanged for another.
     pub chunk_valid: Signal<In, Bit>,
@@ -30,7 +30,9 @@ pub struct H2cEngine<const W: usize, const B: usize, const L: usize> {
     pub chunk_status: Signal<In, Bits<16>>,
     /// TDEST of the transfer.
     pub chunk_tdest: Signal<In, Bits<16>>,
-    /// A read is offered.
+    /// Contexts that must stop reading; a context stays here until the report of its transfer has been taken.
+    pub aborts: Signal<In, Bits<16>>,
+    /// A read is offered; one that is not taken may be withdrawn.
     pub rd_valid: Signal<Out, Bit>,
     /// The read is taken.
     pub rd_ready: Signal<In, Bit>,
@@ -44,6 +46,10 @@ pub struct H2cEngine<const W: usize, const B: usize, const L: usize> {
     pub rd_last_be: Signal<Out, Bits<4>>,
     /// Tag, 0..=31.
     pub rd_tag: Signal<Out, Bits<10>>,
+    /// A read leaves for the link in this cycle.
+    pub sent_valid: Signal<In, Bit>,
+    /// Its tag; above 31: not one of this engine's.
+    pub sent_tag: Signal<In, Bits<10>>,
     /// A beat of a completion.
     pub cpl_valid: Signal<In, Bit>,
     /// First beat; the header counts in this beat.
@@ -88,22 +94,13 @@ pub struct H2cEngine<const W: usize, const B: usize, const L: usize> {
     pub done_status: Signal<Out, Bits<16>>,
     /// Bytes that the stream got, in order and without error.
     pub done_bytes: Signal<Out, Bits<48>>,
-    /// Some read is in flight.
-    pub reads_outstanding: Signal<Out, Bit>,
-    /// One cycle, once per transfer: no read of transfer `landed_ctx` is in flight any more, and none will follow.
-    pub landed_valid: Signal<Out, Bit>,
-    /// Context of that transfer.
-    pub landed_ctx: Signal<Out, Bits<4>>,
-    /// The same for transfers that a terminal chunk with status Aborted ends. Never waits for the stream.
+    /// Context `quiet_ctx` of `aborts` has no read in flight and gets none any more, whatever the stream does. Told again
+    /// every 16 cycles.
     pub quiet_valid: Signal<Out, Bit>,
-    /// Context of that transfer.
+    /// Which context.
     pub quiet_ctx: Signal<Out, Bits<4>>,
     /// In the cycle before, a running transfer could have asked for more and was offered no chunk.
     pub idle_strobe: Signal<Out, Bit>,
-    /// A completion came for a slot that waits for nothing.
-    pub unexpected: Signal<Out, Bit>,
-    /// Tags out of use until their last completion comes.
-    pub quarantined: Signal<Out, Bits<32>>,
 
     requester: ReadRequester,
     sink: CompletionSink<W, B>,
@@ -136,6 +133,7 @@ impl<const W: usize, const B: usize, const L: usize> Logic for H2cEngine<W, B, L
         self.requester.chunk_ctx.next = self.chunk_ctx.val();
         self.requester.chunk_status.next = self.chunk_status.val();
         self.requester.chunk_tdest.next = self.chunk_tdest.val();
+        self.requester.aborts.next = self.aborts.val();
         self.chunk_ready.next = self.requester.chunk_ready.val();
         self.rd_valid.next = self.requester.rd_valid.val();
         self.requester.rd_ready.next = self.rd_ready.val();
@@ -163,6 +161,10 @@ impl<const W: usize, const B: usize, const L: usize> Logic for H2cEngine<W, B, L
         self.sink.slot_index.next = self.requester.slot_index.val();
         self.sink.slot_position.next = self.requester.slot_position.val();
         self.sink.slot_len.next = self.requester.slot_len.val();
+        self.sink.sent_valid.next = self.sent_valid.val();
+        self.sink.sent_tag.next = self.sent_tag.val();
+        self.sink.withdrawn.next = self.requester.withdrawn.val();
+        self.sink.withdrawn_slot.next = self.requester.withdrawn_slot.val();
         self.sink.expire.next = self.frontier.expire.val();
         self.sink.expire_slot.next = self.frontier.expire_slot.val();
         self.sink.look_slot.next = self.sequencer.look_slot.val();
@@ -170,24 +172,18 @@ impl<const W: usize, const B: usize, const L: usize> Logic for H2cEngine<W, B, L
         self.ram.write_slot.next = self.sink.write_slot.val();
         self.ram.write_position.next = self.sink.write_position.val();
         self.ram.write_data.next = self.sink.write_data.val();
-        self.reads_outstanding.next = self.sink.open.val().any();
-        self.unexpected.next = self.sink.unexpected.val();
-        self.quarantined.next = self.sink.quarantined.val();
 
         // Ring order.
         self.frontier.slot_valid.next = self.requester.slot_valid.val();
-        self.frontier.slot_index.next = self.requester.slot_index.val();
-        self.frontier.slot_last.next = self.requester.slot_last.val();
+        self.frontier.slot_len.next = self.requester.slot_len.val();
         self.frontier.slot_ctx.next = self.requester.slot_ctx.val();
-        self.frontier.slot_status.next = self.requester.slot_status.val();
         self.frontier.tail.next = self.requester.tail.val();
         self.frontier.open.next = self.sink.open.val();
+        self.frontier.sent.next = self.sink.sent.val();
+        self.frontier.aborts.next = self.aborts.val();
         self.frontier.timeout.next = self.timeout.val();
-        self.landed_valid.next = self.frontier.landed_valid.val();
-        self.landed_ctx.next = self.frontier.landed_ctx.val();
-        self.quiet_valid.next =
-            self.frontier.landed_valid.val() & self.frontier.landed_aborted.val();
-        self.quiet_ctx.next = self.frontier.landed_ctx.val();
+        self.quiet_valid.next = self.frontier.quiet_valid.val();
+        self.quiet_ctx.next = self.frontier.quiet_ctx.val();
 
         // The RAM to the stream.
         self.sequencer.slot_valid.next = self.requester.slot_valid.val();

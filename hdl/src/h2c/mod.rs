@@ -20,7 +20,7 @@ mod sink;
 mod slot_ram;
 
 #[cfg(test)]
-mod test_bench;
+pub(crate) mod test_bench;
 
 pub use aligner::DrainAligner;
 pub use engine::H2cEngine;

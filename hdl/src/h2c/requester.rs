@@ -1,6 +1,8 @@
 //! From chunks to read requests.
 
 use crate::byte_enables::ByteEnables;
+use crate::widgets::Const;
+use pinring_protocol::Status;
 use rust_hdl::prelude::*;
 
 /// Gives each chunk the next slot of the ring and asks for its bytes with a read whose tag is the slot.
@@ -8,8 +10,11 @@ use rust_hdl::prelude::*;
 /// Only a transfer's first data chunk may begin, and only its last may end, elsewhere than at a multiple of the bus width.
 ///
 /// A chunk that is not taken yet may be exchanged for another. The last free slot is kept for terminal chunks (of
-/// length 0), so a transfer that has begun can always be ended, even while the stream stands still. A slot whose tag
-/// is quarantined is passed over as an empty slot that ends no transfer.
+/// length 0). A slot whose tag is quarantined is passed over as an empty slot that ends no transfer.
+///
+/// A context of `aborts` gets no read: of its data chunks the last becomes a terminal one, and the others vanish without
+/// a slot, so what is queued of it can wait here for any time. Its read that has not been taken yet is withdrawn.
+/// The same goes, with another status, for a transfer that finds every tag quarantined.
 #[derive(LogicBlock, Default)]
 pub struct ReadRequester {
     /// Clock.
@@ -32,7 +37,9 @@ pub struct ReadRequester {
     pub chunk_status: Signal<In, Bits<16>>,
     /// TDEST of the transfer.
     pub chunk_tdest: Signal<In, Bits<16>>,
-    /// A read is offered.
+    /// Contexts that must stop reading.
+    pub aborts: Signal<In, Bits<16>>,
+    /// A read is offered; one that is not taken may be withdrawn.
     pub rd_valid: Signal<Out, Bit>,
     /// The read is taken.
     pub rd_ready: Signal<In, Bit>,
@@ -46,6 +53,10 @@ pub struct ReadRequester {
     pub rd_last_be: Signal<Out, Bits<4>>,
     /// Tag: the slot.
     pub rd_tag: Signal<Out, Bits<10>>,
+    /// The read of slot `withdrawn_slot` will not be made.
+    pub withdrawn: Signal<Out, Bit>,
+    /// Which slot.
+    pub withdrawn_slot: Signal<Out, Bits<5>>,
     /// A slot is allocated in this cycle.
     pub slot_valid: Signal<Out, Bit>,
     /// Which slot.
@@ -80,10 +91,20 @@ pub struct ReadRequester {
     first_be: DFF<Bits<4>>,
     last_be: DFF<Bits<4>>,
     tag: DFF<Bits<5>>,
+    rd_ctx: DFF<Bits<4>>,
+    // The transfer at hand has lost a chunk for want of a tag.
+    tagless: DFF<Bit>,
     enables: ByteEnables,
+    aborted: Const<16, { Status::Aborted as u64 }>,
+    timed_out: Const<16, { Status::ReadTimeout as u64 }>,
 
     used: Signal<Local, Bits<6>>,
     slot: Signal<Local, Bits<5>>,
+    data: Signal<Local, Bit>,
+    usable: Signal<Local, Bits<32>>,
+    aborting: Signal<Local, Bit>,
+    unreadable: Signal<Local, Bit>,
+    dropped: Signal<Local, Bit>,
     terminal: Signal<Local, Bit>,
     pass_over: Signal<Local, Bit>,
     rd_free: Signal<Local, Bit>,
@@ -92,6 +113,7 @@ pub struct ReadRequester {
     can_take: Signal<Local, Bit>,
     take: Signal<Local, Bit>,
     skip: Signal<Local, Bit>,
+    withdraw: Signal<Local, Bit>,
 }
 
 impl Logic for ReadRequester {
@@ -108,11 +130,19 @@ impl Logic for ReadRequester {
             len,
             first_be,
             last_be,
-            tag
+            tag,
+            rd_ctx,
+            tagless
         );
         self.used.next = self.next_slot.q.val() - self.head.val();
         self.slot.next = bit_cast::<5, 6>(self.next_slot.q.val());
-        self.terminal.next = !self.chunk_len.val().any();
+        self.data.next = self.chunk_len.val().any();
+        self.usable.next = !self.quarantined.val();
+        self.aborting.next = self.aborts.val().get_bit(self.chunk_ctx.val().index());
+        self.unreadable.next =
+            self.aborting.val() | (self.tagless.q.val() | !self.usable.val().any());
+        self.dropped.next = (self.data.val() & self.unreadable.val()) & !self.chunk_last.val();
+        self.terminal.next = !self.data.val() | (self.unreadable.val() & self.chunk_last.val());
         self.pass_over.next = self.quarantined.val().get_bit(self.slot.val().index());
         self.rd_free.next = !self.busy.q.val() | self.rd_ready.val();
         self.can_read.next = self.used.val() < 31;
@@ -121,12 +151,15 @@ impl Logic for ReadRequester {
         if self.terminal.val() {
             self.can_take.next = self.can_end.val();
         }
+        if self.dropped.val() {
+            self.can_take.next = true;
+        }
         self.take.next = self.chunk_valid.val() & self.can_take.val();
-        self.skip.next = (self.chunk_valid.val() & !self.terminal.val())
+        self.skip.next = (self.chunk_valid.val() & !(self.terminal.val() | self.dropped.val()))
             & (self.can_read.val() & self.pass_over.val());
         self.chunk_ready.next = self.can_take.val();
 
-        self.slot_valid.next = self.take.val() | self.skip.val();
+        self.slot_valid.next = (self.take.val() & !self.dropped.val()) | self.skip.val();
         self.slot_index.next = self.slot.val();
         self.slot_position.next = self.chunk_addr.val().get_bits::<9>(0);
         self.slot_len.next = self.chunk_len.val();
@@ -134,6 +167,13 @@ impl Logic for ReadRequester {
         self.slot_ctx.next = self.chunk_ctx.val();
         self.slot_status.next = self.chunk_status.val();
         self.slot_tdest.next = self.chunk_tdest.val();
+        if self.terminal.val() & self.data.val() {
+            self.slot_len.next = 0.into();
+            self.slot_status.next = self.timed_out.val();
+            if self.aborting.val() {
+                self.slot_status.next = self.aborted.val();
+            }
+        }
         if self.skip.val() {
             self.slot_len.next = 0.into();
             self.slot_last.next = false;
@@ -144,6 +184,7 @@ impl Logic for ReadRequester {
         }
         if self.take.val() {
             self.in_transfer.d.next = !self.chunk_last.val();
+            self.tagless.d.next = self.dropped.val();
         }
         self.tail.next = self.next_slot.q.val();
         self.idle.d.next = (self.in_transfer.q.val() & !self.chunk_valid.val())
@@ -155,13 +196,21 @@ impl Logic for ReadRequester {
         if self.rd_ready.val() {
             self.busy.d.next = false;
         }
-        if self.take.val() & !self.terminal.val() {
+        self.withdraw.next = (self.busy.q.val() & !self.rd_ready.val())
+            & self.aborts.val().get_bit(self.rd_ctx.q.val().index());
+        self.withdrawn.next = self.withdraw.val();
+        self.withdrawn_slot.next = self.tag.q.val();
+        if self.withdraw.val() {
+            self.busy.d.next = false;
+        }
+        if self.take.val() & !(self.terminal.val() | self.dropped.val()) {
             self.busy.d.next = true;
             self.addr.d.next = self.chunk_addr.val().get_bits::<62>(2);
             self.len.d.next = self.enables.dwords.val();
             self.first_be.d.next = self.enables.first.val();
             self.last_be.d.next = self.enables.last.val();
             self.tag.d.next = self.slot.val();
+            self.rd_ctx.d.next = self.chunk_ctx.val();
         }
         self.rd_valid.next = self.busy.q.val();
         self.rd_addr.next = bit_cast::<64, 62>(self.addr.q.val()) << 2;
@@ -175,6 +224,7 @@ impl Logic for ReadRequester {
             self.in_transfer.d.next = false;
             self.idle.d.next = false;
             self.busy.d.next = false;
+            self.tagless.d.next = false;
         }
     }
 }
@@ -194,13 +244,15 @@ mod tests {
             ports!(ReadRequester {
                 clock: clock;
                 in reset, chunk_valid, chunk_addr, chunk_len, chunk_last, chunk_ctx, chunk_status, chunk_tdest, rd_ready, head,
-                    quarantined;
-                out chunk_ready, rd_valid, rd_addr, rd_len, rd_first_be, rd_last_be, rd_tag, slot_valid, slot_index,
+                    quarantined, aborts;
+                out withdrawn, withdrawn_slot, chunk_ready, rd_valid, rd_addr, rd_len, rd_first_be, rd_last_be, rd_tag, slot_valid, slot_index,
                     slot_position, slot_len, slot_last, slot_ctx, slot_status, slot_tdest, tail, idle_strobe
             }),
         )?;
         let mut random = StdRng::seed_from_u64(3);
         let (mut head, mut tail, mut in_transfer, mut idle) = (0, 0, false, false);
+        let (mut aborts, mut tagless) = (0u64, false);
+        let (mut dropped_chunks, mut cut, mut withdrawals) = (0, [0; 2], 0);
         let mut reads = VecDeque::new();
         let (mut passed_over, mut idles, mut last_slot) = (0, 0, 0);
         for cycle in 0..6000 {
@@ -218,11 +270,20 @@ mod tests {
             if head != tail && cycle / 200 % 2 == 1 && random.random_bool(0.7) {
                 head += 1;
             }
-            let quarantined = if cycle / 1000 % 2 == 1 {
-                0x8000_0421u64
-            } else {
-                0
+            let quarantined = match cycle / 1000 {
+                1 | 3 | 5 => 0x8000_0421u64,
+                4 if cycle % 50 < 5 => 0xffff_ffff,
+                4 => 0xffff_f7ff,
+                _ => 0,
             };
+            if cycle % 2 == 0 {
+                aborts = if cycle / 500 % 2 == 1 {
+                    random.random_range(0..1 << 16)
+                } else {
+                    0
+                };
+            }
+            dut.set("aborts", aborts)?;
             let ready = random.random_bool(0.8);
             dut.set("head", head % 64)?;
             dut.set("quarantined", quarantined)?;
@@ -237,12 +298,17 @@ mod tests {
 
             assert_eq!(dut.is("idle_strobe")?, idle, "cycle {cycle}");
             let slot = tail % 32;
+            let aborting = aborts >> (cycle % 16) & 1 == 1;
+            let unreadable = aborting || tagless || quarantined == 0xffff_ffff;
+            let dropped = !terminal && unreadable && !last;
+            let cut_off = !terminal && unreadable && last;
             let pass_over = quarantined >> slot & 1 == 1;
             let read_free = reads.is_empty() || ready;
             let room = tail - head < 31;
             idle = in_transfer && !offered && ready && room && !pass_over;
             idles += u64::from(idle);
-            if let Some((addr, len, tag)) = reads.front().copied() {
+            let mut withdrawn = None;
+            if let Some((addr, len, tag, ctx)) = reads.front().copied() {
                 assert!(dut.is("rd_valid")?);
                 let (first, end): (u64, u64) = (addr & !3, addr + len);
                 let dwords = (end - first).div_ceil(4);
@@ -260,25 +326,40 @@ mod tests {
                     dut.get("rd_last_be")?,
                     if dwords == 1 { 0 } else { enables(dwords - 1) }
                 );
-                if ready {
+                if !ready && aborts >> ctx & 1 == 1 {
+                    withdrawn = Some(tag);
+                }
+                if ready || withdrawn.is_some() {
                     reads.pop_front();
                 }
             } else {
                 assert!(!dut.is("rd_valid")?);
             }
+            assert_eq!(dut.is("withdrawn")?, withdrawn.is_some(), "cycle {cycle}");
+            if let Some(tag) = withdrawn {
+                assert_eq!(dut.get("withdrawn_slot")?, tag);
+                withdrawals += 1;
+            }
             let taken = offered
-                && if terminal {
+                && if dropped {
+                    true
+                } else if terminal || cut_off {
                     tail - head < 32
                 } else {
                     room && read_free && !pass_over
                 };
-            let skipped = offered && !terminal && room && pass_over;
+            let skipped = offered && !(terminal || cut_off || dropped) && room && pass_over;
+            let slotted = taken && !dropped || skipped;
             assert_eq!(offered && dut.is("chunk_ready")?, taken, "cycle {cycle}");
-            assert_eq!(dut.is("slot_valid")?, taken || skipped);
+            assert_eq!(dut.is("slot_valid")?, slotted, "cycle {cycle}");
             assert_eq!(dut.get("tail")?, tail % 64);
-            if taken || skipped {
+            if slotted {
                 assert_eq!(dut.get("slot_index")?, slot);
-                let expected = if skipped { (0, false) } else { (len, last) };
+                let expected = match (skipped, cut_off) {
+                    (true, _) => (0, false),
+                    (_, true) => (0, true),
+                    _ => (len, last),
+                };
                 assert_eq!((dut.get("slot_len")?, dut.is("slot_last")?), expected);
                 tail += 1;
                 last_slot += u64::from(tail - head == 32);
@@ -286,17 +367,25 @@ mod tests {
             }
             if taken {
                 in_transfer = !last;
+                tagless = dropped;
+                dropped_chunks += u64::from(dropped);
+            }
+            if taken && !dropped {
                 assert_eq!(
                     (dut.get("slot_position")?, dut.get("slot_ctx")?),
                     (position, cycle % 16)
                 );
-                assert_eq!(
-                    dut.get("slot_status")?,
-                    if terminal { cycle % 5 } else { 0 }
-                );
+                let status = match (terminal, cut_off, aborting) {
+                    (true, ..) => cycle % 5,
+                    (_, true, true) => Status::Aborted as u64,
+                    (_, true, false) => Status::ReadTimeout as u64,
+                    _ => 0,
+                };
+                assert_eq!(dut.get("slot_status")?, status, "cycle {cycle}");
+                cut[usize::from(aborting)] += u64::from(cut_off);
                 assert_eq!(dut.get("slot_tdest")?, cycle);
-                if !terminal {
-                    reads.push_back((addr, len, slot));
+                if !terminal && !cut_off {
+                    reads.push_back((addr, len, slot, cycle % 16));
                 }
             }
             dut.step()?;
@@ -304,6 +393,10 @@ mod tests {
         assert!(
             passed_over > 10 && idles > 10 && last_slot > 3,
             "{passed_over} {idles} {last_slot}"
+        );
+        assert!(
+            dropped_chunks > 10 && cut[0] > 3 && cut[1] > 3 && withdrawals > 3,
+            "{dropped_chunks} {cut:?} {withdrawals}"
         );
         Ok(())
     }

@@ -25,7 +25,7 @@ struct Wanted {
 /// stranger's under a wrong tag, even where it looks like a last one: the read's own completions may still come, and
 /// would pass for the answer to the tag's next read. Its tag stays quarantined, at worst until reset.
 ///
-/// Tags above 31 are ignored. A completion whose slot waits for nothing writes nothing.
+/// Tags above 31 are ignored. A completion whose slot waits for nothing, or whose read has not left, writes nothing.
 #[derive(LogicBlock, Default)]
 pub struct CompletionSink<const W: usize, const B: usize> {
     /// Clock.
@@ -60,6 +60,14 @@ pub struct CompletionSink<const W: usize, const B: usize> {
     pub slot_position: Signal<In, Bits<9>>,
     /// Its bytes; 0: complete at once.
     pub slot_len: Signal<In, Bits<10>>,
+    /// A read leaves for the link in this cycle.
+    pub sent_valid: Signal<In, Bit>,
+    /// Its tag; above 31: not a slot's.
+    pub sent_tag: Signal<In, Bits<10>>,
+    /// The read of slot `withdrawn_slot` will not be made: the slot ends without bytes.
+    pub withdrawn: Signal<In, Bit>,
+    /// Which slot.
+    pub withdrawn_slot: Signal<In, Bits<5>>,
     /// End slot `expire_slot` with a time-out if it is still open.
     pub expire: Signal<In, Bit>,
     /// Which slot.
@@ -74,20 +82,21 @@ pub struct CompletionSink<const W: usize, const B: usize> {
     pub write_data: Signal<Out, Bits<W>>,
     /// Slots that wait for bytes.
     pub open: Signal<Out, Bits<32>>,
+    /// Slots whose read has left.
+    pub sent: Signal<Out, Bits<32>>,
     /// Tags that bytes may still come for although their slot has ended.
     pub quarantined: Signal<Out, Bits<32>>,
     /// Slot to tell the outcome of.
     pub look_slot: Signal<In, Bits<5>>,
     /// Status code of slot `look_slot`, 0 without an error.
     pub look_status: Signal<Out, Bits<16>>,
-    /// A completion came for a slot that waits for nothing.
-    pub unexpected: Signal<Out, Bit>,
 
     waits: DFF<Bits<32>>,
     fresh: DFF<Bits<32>>,
     failed: DFF<Bits<32>>,
     owed: DFF<Bits<32>>,
-    stray: DFF<Bit>,
+    departed: DFF<Bits<32>>,
+    unmade: DFF<Bits<32>>,
     // The beat at hand, with what its header alone tells.
     a_valid: DFF<Bit>,
     a_sop: DFF<Bit>,
@@ -124,6 +133,7 @@ pub struct CompletionSink<const W: usize, const B: usize> {
     poisoned: Const<16, { Status::ReadPoisoned as u64 }>,
     timed_out: Const<16, { Status::ReadTimeout as u64 }>,
     malformed: Const<16, { Status::ReadMalformed as u64 }>,
+    withdrawn_status: Const<16, { Status::Aborted as u64 }>,
 
     asked: Signal<Local, Bits<14>>,
     held: Signal<Local, Bits<14>>,
@@ -152,15 +162,20 @@ pub struct CompletionSink<const W: usize, const B: usize> {
     now_owed: Signal<Local, Bits<32>>,
     now_paid: Signal<Local, Bits<32>>,
     expires: Signal<Local, Bit>,
+    leaves: Signal<Local, Bits<32>>,
+    drops: Signal<Local, Bits<32>>,
+    ended: Signal<Local, Bits<32>>,
+    others: Signal<Local, Bits<32>>,
 }
 
 impl<const W: usize, const B: usize> Logic for CompletionSink<W, B> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, waits, fresh, failed, owed, stray, a_valid, a_sop, a_eop, a_data, a_slot,
-            a_count, a_left, a_final, a_wrong, a_lower, a_status, a_poisoned, in_tlp, t_slot,
-            t_position, t_live, t_good, t_ends, t_owes, w_enable, w_slot, w_position, w_data
+            self, clock, waits, fresh, failed, owed, departed, unmade, a_valid, a_sop, a_eop,
+            a_data, a_slot, a_count, a_left, a_final, a_wrong, a_lower, a_status, a_poisoned,
+            in_tlp, t_slot, t_position, t_live, t_good, t_ends, t_owes, w_enable, w_slot,
+            w_position, w_data
         );
         self.wanted.clock.next = self.clock.val();
         self.missing.clock.next = self.clock.val();
@@ -241,7 +256,6 @@ impl<const W: usize, const B: usize> Logic for CompletionSink<W, B> {
         self.fails.next = 0.into();
         self.now_owed.next = 0.into();
         self.now_paid.next = 0.into();
-        self.stray.d.next = false;
         self.missing.write_address.next = self.slot.val();
         self.missing.write_data.next = self.a_left.q.val();
         self.missing.write_enable.next = false;
@@ -250,11 +264,12 @@ impl<const W: usize, const B: usize> Logic for CompletionSink<W, B> {
         self.codes.write_enable.next = false;
 
         if self.first.val() {
-            self.live.next = self.waits.q.val().get_bit(self.slot.val().index());
+            self.live.next = self.waits.q.val().get_bit(self.slot.val().index())
+                & self.departed.q.val().get_bit(self.slot.val().index());
             self.good.next = self.success.val() & (self.fits.val() & !self.a_poisoned.q.val());
             self.ends.next = !self.success.val() | (!self.fits.val() | self.a_final.q.val());
-            self.owes.next = (self.success.val() & !self.fits.val())
-                & !(self.own.val() & self.a_final.q.val());
+            self.owes.next =
+                (self.success.val() & !self.fits.val()) & !(self.own.val() & self.a_final.q.val());
             self.position.next = bit_cast::<9, 10>(self.start.val());
             if self.live.val() {
                 self.missing.write_enable.next = true;
@@ -265,7 +280,6 @@ impl<const W: usize, const B: usize> Logic for CompletionSink<W, B> {
                     self.fails.next = self.slot_bit.val();
                 }
             } else {
-                self.stray.d.next = true;
                 if !self.success.val() | self.a_final.q.val() {
                     self.now_paid.next = self.slot_bit.val();
                 }
@@ -306,6 +320,23 @@ impl<const W: usize, const B: usize> Logic for CompletionSink<W, B> {
             }
         }
 
+        // What has left and what never will; a new read of the slot begins anew.
+        self.leaves.next = 0.into();
+        if self.sent_valid.val() & (self.sent_tag.val() < 32) {
+            self.leaves.next = self.one.val() << self.sent_tag.val().get_bits::<5>(0);
+        }
+        self.drops.next = 0.into();
+        if self.withdrawn.val() {
+            self.drops.next = self.one.val() << self.withdrawn_slot.val();
+        }
+        self.others.next = !self.new_bit.val();
+        self.departed.d.next = self.departed.q.val() | self.leaves.val();
+        self.unmade.d.next = self.unmade.q.val() | self.drops.val();
+        if self.slot_valid.val() {
+            self.departed.d.next = (self.departed.q.val() & self.others.val()) | self.leaves.val();
+            self.unmade.d.next = (self.unmade.q.val() & self.others.val()) | self.drops.val();
+        }
+
         self.wanted.write_address.next = self.slot_index.val();
         self.wanted.write_data.next.end =
             bit_cast::<10, 9>(self.slot_position.val()) + self.slot_len.val();
@@ -320,7 +351,8 @@ impl<const W: usize, const B: usize> Logic for CompletionSink<W, B> {
             self.fresh.d.next = (self.fresh.q.val() & !self.begins.val()) | self.new_bit.val();
             self.failed.d.next = (self.failed.q.val() | self.fails.val()) & !self.new_bit.val();
         }
-        self.waits.d.next = (self.waits.q.val() & !self.closes.val()) | self.opens.val();
+        self.ended.next = self.closes.val() | self.drops.val();
+        self.waits.d.next = (self.waits.q.val() & !self.ended.val()) | self.opens.val();
         self.owed.d.next = (self.owed.q.val() & !self.now_paid.val()) | self.now_owed.val();
 
         self.write_enable.next = self.w_enable.q.val();
@@ -329,18 +361,20 @@ impl<const W: usize, const B: usize> Logic for CompletionSink<W, B> {
         self.write_data.next = self.w_data.q.val();
         self.open.next = self.waits.q.val();
         self.quarantined.next = self.owed.q.val();
-        self.unexpected.next = self.stray.q.val();
+        self.sent.next = self.departed.q.val();
         self.codes.read_address.next = self.look_slot.val();
         self.look_status.next = 0.into();
         if self.failed.q.val().get_bit(self.look_slot.val().index()) {
             self.look_status.next = self.codes.read_data.val();
+        }
+        if self.unmade.q.val().get_bit(self.look_slot.val().index()) {
+            self.look_status.next = self.withdrawn_status.val();
         }
 
         if self.reset.val() {
             self.waits.d.next = 0.into();
             self.failed.d.next = 0.into();
             self.owed.d.next = 0.into();
-            self.stray.d.next = false;
             self.a_valid.d.next = false;
             self.in_tlp.d.next = false;
             self.t_live.d.next = false;
@@ -364,13 +398,23 @@ mod tests {
             ports!(CompletionSink<128, 16> {
                 clock: clock;
                 in reset, cpl_valid, cpl_sop, cpl_eop, cpl_data, cpl_tag, cpl_len, cpl_byte_count, cpl_lower_addr, cpl_status,
-                    cpl_poisoned, slot_valid, slot_index, slot_position, slot_len, expire, expire_slot, look_slot;
-                out write_enable, write_slot, write_position, write_data, open, quarantined, look_status, unexpected
+                    cpl_poisoned, slot_valid, slot_index, slot_position, slot_len, sent_valid, sent_tag, withdrawn,
+                    withdrawn_slot, expire, expire_slot, look_slot;
+                out write_enable, write_slot, write_position, write_data, open, sent, quarantined, look_status
             }),
         )
     }
 
+    /// A slot whose read has left.
     fn allocate(dut: &mut Dut, slot: u64, position: u64, len: u64) -> Result<(), Error> {
+        allocate_unsent(dut, slot, position, len)?;
+        dut.set("sent_valid", true)?;
+        dut.set("sent_tag", slot)?;
+        dut.step()?;
+        dut.set("sent_valid", false)
+    }
+
+    fn allocate_unsent(dut: &mut Dut, slot: u64, position: u64, len: u64) -> Result<(), Error> {
         dut.set("slot_valid", true)?;
         dut.set("slot_index", slot)?;
         dut.set("slot_position", position)?;
@@ -399,8 +443,8 @@ mod tests {
         poisoned: false,
     };
 
-    /// Sends `completion` and gives the byte positions that were written, and whether it was unexpected.
-    fn send(dut: &mut Dut, completion: Completion) -> Result<(Vec<u64>, bool), Error> {
+    /// Sends `completion` and gives the byte positions that were written.
+    fn send(dut: &mut Dut, completion: Completion) -> Result<Vec<u64>, Error> {
         let beats = if completion.status == 0 {
             (completion.lower % 16 + 4 * completion.len)
                 .div_ceil(16)
@@ -408,7 +452,7 @@ mod tests {
         } else {
             1
         };
-        let (mut written, mut unexpected) = (Vec::new(), false);
+        let mut written = Vec::new();
         for cycle in 0..beats + 4 {
             dut.set("cpl_valid", cycle < beats)?;
             dut.set("cpl_sop", cycle == 0)?;
@@ -425,10 +469,9 @@ mod tests {
                 assert_eq!(dut.get_wide("write_data")?[0] & 0xff, written.len() as u32);
                 written.push(dut.get("write_position")? & !15);
             }
-            unexpected |= dut.is("unexpected")?;
             dut.step()?;
         }
-        Ok((written, unexpected))
+        Ok(written)
     }
 
     fn state(dut: &mut Dut, slot: u64) -> Result<(bool, bool, u64), Error> {
@@ -446,7 +489,7 @@ mod tests {
         allocate(&mut dut, 5, 0x134, 140)?;
         allocate(&mut dut, 6, 0, 0)?;
         assert_eq!(dut.get("open")?, 1 << 5);
-        assert_eq!(send(&mut dut, GOOD)?, (vec![0x130], false));
+        assert_eq!(send(&mut dut, GOOD)?, vec![0x130]);
         assert_eq!(state(&mut dut, 5)?, (true, false, 0));
         let second = Completion {
             lower: 0x40,
@@ -454,26 +497,20 @@ mod tests {
             byte_count: 128,
             ..GOOD
         };
-        assert_eq!(
-            send(&mut dut, second)?,
-            (vec![0x140, 0x150, 0x160, 0x170], false)
-        );
+        assert_eq!(send(&mut dut, second)?, vec![0x140, 0x150, 0x160, 0x170]);
         let third = Completion {
             lower: 0,
             byte_count: 64,
             ..second
         };
-        assert_eq!(
-            send(&mut dut, third)?,
-            (vec![0x180, 0x190, 0x1a0, 0x1b0], false)
-        );
+        assert_eq!(send(&mut dut, third)?, vec![0x180, 0x190, 0x1a0, 0x1b0]);
         assert_eq!(state(&mut dut, 5)?, (false, false, 0));
         // Once more is once too often.
-        assert_eq!(send(&mut dut, third)?, (vec![], true));
-        // Tags of others are not even unexpected.
+        assert_eq!(send(&mut dut, third)?, Vec::<u64>::new());
+        // Tags of others are not looked at.
         assert_eq!(
             send(&mut dut, Completion { tag: 37, ..GOOD })?,
-            (vec![], false)
+            Vec::<u64>::new()
         );
         Ok(())
     }
@@ -525,7 +562,7 @@ mod tests {
             (Completion { len: 0, ..GOOD }, malformed),
         ] {
             allocate(&mut dut, 5, 0x134, 140)?;
-            assert_eq!(send(&mut dut, completion)?, (vec![], false));
+            assert_eq!(send(&mut dut, completion)?, Vec::<u64>::new());
             // Too many bytes where the last ones belong: nothing is to come behind them. All else may be a stranger's.
             let too_long = completion.len == 36;
             let owed = status == malformed && completion.status == 0 && !too_long;
@@ -539,7 +576,7 @@ mod tests {
                         ..GOOD
                     }
                 )?,
-                (vec![], true)
+                Vec::<u64>::new()
             );
             assert_eq!(state(&mut dut, 5)?, (false, owed, status));
             assert_eq!(
@@ -550,7 +587,7 @@ mod tests {
                         ..GOOD
                     }
                 )?,
-                (vec![], true)
+                Vec::<u64>::new()
             );
             assert_eq!(state(&mut dut, 5)?, (false, false, status));
         }
@@ -565,7 +602,6 @@ mod tests {
                     ..GOOD
                 }
             )?
-            .0
             .len(),
             9
         );
@@ -577,17 +613,14 @@ mod tests {
     fn a_later_piece_begins_at_a_boundary() -> Result<(), Error> {
         let mut dut = dut()?;
         allocate(&mut dut, 5, 0x134, 140)?;
-        assert_eq!(
-            send(&mut dut, Completion { len: 1, ..GOOD })?,
-            (vec![0x130], false)
-        );
+        assert_eq!(send(&mut dut, Completion { len: 1, ..GOOD })?, vec![0x130]);
         let inside = Completion {
             lower: 0x38,
             len: 34,
             byte_count: 136,
             ..GOOD
         };
-        assert_eq!(send(&mut dut, inside)?, (vec![], false));
+        assert_eq!(send(&mut dut, inside)?, Vec::<u64>::new());
         assert_eq!(
             state(&mut dut, 5)?,
             (false, true, Status::ReadMalformed as u64)
@@ -607,7 +640,7 @@ mod tests {
                     ..GOOD
                 }
             )?,
-            (vec![], false)
+            Vec::<u64>::new()
         );
         assert_eq!(
             state(&mut dut, 5)?,
@@ -643,7 +676,7 @@ mod tests {
         );
         assert_eq!(
             send(&mut dut, Completion { len: 35, ..GOOD })?,
-            (vec![], true)
+            Vec::<u64>::new()
         );
         assert_eq!(
             state(&mut dut, 5)?,
@@ -653,6 +686,39 @@ mod tests {
         dut.set("expire", true)?;
         dut.step()?;
         assert!(!state(&mut dut, 5)?.1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_read_that_has_not_left_has_no_answer() -> Result<(), Error> {
+        let mut dut = dut()?;
+        allocate(&mut dut, 5, 0x134, 140)?;
+        let whole = Completion { len: 35, ..GOOD };
+        assert_eq!(send(&mut dut, whole)?.len(), 9);
+        // The slot's next read is not sent yet: the completion of the one before does not come twice.
+        allocate_unsent(&mut dut, 5, 0x134, 140)?;
+        assert_eq!(dut.get("sent")?, 0);
+        assert_eq!(send(&mut dut, whole)?, Vec::<u64>::new());
+        assert_eq!(state(&mut dut, 5)?, (true, false, 0));
+        // Reads of others leave meanwhile.
+        dut.set("sent_valid", true)?;
+        dut.set("sent_tag", 37)?;
+        dut.step()?;
+        dut.set("sent_valid", false)?;
+        assert_eq!(dut.get("sent")?, 0);
+        // It is withdrawn: the slot ends, and its tag is free at once.
+        dut.set("withdrawn", true)?;
+        dut.set("withdrawn_slot", 5)?;
+        dut.step()?;
+        dut.set("withdrawn", false)?;
+        assert_eq!(state(&mut dut, 5)?, (false, false, Status::Aborted as u64));
+        allocate(&mut dut, 5, 0x134, 140)?;
+        assert_eq!(
+            (state(&mut dut, 5)?, dut.get("sent")?),
+            ((true, false, 0), 1 << 5)
+        );
+        assert_eq!(send(&mut dut, whole)?.len(), 9);
+        assert_eq!(state(&mut dut, 5)?, (false, false, 0));
         Ok(())
     }
 }

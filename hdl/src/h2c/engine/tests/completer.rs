@@ -108,8 +108,6 @@ pub struct Completer {
     /// Tags that a completion is owed for although their slot has ended.
     pub late: Vec<u64>,
     pub beats: VecDeque<Beat>,
-    /// Completions sent that no slot waits for.
-    pub strays: u64,
     /// Reads in flight by transfer.
     pub in_flight: HashMap<usize, usize>,
 }
@@ -123,7 +121,6 @@ impl Completer {
             reads: Vec::new(),
             late: Vec::new(),
             beats: VecDeque::new(),
-            strays: 0,
             in_flight: HashMap::new(),
         }
     }
@@ -255,7 +252,6 @@ impl Completer {
                 beats = self.with_data(&read, take, random);
                 beats.extend(self.with_data(&read, take, random));
                 beats.iter_mut().skip(1).for_each(|beat| beat.urgent = true);
-                self.strays += 1;
             }
             _ => beats = self.with_data(&read, take, random),
         }
@@ -274,7 +270,6 @@ impl Completer {
 
     /// A completion for a tag whose slot has ended: maybe some that are not the last, then the last.
     fn answer_late(&mut self, random: &mut StdRng) {
-        self.strays += 1;
         let index = random.random_range(0..self.late.len());
         let tag = self.late[index];
         let left = random.random_range(1u64..=512);
