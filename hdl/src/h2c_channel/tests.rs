@@ -14,7 +14,7 @@ type Dut = Pair<H2cChannel<128, 16, 4>>;
 /// Each transfer lies in a page of this size of its own: transfer n in page n.
 const PAGE_SHIFT: u32 = 20;
 /// An abort is quiet within this many cycles, as the host answers a few cycles after a read.
-const BOUND: u64 = 4000;
+const BOUND: u64 = 1500;
 
 struct Transfer {
     ctx: u64,
@@ -464,7 +464,14 @@ fn aborts_at_any_time() -> Result {
             if !running.is_empty() {
                 let number = running[bench.random.random_range(0..running.len())];
                 bench.abort(number);
-                stalled += u64::from(!bench.stream);
+                // A stream that stands still does so until the abort is quiet.
+                while !(bench.stream
+                    || bench.transfers[number].quiet
+                    || bench.transfers[number].retired.is_some())
+                {
+                    bench.cycle()?;
+                    stalled += 1;
+                }
             }
         }
     }
@@ -477,7 +484,7 @@ fn aborts_at_any_time() -> Result {
         }
     }
     assert!(
-        whole > 10 && cut > 5 && empty > 3 && stalled > 5,
+        whole > 10 && cut > 3 && empty > 1 && stalled > 200,
         "{whole} {cut} {empty} {stalled}"
     );
     Ok(())
