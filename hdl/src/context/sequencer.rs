@@ -223,6 +223,7 @@ pub struct ContextTable<const D: usize> {
     closing: Flags,
     aborting: Flags,
     awaited: Flags,
+    muted: Flags,
     submission_here: Flags,
     region_reads: Flags,
     region_here: Flags,
@@ -342,6 +343,11 @@ pub struct ContextTable<const D: usize> {
     opened_done: Signal<Local, Bits<16>>,
     opened_now: Signal<Local, Bits<16>>,
     stale: Signal<Local, Bit>,
+    unclosed: Signal<Local, Bits<16>>,
+    is_abort: Signal<Local, Bit>,
+    empty_job: Signal<Local, Bit>,
+    is_muted: Signal<Local, Bit>,
+    in_engine: Signal<Local, Bit>,
 }
 
 /// What the sequencer is at.
@@ -422,6 +428,7 @@ impl<const D: usize> Logic for ContextTable<D> {
             closing,
             aborting,
             awaited,
+            muted,
             submission_here,
             region_reads,
             region_here,
@@ -451,6 +458,7 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.closing.reset.next = self.reset.val();
         self.aborting.reset.next = self.reset.val();
         self.awaited.reset.next = self.reset.val();
+        self.muted.reset.next = self.reset.val();
         self.submission_here.reset.next = self.reset.val();
         self.region_reads.reset.next = self.reset.val();
         self.region_here.reset.next = self.reset.val();
@@ -488,6 +496,8 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.aborting.clear.next = 0.into();
         self.awaited.set.next = 0.into();
         self.awaited.clear.next = 0.into();
+        self.muted.set.next = 0.into();
+        self.muted.clear.next = 0.into();
         self.submission_here.set.next = 0.into();
         self.submission_here.clear.next = 0.into();
         self.region_reads.set.next = 0.into();
@@ -517,7 +527,8 @@ impl<const D: usize> Logic for ContextTable<D> {
             self.awaiting.set.next = self.one.val() << self.pick_free.index.val();
         }
         self.busy.next = self.taken.q.val().any();
-        self.not_waiting.next = self.ready.q.val() | self.dispatched.q.val();
+        self.not_waiting.next =
+            (self.ready.q.val() | self.dispatched.q.val()) | self.closing.q.val();
         self.list_wait.next = (self.begun.q.val() & !self.ready.q.val().any())
             & (self.announced.q.val() & (self.not_waiting.val() ^ 0xffff)).any();
         if !self.taken.q.val().any() {
@@ -688,6 +699,9 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.eligible.next = false;
         self.concerned.next = false;
         self.stale.next = false;
+        self.empty_job.next = false;
+        self.is_muted.next = false;
+        self.in_engine.next = false;
         self.statuses.write_data.next = self.status.val();
 
         // Messages.
@@ -726,20 +740,22 @@ impl<const D: usize> Logic for ContextTable<D> {
                 & (!self.is_failed.val()
                     & !((self.closing.q.val() | self.aborting.q.val()) & self.mark.val()).any()));
 
-        // Who can be served.
-        self.reads.next =
-            (self.even_reads.q.val() | self.odd_reads.q.val()) | self.region_reads.q.val();
+        // Who can be served. One that closes is not served any more: it waits for its last read, and what that brought
+        // is dropped.
+        self.reads.next = (self.even_reads.q.val() | self.odd_reads.q.val())
+            | (self.region_reads.q.val() | self.awaiting.q.val());
         self.no_reads.next = !self.reads.val();
+        self.unclosed.next = !self.closing.q.val();
         self.pick_close.among.next = self.closing.q.val() & self.no_reads.val();
-        self.pick_submission.among.next = self.submission_here.q.val();
-        self.pick_region.among.next = self.region_here.q.val();
+        self.pick_submission.among.next = self.submission_here.q.val() & self.unclosed.val();
+        self.pick_region.among.next = self.region_here.q.val() & self.unclosed.val();
         self.pick_ready.among.next = self.ready.q.val();
         self.pick_ready.start.next = self.scan.q.val();
-        self.active.next = (self.touching.q.val() | self.reads.val()) | self.awaiting.q.val();
-        if self.quiesce_queue.q.val() {
-            self.active.next = self.taken.q.val();
-        }
+        // Quiet is who touches no memory: neither the engine nor a read is at it. The user's streams have no say in it.
+        self.active.next = self.touching.q.val() | self.reads.val();
         self.quiet.next = !(self.active.val() & self.awaited.q.val()).any();
+        self.is_abort.next = (self.cmd_kind.val() == self.kind_abort_region.val())
+            | (self.cmd_kind.val() == self.kind_abort_queue.val());
 
         match self.state.q.val() {
             ContextState::Idle => {
@@ -769,7 +785,10 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.state.d.next = ContextState::Close;
                 } else if self.quiesce_wanted.q.val() & self.quiet.val() {
                     self.state.d.next = ContextState::SendQuiesced;
-                } else if self.cmd_valid.val() & !self.quiesce_wanted.q.val() {
+                } else if self.cmd_valid.val()
+                    & !(self.quiesce_wanted.q.val() & self.is_abort.val())
+                {
+                    // One abort at a time; all other commands pass, as what is awaited may need them.
                     self.ctx.d.next = self.cmd_index.val();
                     self.by_command.d.next = true;
                     self.state.d.next = ContextState::Load;
@@ -779,9 +798,7 @@ impl<const D: usize> Logic for ContextTable<D> {
                         self.slot.d.next = bit_cast::<3, 16>(self.cmd_prefetch.slot.val());
                         self.after.d.next = ContextState::FetchBlock;
                     }
-                    if (self.cmd_kind.val() == self.kind_abort_region.val())
-                        | (self.cmd_kind.val() == self.kind_abort_queue.val())
-                    {
+                    if self.is_abort.val() {
                         self.ctx.d.next = 0.into();
                         self.quiesce_queue.d.next =
                             self.cmd_kind.val() == self.kind_abort_queue.val();
@@ -833,8 +850,6 @@ impl<const D: usize> Logic for ContextTable<D> {
                 self.submission_here.clear.next = self.mark.val();
                 if self.read_status.read_data.val().any() {
                     self.status.next = self.read_status.read_data.val();
-                } else if (self.aborting.q.val() & self.mark.val()).any() {
-                    self.status.next = self.status_aborted.val();
                 } else if self.sub0.index.val() != self.index.val() {
                     self.status.next = self.status_bad_index.val();
                 } else if self.s3_used.q.val()
@@ -985,21 +1000,25 @@ impl<const D: usize> Logic for ContextTable<D> {
                 if self.is_failed.val() {
                     self.job_status.next = self.statuses.read_data.val();
                 }
-                if self.is_failed.val() | self.moves_nothing.val() {
+                self.empty_job.next = self.is_failed.val() | self.moves_nothing.val();
+                if self.empty_job.val() {
                     self.job_length.next = 0.into();
                 }
                 self.eligible.next = (self.run_index.read_data.val() == self.index.val())
-                    & ((self.is_failed.val() | self.moves_nothing.val())
+                    & (self.empty_job.val()
                         | (!self.match_stream.val()
                             | (self.stream_valid.val()
                                 & (self.stream_tdest.val() == self.sub2.tdest.val()))));
                 if self.eligible.val() {
-                    self.job_valid.next = true;
-                    // The run index has one write port, and a queue that is being configured has no transfers.
+                    // The run index has one write port: while a queue is being configured, dispatch waits.
+                    self.job_valid.next = !self.cfg_write.val();
                     if self.job_ready.val() & !self.cfg_write.val() {
                         self.run_index.write_enable.next = true;
                         self.ready.clear.next = self.mark.val();
-                        self.touching.set.next = self.mark.val();
+                        // A job without bytes touches no memory.
+                        if !self.empty_job.val() {
+                            self.touching.set.next = self.mark.val();
+                        }
                         self.dispatched.set.next = self.mark.val();
                         self.begun.d.next = true;
                         self.scan.d.next = self.ctx.q.val() + 1;
@@ -1018,8 +1037,9 @@ impl<const D: usize> Logic for ContextTable<D> {
                 }
             }
             ContextState::Retire => {
-                self.rec_valid.next = true;
-                if self.rec_ready.val() {
+                self.is_muted.next = (self.muted.q.val() & self.mark.val()).any();
+                self.rec_valid.next = !self.is_muted.val();
+                if self.rec_ready.val() | self.is_muted.val() {
                     self.closing.set.next = self.mark.val();
                     self.state.d.next = ContextState::Idle;
                 }
@@ -1031,11 +1051,15 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.taken.clear.next = self.mark.val();
                     self.announced.clear.next = self.mark.val();
                     self.opened_now.next = self.mark.val();
+                    self.ready.clear.next = self.mark.val();
                     self.failed.clear.next = self.mark.val();
                     self.dispatched.clear.next = self.mark.val();
                     self.closing.clear.next = self.mark.val();
                     self.aborting.clear.next = self.mark.val();
                     self.awaited.clear.next = self.mark.val();
+                    self.muted.clear.next = self.mark.val();
+                    self.submission_here.clear.next = self.mark.val();
+                    self.region_here.clear.next = self.mark.val();
                     self.even_here.clear.next = self.mark.val();
                     self.odd_here.clear.next = self.mark.val();
                     self.sequences.write_enable.next = true;
@@ -1043,8 +1067,8 @@ impl<const D: usize> Logic for ContextTable<D> {
                 }
             }
             ContextState::Abort => {
-                self.concerned.next = (self.is_open.val() & !self.is_failed.val())
-                    & (self.sub0.region.val() == self.quiesce_id.q.val());
+                self.concerned.next =
+                    self.is_open.val() & (self.sub0.region.val() == self.quiesce_id.q.val());
                 if self.quiesce_queue.q.val() {
                     self.concerned.next = (self.taken.q.val() & self.mark.val()).any()
                         & (bit_cast::<32, 4>(self.queue.val()) == self.quiesce_id.q.val());
@@ -1052,17 +1076,25 @@ impl<const D: usize> Logic for ContextTable<D> {
                 if self.concerned.val() {
                     self.aborting.set.next = self.mark.val();
                     self.awaited.set.next = self.mark.val();
-                    // One that has not reached the engine fails here, and completes in its turn; one whose submission
-                    // entry is still on the way fails when it arrives.
-                    self.stale.next = (self.touching.q.val() & self.mark.val()).any()
-                        | ((self.closing.q.val() & self.mark.val()).any() | !self.is_open.val());
-                    if !self.stale.val() {
-                        self.status.next = self.status_aborted.val();
-                        self.statuses.write_data.next = self.status.val();
-                        self.statuses.write_enable.next = true;
-                        self.failed.set.next = self.mark.val();
-                        self.ready_now.next = self.mark.val();
+                    // The engine ends what it was given, at once or, where only a user stream is left to serve, when
+                    // that lets it.
+                    self.in_engine.next =
+                        ((self.dispatched.q.val() | self.closing.q.val()) & self.mark.val()).any();
+                    if !self.in_engine.val() {
                         self.opened_now.next = self.mark.val();
+                        if self.quiesce_queue.q.val() {
+                            // Nobody waits for its completion: the driver takes what a queue has not completed when it
+                            // ends for aborted.
+                            self.closing.set.next = self.mark.val();
+                            self.ready.clear.next = self.mark.val();
+                        } else if !self.is_failed.val() {
+                            // It completes in its turn.
+                            self.status.next = self.status_aborted.val();
+                            self.statuses.write_data.next = self.status.val();
+                            self.statuses.write_enable.next = true;
+                            self.failed.set.next = self.mark.val();
+                            self.ready_now.next = self.mark.val();
+                        }
                     }
                 }
                 self.state.d.next = ContextState::AbortNext;
@@ -1081,6 +1113,10 @@ impl<const D: usize> Logic for ContextTable<D> {
                 self.msg_valid.next = true;
                 self.msg_data.next = self.quiesced.raw.val();
                 if self.msg_ready.val() {
+                    // From here on the queue's rings belong to the driver again: what still ends leaves no completion.
+                    if self.quiesce_queue.q.val() {
+                        self.muted.set.next = self.awaited.q.val();
+                    }
                     self.quiesce_wanted.d.next = false;
                     self.state.d.next = ContextState::Idle;
                 }
