@@ -15,6 +15,8 @@ const REGION_TABLE: u64 = 0xabc_0000_0000;
 const REGIONS: u32 = 8;
 const QUEUES: usize = 4;
 const TDESTS: [u16; 3] = [8, 9, 11];
+/// Kinds of defects that `Transfer::random` knows.
+const DEFECTS: u32 = 29;
 
 /// A transfer: what host memory holds for it, and where it is.
 #[derive(Clone)]
@@ -25,8 +27,8 @@ struct Transfer {
     words: [u32; 16],
     region: RegionEntry,
     region_words: [u32; 16],
-    /// How the read of the submission and of the region entry end.
-    reads: [u64; 2],
+    /// How the reads of the submission, the region entry and the first SG block end.
+    reads: [u64; 3],
     /// How the transfer must end, if nobody interferes.
     expected: Status,
     announced: bool,
@@ -43,11 +45,21 @@ struct Transfer {
     touching: bool,
     rejected: bool,
     aborted: bool,
+    /// Its queue ended before its turn came: it closes without a completion record.
+    dropped: bool,
+    /// Its queue ended while the engine had it: from QUIESCED on it must not complete.
+    muted: bool,
+    retired: bool,
     recorded: bool,
     closed: bool,
+    defect: u32,
 }
 
 impl Transfer {
+    /// Nothing is left of it but the words in the context RAM.
+    fn is_over(&self) -> bool {
+        (self.recorded || self.dropped || (self.muted && self.retired)) && self.closed
+    }
     fn block_elements(&self) -> u32 {
         if self.region.format() == Ok(SgFormat::Uniform) {
             64
@@ -113,7 +125,7 @@ impl Transfer {
             .with_tdest(TDESTS[random.random_range(0..TDESTS.len())])
             .with_sg_hint(random.random_range(0..count))
             .with_user(random.random());
-        let mut reads = [0; 2];
+        let mut reads = [0; 3];
         let mut expected = Status::Ok;
         let mut spoil = |status| expected = status;
         match defect {
@@ -207,6 +219,8 @@ impl Transfer {
                 spoil(Status::OutOfBounds);
             }
             24 => (submission.set_sg_hint(count), spoil(Status::BadHint)).1,
+            // The transfer runs into it.
+            28 => reads[2] = Status::ReadUnsupported.code(),
             _ => {}
         }
         let mut words = submission.to_words();
@@ -246,8 +260,12 @@ impl Transfer {
             touching: false,
             rejected: false,
             aborted: false,
+            dropped: false,
+            muted: false,
+            retired: false,
             recorded: false,
             closed: true,
+            defect,
         }
     }
 }
@@ -265,13 +283,46 @@ struct Read {
 /// What is being aborted, its id, and the contexts (with their sequence numbers) that it concerns.
 type Abort = (Quiesce, u32, Vec<(usize, u8)>);
 
-/// What the engine does with the transfer at hand.
+/// What the engine does with a transfer.
 struct Run {
     ctx: usize,
     block: u32,
     /// Blocks it will still leave behind.
     leaves: u32,
     status: Option<u64>,
+    /// All of its reads have come back (H2C).
+    landed: bool,
+    /// Its end is on offer, and stays so until it is noted.
+    offered: bool,
+}
+
+/// How fast everybody around the table is, in percent of the cycles.
+#[derive(Clone, Copy)]
+struct Pace {
+    reads: u32,
+    /// Reads of this kind do not come back at all.
+    held_kind: Option<u64>,
+    walker: u32,
+    /// Ends of transfers that are not aborted; H2C: of all, as their packets wait for the user's stream.
+    sink: u32,
+    messages: u32,
+}
+
+const BRISK: Pace = Pace {
+    reads: 40,
+    held_kind: None,
+    walker: 30,
+    sink: 30,
+    messages: 60,
+};
+
+/// Whether a queue takes submissions.
+#[derive(Clone, Copy, PartialEq)]
+enum Switch {
+    On,
+    Off,
+    /// It is being created again: the next word of its context.
+    Restarting(u64),
 }
 
 struct Bench<const D: usize> {
@@ -285,10 +336,21 @@ struct Bench<const D: usize> {
     recorded: [u16; QUEUES],
     reads: Vec<Read>,
     commands: VecDeque<Command>,
+    switches: [Switch; QUEUES],
+    /// Starts go to this queue.
+    only_queue: Option<usize>,
+    pace: Pace,
+    /// What the walker is at.
     run: Option<Run>,
+    /// What the walker is through with, oldest first.
+    draining: VecDeque<Run>,
+    /// The block that was left behind last, and its context.
+    left: (usize, u32),
     /// The abort that waits for QUIESCED, and the contexts it concerns.
     abort: Option<Abort>,
     ends: Vec<Status>,
+    /// Defects that have shown.
+    shown: Vec<u32>,
     quiesced: usize,
     stale: usize,
     consumed: usize,
@@ -299,6 +361,13 @@ fn join(words: &[u32]) -> u128 {
         .iter()
         .rev()
         .fold(0, |value, word| value << 32 | u128::from(*word))
+}
+
+fn queue_context(queue: usize) -> QueueContext {
+    QueueContext::new()
+        .with_protection_domain(queue as u32 + 100)
+        .with_tdest_first(TDESTS[0])
+        .with_tdest_last(TDESTS[2])
 }
 
 impl<const D: usize> Bench<D> {
@@ -330,11 +399,7 @@ impl<const D: usize> Bench<D> {
             ],
         )?;
         for queue in 0..QUEUES {
-            let context = QueueContext::new()
-                .with_protection_domain(queue as u32 + 100)
-                .with_tdest_first(TDESTS[0])
-                .with_tdest_last(TDESTS[2]);
-            configure(&mut dut, queue as u64, &context)?;
+            configure(&mut dut, queue as u64, &queue_context(queue))?;
         }
         Ok(Self {
             dut,
@@ -351,9 +416,15 @@ impl<const D: usize> Bench<D> {
             recorded: [0; QUEUES],
             reads: Vec::new(),
             commands: VecDeque::new(),
+            switches: [Switch::On; QUEUES],
+            only_queue: None,
+            pace: BRISK,
             run: None,
+            draining: VecDeque::new(),
+            left: (0, 0),
             abort: None,
             ends: Vec::new(),
+            shown: Vec::new(),
             quiesced: 0,
             stale: 0,
             consumed: 0,
@@ -381,17 +452,17 @@ impl<const D: usize> Bench<D> {
         // The scheduler.
         let mut started = None;
         self.dut.set("alloc", false)?;
-        let queue = self.random.random_range(0..QUEUES);
-        // A queue is switched off before it is aborted.
-        let off = |command: &Command| matches!(command, Command::AbortQueue { queue: off } if usize::from(*off) == queue);
+        let queue = self
+            .only_queue
+            .unwrap_or_else(|| self.random.random_range(0..QUEUES));
         if let Some(defect) = defect
             && let Some(ctx) = free
-            && !self.commands.iter().any(off)
+            && self.switches[queue] == Switch::On
         {
             assert!(
                 self.contexts[ctx]
                     .as_ref()
-                    .is_none_or(|old| old.recorded && old.closed),
+                    .is_none_or(|old| old.is_over() && old.in_flight == 0),
                 "context {ctx} is not free"
             );
             if self.contexts[ctx]
@@ -419,8 +490,12 @@ impl<const D: usize> Bench<D> {
         // The fetch unit.
         let mut came = None;
         set_all(&mut self.dut, &[("fill_write", 0), ("done_valid", 0)])?;
-        if !self.reads.is_empty() && chance(&mut self.random, 40) {
-            let index = self.random.random_range(0..self.reads.len());
+        let held = self.pace.held_kind;
+        let coming: Vec<usize> = (0..self.reads.len())
+            .filter(|read| Some(self.reads[*read].kind) != held)
+            .collect();
+        if !coming.is_empty() && chance(&mut self.random, self.pace.reads) {
+            let index = coming[self.random.random_range(0..coming.len())];
             let read = &mut self.reads[index];
             if let Some((address, word)) = read.words.pop_front() {
                 set_all(
@@ -446,7 +521,7 @@ impl<const D: usize> Bench<D> {
             set128(&mut self.dut, "cmd_data", join(&command.encode()))?;
         }
         // Engine.
-        if !job_offered && chance(&mut self.random, 10) {
+        if !job_offered && chance(&mut self.random, 4) {
             let tdest = TDESTS[self.random.random_range(0..TDESTS.len())];
             let offered = chance(&mut self.random, 80);
             set_all(
@@ -458,13 +533,21 @@ impl<const D: usize> Bench<D> {
             )?;
         }
         let mut quiet = None;
-        let (mut consumed, mut retired) = (false, false);
+        let mut consumed = false;
         if let Some(run) = &mut self.run {
             let transfer = self.contexts[run.ctx].as_ref().expect("a transfer");
-            self.dut
-                .set("window", (run.ctx as u64) << 1 | u64::from(run.block & 1))?;
-            if run.status.is_none() && chance(&mut self.random, 30) {
-                if abort >> run.ctx & 1 == 1 {
+            let aborted = abort >> run.ctx & 1 == 1;
+            set_all(
+                &mut self.dut,
+                &[
+                    ("window", (run.ctx as u64) << 1 | u64::from(run.block & 1)),
+                    ("consumed_ctx", run.ctx as u64),
+                    ("consumed_block", run.block.into()),
+                ],
+            )?;
+            let percent = if aborted { 30 } else { self.pace.walker };
+            if run.status.is_none() && chance(&mut self.random, percent) {
+                if aborted {
                     run.status = Some(Status::Aborted.code());
                 } else if self.dut.is("window_valid")? {
                     let (slot, status) = transfer.windows[(run.block & 1) as usize];
@@ -479,20 +562,35 @@ impl<const D: usize> Bench<D> {
                     }
                 }
             }
-            if D == 1
-                && transfer.touching
-                && run.status == Some(Status::Aborted.code())
-                && chance(&mut self.random, 20)
-            {
-                quiet = Some(run.ctx);
+        }
+        // Behind the walker: an abort may still catch what has not landed. It lands before it ends, in order.
+        for run in self.draining.iter_mut().filter(|run| !run.landed) {
+            if abort >> run.ctx & 1 == 1 && !run.offered && chance(&mut self.random, 5) {
+                run.status = Some(Status::Aborted.code());
             }
-            retired = run.status.is_some()
-                && !(D == 1 && abort >> run.ctx & 1 == 1 && chance(&mut self.random, 90));
+        }
+        if D == 1
+            && chance(&mut self.random, 20)
+            && let Some(run) = self.draining.iter_mut().find(|run| !run.landed)
+        {
+            (quiet, run.landed) = (Some(run.ctx), true);
+        }
+        let mut retired = false;
+        let (sink, random) = (self.pace.sink, &mut self.random);
+        if let Some(run) = self.draining.front_mut()
+            && Some(run.ctx) != quiet
+        {
+            let percent = if D == 0 && abort >> run.ctx & 1 == 1 {
+                30
+            } else {
+                sink
+            };
+            run.offered |= (D == 0 || run.landed) && chance(random, percent);
+            retired = run.offered;
+            let transfer = self.contexts[run.ctx].as_ref().expect("a transfer");
             let fields = [
-                ("consumed_ctx", run.ctx as u64),
-                ("consumed_block", run.block.into()),
                 ("retire_ctx", run.ctx as u64),
-                ("retire_status", run.status.unwrap_or(0)),
+                ("retire_status", run.status.expect("a status")),
                 ("retire_bytes", transfer.submission.cookie() >> 16),
                 ("retire_eop", transfer.submission.cookie() & 1),
             ];
@@ -512,11 +610,13 @@ impl<const D: usize> Bench<D> {
                 ("quiet_ctx", quiet.unwrap_or(0) as u64),
             ],
         )?;
-        self.dut.set("engine_ready", self.run.is_none())?;
+        let walker_free = self.run.is_none();
+        self.dut.set("engine_ready", walker_free)?;
+        self.configure()?;
         for (input, percent) in [
             ("fetch_ready", 50),
-            ("msg_ready", 60),
-            ("job_ready", 60),
+            ("msg_ready", self.pace.messages),
+            ("job_ready", if walker_free { 60 } else { 0 }),
             ("rec_ready", 50),
         ] {
             self.dut.set(input, chance(&mut self.random, percent))?;
@@ -528,6 +628,7 @@ impl<const D: usize> Bench<D> {
         self.check_record()?;
         if consumed && self.dut.is("consumed_ready")? {
             let run = self.run.as_mut().expect("a run");
+            self.left = (run.ctx, run.block);
             (run.block, run.leaves) = (run.block + 1, run.leaves - 1);
             self.consumed += 1;
         }
@@ -535,10 +636,13 @@ impl<const D: usize> Bench<D> {
             self.live(ctx).touching = false;
         }
         if retired && self.dut.is("retire_ready")? {
-            let run = self.run.take().expect("a run");
+            let run = self.draining.pop_front().expect("a run");
             let transfer = self.live(run.ctx);
-            transfer.touching = false;
+            (transfer.touching, transfer.retired) = (false, true);
             transfer.expected = Status::from_code(run.status.expect("a status")).expect("a status");
+        }
+        if self.run.as_ref().is_some_and(|run| run.status.is_some()) {
+            self.draining.extend(self.run.take());
         }
         self.check_job()?;
         if let Some(read) = came {
@@ -564,6 +668,51 @@ impl<const D: usize> Bench<D> {
         }
         self.dut.step()?;
         Ok(defect.is_some() && self.dut.is("alloc")?)
+    }
+
+    /// A queue that has ended is created again, word by word; and contexts of queues that are not at work are written.
+    fn configure(&mut self) -> Result {
+        let restarting = (0..QUEUES).find_map(|queue| match self.switches[queue] {
+            Switch::Restarting(word) => Some((queue, word)),
+            _ => None,
+        });
+        let written = chance(&mut self.random, 8);
+        self.dut.set("cfg_write", written)?;
+        if !written {
+            return Ok(());
+        }
+        let (queue, word) = restarting.unwrap_or((9, self.random.random_range(0..6)));
+        let words = queue_context(queue % QUEUES).to_words();
+        let at = 2 * word as usize;
+        set_all(
+            &mut self.dut,
+            &[
+                ("cfg_queue", queue as u64),
+                ("cfg_word", word),
+                (
+                    "cfg_data",
+                    u64::from(words[at + 1]) << 32 | u64::from(words[at]),
+                ),
+            ],
+        )?;
+        if restarting.is_some() {
+            self.switches[queue] = if word < 5 {
+                Switch::Restarting(word + 1)
+            } else {
+                (self.allocated[queue], self.dispatched[queue]) = (0, 0);
+                self.recorded[queue] = 0;
+                Switch::On
+            };
+        }
+        Ok(())
+    }
+
+    /// Sends an abort, as the firmware does: a queue is switched off before.
+    fn abort(&mut self, command: Command) {
+        if let Command::AbortQueue { queue } = command {
+            self.switches[usize::from(queue)] = Switch::Off;
+        }
+        self.commands.push_back(command);
     }
 
     fn check_fetch(&mut self) -> Result {
@@ -640,7 +789,9 @@ impl<const D: usize> Bench<D> {
                 u64::from(transfer.region.element_count()) * element - u64::from(block) * 512;
             assert_eq!(addr, transfer.region.sg_table() + u64::from(block) * 512);
             assert_eq!((bytes, word), (left.min(512), u64::from(slot) * 32));
-            read.status = if chance(&mut self.random, 3) {
+            read.status = if !transfer.opened {
+                transfer.reads[2]
+            } else if chance(&mut self.random, 3) {
                 Status::ReadUnsupported.code()
             } else {
                 0
@@ -679,9 +830,10 @@ impl<const D: usize> Bench<D> {
                 Quiesce::Region => transfer.announced && transfer.submission.region() == id,
                 Quiesce::Queue => transfer.queue as u32 == id,
             };
-            if hit && !(transfer.recorded && transfer.closed) {
+            if hit && !transfer.is_over() {
                 concerned.push((ctx, self.sequences[ctx]));
                 transfer.aborted = true;
+                transfer.dropped |= what == Quiesce::Queue && !transfer.dispatched;
             }
         }
         self.abort = Some((what, id, concerned));
@@ -775,19 +927,18 @@ impl<const D: usize> Bench<D> {
             }
             Message::Consumed { ctx, block } => {
                 now(ctx, self);
-                let run = self.run.as_ref().expect("a run");
-                assert_eq!((ctx.index(), block + 1), (run.ctx, run.block));
+                assert_eq!((ctx.index(), block), self.left);
                 self.live(ctx.index()).held -= 1;
                 self.prefetch(ctx, slot);
             }
             Message::Closed { ctx } => {
                 now(ctx, self);
                 let transfer = self.live(ctx.index());
+                transfer.closed = true;
                 assert!(
-                    transfer.announced && transfer.recorded && transfer.in_flight == 0,
+                    transfer.announced && transfer.is_over() && transfer.in_flight == 0,
                     "closed in mid-life"
                 );
-                transfer.closed = true;
                 self.sequences[ctx.index()] = (self.sequences[ctx.index()] + 1) % 8;
             }
             Message::Quiesced {
@@ -800,16 +951,20 @@ impl<const D: usize> Bench<D> {
                 assert_eq!((what, id), (aborted, number));
                 for (ctx, sequence) in concerned {
                     let Some(transfer) = self.contexts[ctx]
-                        .as_ref()
+                        .as_mut()
                         .filter(|_| self.sequences[ctx] == sequence)
                     else {
                         continue;
                     };
-                    let left = match what {
-                        Quiesce::Region => transfer.in_flight > 0 || transfer.touching,
-                        Quiesce::Queue => !transfer.recorded || !transfer.closed,
-                    };
-                    assert!(!left, "context {ctx} still runs after {message:?}");
+                    assert!(
+                        transfer.in_flight == 0 && !transfer.touching,
+                        "context {ctx} still touches memory after {message:?}"
+                    );
+                    transfer.muted |=
+                        what == Quiesce::Queue && transfer.dispatched && !transfer.recorded;
+                }
+                if what == Quiesce::Queue {
+                    self.switches[id as usize] = Switch::Restarting(0);
                 }
                 self.quiesced += 1;
             }
@@ -835,15 +990,15 @@ impl<const D: usize> Bench<D> {
         }
         let ctx = dut.get("job_ctx")? as usize;
         let transfer = self.contexts[ctx].as_mut().expect("a transfer");
-        assert!(!transfer.dispatched);
+        assert!(!transfer.dispatched && !transfer.dropped, "context {ctx}");
         assert_eq!(
             transfer.index, self.dispatched[transfer.queue],
             "queue {} out of order",
             transfer.queue
         );
         self.dispatched[transfer.queue] += 1;
-        (transfer.dispatched, transfer.touching) = (true, true);
         let status = dut.get("job_status")?;
+        (transfer.dispatched, transfer.touching) = (true, status == 0 && transfer.moves());
         let expected = if transfer.aborted && status == Status::Aborted.code() {
             Status::Aborted
         } else {
@@ -866,6 +1021,8 @@ impl<const D: usize> Bench<D> {
             block: 0,
             leaves: 0,
             status: Some(status),
+            landed: false,
+            offered: false,
         };
         if status != 0 || !transfer.moves() {
             assert_eq!(dut.get("job_length")?, 0);
@@ -902,8 +1059,11 @@ impl<const D: usize> Bench<D> {
             run = Run {
                 ctx,
                 block: first,
-                leaves: self.random.random_range(0..=last - first),
+                leaves: self
+                    .random
+                    .random_range((last - first).div_ceil(2)..=last - first),
                 status: None,
+                ..run
             };
         }
         self.run = Some(run);
@@ -920,8 +1080,13 @@ impl<const D: usize> Bench<D> {
         self.recorded[queue] += 1;
         let mut contexts = self.contexts.iter().enumerate();
         let found = contexts.find(|(_, one)| {
-            one.as_ref()
-                .is_some_and(|one| one.queue == queue && one.index == index)
+            one.as_ref().is_some_and(|one| {
+                one.queue == queue
+                    && one.index == index
+                    && one.retired
+                    && !one.recorded
+                    && !one.muted
+            })
         });
         let ctx = found.expect("a transfer").0;
         let record = [
@@ -947,24 +1112,54 @@ impl<const D: usize> Bench<D> {
                 submission.offset()
             ]
         );
-        assert!(!transfer.recorded && transfer.dispatched);
         transfer.recorded = true;
+        if !transfer.aborted && !transfer.rejected {
+            self.shown.push(transfer.defect);
+        }
         self.ends.push(transfer.expected);
         Ok(())
     }
 
+    /// Steps until `holds`.
+    fn until(&mut self, cycles: usize, what: &str, holds: impl Fn(&Self) -> bool) -> Result {
+        for _ in 0..cycles {
+            if holds(self) {
+                return Ok(());
+            }
+            self.step(None)?;
+        }
+        panic!("not within {cycles} cycles: {what}")
+    }
+
+    /// Starts a transfer without a defect in `queue`; returns its context.
+    fn start(&mut self, queue: usize) -> Result<usize> {
+        self.only_queue = Some(queue);
+        let ctx = self.dut.get("free_ctx")? as usize;
+        assert!(self.step(Some(99))?, "a context is free");
+        self.only_queue = None;
+        Ok(ctx)
+    }
+
+    /// The transfer that a context serves or served last.
+    fn transfer(&self, ctx: usize) -> &Transfer {
+        self.contexts[ctx].as_ref().expect("a transfer")
+    }
+
     /// Runs until nothing is left, or `cycles` are over.
     fn drain(&mut self, cycles: usize) -> Result {
+        self.pace = BRISK;
+        let mut left = true;
         for _ in 0..cycles {
-            if !self.dut.is("busy")? && self.abort.is_none() && self.commands.is_empty() {
+            left = self.dut.is("busy")?
+                || self.abort.is_some()
+                || !self.commands.is_empty()
+                || self.switches != [Switch::On; QUEUES];
+            if !left {
                 break;
             }
             self.step(None)?;
         }
-        assert!(
-            !self.dut.is("busy")? && self.abort.is_none(),
-            "transfers hang"
-        );
+        assert!(!left, "transfers hang");
         assert_eq!(
             self.recorded, self.allocated,
             "every submission gives one record"
@@ -973,20 +1168,36 @@ impl<const D: usize> Bench<D> {
     }
 }
 
-/// Transfers of all kinds and with every defect, aborts at random moments.
+/// Transfers of all kinds and with every defect, aborts at random moments, everybody slow at times.
 fn lives<const D: usize>(seed: u64) -> Result {
     let mut bench = Bench::<D>::new(seed)?;
-    // Each defect some times, and as many transfers without one.
-    // A C2H transfer also waits for its TDEST to be on offer, so fewer fit into the same time.
-    let rounds = if D == 0 { 2 } else { 4 };
-    let mut defects: Vec<u32> = (0..28 * rounds)
-        .map(|number| if number % 2 == 0 { number / 2 % 28 } else { 99 })
+    let all = 0..DEFECTS;
+    // Each defect twice, and as many transfers without one.
+    let mut defects: Vec<u32> = all
+        .clone()
+        .chain(all.clone())
+        .flat_map(|defect| [defect, 99])
         .collect();
     let mut aborts = 0;
-    while !defects.is_empty() {
-        assert!(bench.dut.steps() < 20_000, "transfers hang");
-        let next =
-            chance(&mut bench.random, 6).then(|| bench.random.random_range(0..defects.len()));
+    while !defects.is_empty() || bench.dut.steps() < 4_000 {
+        assert!(bench.dut.steps() < 12_000, "transfers hang");
+        if bench.dut.steps() % 150 == 0 {
+            let mut slow = |brisk| {
+                if chance(&mut bench.random, 25) {
+                    1
+                } else {
+                    brisk
+                }
+            };
+            bench.pace = Pace {
+                reads: slow(BRISK.reads),
+                walker: slow(BRISK.walker),
+                sink: slow(BRISK.sink),
+                ..BRISK
+            };
+        }
+        let next = (!defects.is_empty() && chance(&mut bench.random, 6))
+            .then(|| bench.random.random_range(0..defects.len()));
         if bench.step(next.map(|next| defects[next]))? {
             defects.swap_remove(next.expect("it was started"));
         }
@@ -998,10 +1209,11 @@ fn lives<const D: usize>(seed: u64) -> Result {
         };
         if bench.abort.is_none()
             && !bench.commands.iter().any(waits)
-            && bench.random.random_range(0..250) == 0
+            && bench.switches == [Switch::On; QUEUES]
+            && bench.random.random_range(0..200) == 0
         {
             aborts += 1;
-            bench.commands.push_back(if bench.random.random() {
+            let command = if bench.random.random() {
                 Command::AbortRegion {
                     region: bench.random.random_range(0..REGIONS),
                 }
@@ -1009,22 +1221,31 @@ fn lives<const D: usize>(seed: u64) -> Result {
                 Command::AbortQueue {
                     queue: bench.random.random_range(0..QUEUES as u8),
                 }
-            });
+            };
+            bench.abort(command);
         }
     }
-    bench.drain(20_000)?;
+    bench.drain(10_000)?;
     assert_eq!(bench.quiesced, aborts);
+    // Defects that an abort or a refusal hid every time show now.
+    for _ in 0..5 {
+        for defect in all.clone() {
+            while !bench.shown.contains(&defect) && !bench.step(Some(defect))? {}
+        }
+        bench.drain(10_000)?;
+    }
     for code in 0..=Status::ReadPoisoned.code() {
         let status = Status::from_code(code).expect("a status");
-        // An SG element is the walker's business. In the short C2H run an abort may come before a defect shows.
+        // An SG element is the walker's business.
         assert!(
-            bench.ends.contains(&status) || status == Status::BadSgElement || D == 0,
+            bench.ends.contains(&status) || status == Status::BadSgElement,
             "nothing ended with {status:?}"
         );
     }
+    assert!(all.clone().all(|defect| bench.shown.contains(&defect)));
     assert!(bench.ends.contains(&Status::Rejected));
     assert!(
-        aborts > 5 && bench.stale > 5 && bench.consumed > 2 * rounds as usize + 2,
+        aborts > 5 && bench.stale > 5 && bench.consumed > 10,
         "{aborts} {} {}",
         bench.stale,
         bench.consumed
@@ -1040,4 +1261,131 @@ fn lives_of_c2h_contexts() -> Result {
 #[test]
 fn lives_of_h2c_contexts() -> Result {
     lives::<1>(2)
+}
+
+/// An abort finds a transfer whose reads have all landed and whose packet waits for the stream. It must not run again, nor may
+/// the next transfer of its context run before its entry is there.
+#[test]
+fn a_landed_transfer_is_not_run_again_by_an_abort() -> Result {
+    let mut bench = Bench::<1>::new(3)?;
+    bench.pace.sink = 0;
+    let ctx = bench.start(1)?;
+    bench.until(2000, "landed", |bench| {
+        bench.draining.front().is_some_and(|run| run.landed)
+    })?;
+    let region = bench.transfer(ctx).submission.region();
+    bench.abort(Command::AbortRegion { region });
+    bench.until(400, "QUIESCED", |bench| bench.quiesced == 1)?;
+    bench.drain(2000)?;
+    assert_eq!(bench.ends, [Status::Ok]);
+    bench.pace.held_kind = Some(0);
+    let next = bench.start(1)?;
+    assert_eq!(next, ctx);
+    for _ in 0..100 {
+        bench.step(None)?;
+    }
+    assert!(!bench.transfer(ctx).dispatched, "before its entry came");
+    bench.drain(2000)
+}
+
+/// A region entry comes when its transfer has been aborted and has completed: it is dropped, and no list is read.
+#[test]
+fn a_region_entry_that_comes_after_an_abort_is_dropped() -> Result {
+    let mut bench = Bench::<0>::new(4)?;
+    for queue in [false, true] {
+        bench.pace.held_kind = Some(1);
+        let ctx = bench.start(1)?;
+        bench.until(1000, "region entry read", |bench| {
+            bench.reads.iter().any(|read| read.kind == 1)
+        })?;
+        let region = bench.transfer(ctx).submission.region();
+        bench.abort(if queue {
+            Command::AbortQueue { queue: 1 }
+        } else {
+            Command::AbortRegion { region }
+        });
+        let quiesced = bench.quiesced;
+        for _ in 0..500 {
+            bench.step(None)?;
+        }
+        assert_eq!(bench.quiesced, quiesced, "a read is on its way");
+        assert_eq!(bench.transfer(ctx).recorded, !queue);
+        bench.drain(1000)?;
+        assert_eq!(bench.quiesced, quiesced + 1);
+        for _ in 0..100 {
+            bench.step(None)?;
+        }
+        assert!(!bench.transfer(ctx).opened);
+    }
+    Ok(())
+}
+
+/// While an abort waits for a read, the commands behind it are carried out.
+#[test]
+fn commands_pass_a_pending_abort() -> Result {
+    let mut bench = Bench::<0>::new(5)?;
+    bench.pace.held_kind = Some(1);
+    let ctx = bench.start(1)?;
+    bench.until(1000, "region entry read", |bench| {
+        !bench.reads.is_empty() && bench.reads[0].kind == 1
+    })?;
+    bench.abort(Command::AbortQueue { queue: 1 });
+    bench.until(1000, "abort", |bench| bench.abort.is_some())?;
+    let other = bench.start(2)?;
+    bench.until(1000, "another FILL", |bench| {
+        bench
+            .reads
+            .iter()
+            .any(|read| read.ctx == other && read.kind == 1)
+    })?;
+    assert!(bench.abort.is_some() && bench.transfer(ctx).in_flight == 1);
+    bench.drain(2000)?;
+    assert_eq!(bench.ends, [Status::Ok]);
+    Ok(())
+}
+
+/// The stream stands still in the middle of a transfer of queue 1. Queue 2 ends within a bounded time nevertheless, its transfers
+/// leave no completion, and it serves again.
+fn a_queue_ends_whatever_the_stream_does<const D: usize>() -> Result {
+    let mut bench = Bench::<D>::new(6)?;
+    (bench.pace.walker, bench.pace.sink) = (0, 0);
+    let first = bench.start(1)?;
+    bench.until(2000, "the engine is at work", |bench| {
+        bench.transfer(first).dispatched
+    })?;
+    let waiting = [bench.start(2)?, bench.start(2)?, bench.start(2)?];
+    for _ in 0..600 {
+        bench.step(None)?;
+    }
+    bench.abort(Command::AbortQueue { queue: 2 });
+    bench.until(800, "QUIESCED", |bench| bench.quiesced == 1)?;
+    for ctx in waiting {
+        assert!(!bench.transfer(ctx).dispatched);
+    }
+    // The queue of the transfer that the engine has: it lands, and its packet waits for the stream.
+    bench.abort(Command::AbortQueue { queue: 1 });
+    bench.until(800, "QUIESCED", |bench| bench.quiesced == 2)?;
+    assert!(D == 0 || bench.transfer(first).muted);
+    bench.until(400, "both queues serve again", |bench| {
+        bench.switches == [Switch::On; QUEUES]
+    })?;
+    bench.start(1)?;
+    bench.start(2)?;
+    for _ in 0..600 {
+        bench.step(None)?;
+    }
+    // With the stalled packet still there: the same queue once more.
+    bench.abort(Command::AbortQueue { queue: 1 });
+    bench.until(800, "QUIESCED", |bench| bench.quiesced == 3)?;
+    bench.drain(3000)
+}
+
+#[test]
+fn a_c2h_queue_ends_whatever_the_stream_does() -> Result {
+    a_queue_ends_whatever_the_stream_does::<0>()
+}
+
+#[test]
+fn an_h2c_queue_ends_whatever_the_stream_does() -> Result {
+    a_queue_ends_whatever_the_stream_does::<1>()
 }
