@@ -1,5 +1,6 @@
 //! The sequencer over sixteen contexts.
 
+use super::turns::Turns;
 use crate::generated::commands::{
     CommandAbortQueueDecode, CommandAbortRegionDecode, CommandFillDecode, CommandPrefetchDecode,
     CommandRejectDecode,
@@ -9,10 +10,11 @@ use crate::generated::messages::{
     MessageQuiescedEncode,
 };
 use crate::generated::structures::{
-    QueueContextDecode1, RegionEntryDecode0, RegionEntryDecode1, SubmissionEntryDecode0,
-    SubmissionEntryDecode1, SubmissionEntryDecode2, SubmissionEntryDecode3,
+    QueueContextDecode1, RegionEntryDecode0, RegionEntryDecode1, RegionEntryDecode2,
+    RegionEntryDecode3, SubmissionEntryDecode0, SubmissionEntryDecode1, SubmissionEntryDecode2,
+    SubmissionEntryDecode3,
 };
-use crate::widgets::{Const, Flags, LutRam, Param, PickFirst, PickNext, Ram};
+use crate::widgets::{Const, Flags, LutRam, Param, PickFirst, Ram};
 use pinring_protocol::mailbox::{CommandKind, Quiesce};
 use pinring_protocol::{Opcode, SgFormat, Status, limits};
 use rust_hdl::prelude::*;
@@ -191,7 +193,6 @@ pub struct ContextTable<const D: usize> {
     after: DFF<ContextState>,
     step: DFF<Bits<3>>,
     ctx: DFF<Bits<4>>,
-    scan: DFF<Bits<4>>,
     by_command: DFF<Bit>,
     begun: DFF<Bit>,
     block: DFF<Bits<32>>,
@@ -208,6 +209,7 @@ pub struct ContextTable<const D: usize> {
     s1: DFF<Bits<128>>,
     s2: DFF<Bits<128>>,
     s3_used: DFF<Bit>,
+    r2_used: DFF<Bit>,
     r0: DFF<Bits<128>>,
     r1: DFF<Bits<128>>,
 
@@ -219,6 +221,7 @@ pub struct ContextTable<const D: usize> {
     ready: Flags,
     failed: Flags,
     touching: Flags,
+    empty: Flags,
     dispatched: Flags,
     closing: Flags,
     aborting: Flags,
@@ -239,7 +242,7 @@ pub struct ContextTable<const D: usize> {
     read_status: LutRam<Bits<8>, 4>,
     sequences: LutRam<Bits<3>, 4>,
     fill_slots: LutRam<Bits<3>, 4>,
-    run_index: LutRam<Bits<16>, 4>,
+    tdests: LutRam<Bits<16>, 4>,
     domains: LutRam<Bits<64>, 4>,
     slots: LutRam<Bits<3>, 5>,
     block_status: LutRam<Bits<8>, 5>,
@@ -248,14 +251,17 @@ pub struct ContextTable<const D: usize> {
     pick_close: PickFirst,
     pick_submission: PickFirst,
     pick_region: PickFirst,
-    pick_ready: PickNext,
+    turns: Turns,
 
     sub0: SubmissionEntryDecode0,
     sub1: SubmissionEntryDecode1,
     sub2: SubmissionEntryDecode2,
     sub3: SubmissionEntryDecode3,
+    fill_sub2: SubmissionEntryDecode2,
     reg0: RegionEntryDecode0,
     reg1: RegionEntryDecode1,
+    reg2: RegionEntryDecode2,
+    reg3: RegionEntryDecode3,
     queue_context: QueueContextDecode1,
     cmd_fill: CommandFillDecode,
     cmd_reject: CommandRejectDecode,
@@ -348,6 +354,7 @@ pub struct ContextTable<const D: usize> {
     empty_job: Signal<Local, Bit>,
     is_muted: Signal<Local, Bit>,
     in_engine: Signal<Local, Bit>,
+    no_bytes: Signal<Local, Bits<16>>,
 }
 
 /// What the sequencer is at.
@@ -363,7 +370,9 @@ pub enum ContextState {
     SendMiss,
     /// Read of the region entry.
     FetchRegion,
-    /// Checks of an arrived region entry.
+    /// Reading the third quarter of a region entry.
+    LoadRest,
+    /// Checks of an arrived region entry, whose last quarter is being read.
     CheckRegion,
     /// Read of an SG block.
     FetchBlock,
@@ -395,7 +404,6 @@ impl<const D: usize> Logic for ContextTable<D> {
             after,
             step,
             ctx,
-            scan,
             by_command,
             begun,
             block,
@@ -411,6 +419,7 @@ impl<const D: usize> Logic for ContextTable<D> {
             s1,
             s2,
             s3_used,
+            r2_used,
             r0,
             r1
         );
@@ -424,6 +433,7 @@ impl<const D: usize> Logic for ContextTable<D> {
             ready,
             failed,
             touching,
+            empty,
             dispatched,
             closing,
             aborting,
@@ -442,10 +452,11 @@ impl<const D: usize> Logic for ContextTable<D> {
             read_status,
             sequences,
             fill_slots,
-            run_index,
+            tdests,
             domains,
             slots,
-            block_status
+            block_status,
+            turns
         );
         self.taken.reset.next = self.reset.val();
         self.awaiting.reset.next = self.reset.val();
@@ -454,6 +465,7 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.ready.reset.next = self.reset.val();
         self.failed.reset.next = self.reset.val();
         self.touching.reset.next = self.reset.val();
+        self.empty.reset.next = self.reset.val();
         self.dispatched.reset.next = self.reset.val();
         self.closing.reset.next = self.reset.val();
         self.aborting.reset.next = self.reset.val();
@@ -488,6 +500,8 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.touching.set.next = 0.into();
         self.gone_quiet.next = 0.into();
         self.retired.next = 0.into();
+        self.empty.set.next = 0.into();
+        self.empty.clear.next = 0.into();
         self.dispatched.set.next = 0.into();
         self.dispatched.clear.next = 0.into();
         self.closing.set.next = 0.into();
@@ -608,10 +622,6 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.fill_slots.read_address.next = self.ctx.q.val();
         self.fill_slots.write_enable.next = false;
         self.domains.read_address.next = self.queue.val();
-        self.run_index.read_address.next = self.queue.val();
-        self.run_index.write_address.next = self.queue.val();
-        self.run_index.write_data.next = self.run_index.read_data.val() + 1;
-        self.run_index.write_enable.next = false;
         self.sequences.read_address.next = self.ctx.q.val();
         self.sequences.write_address.next = self.ctx.q.val();
         self.sequences.write_data.next = self.sequences.read_data.val() + 1;
@@ -627,6 +637,8 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.sub3.raw.next = self.memory.read_data.val();
         self.reg0.raw.next = self.r0.q.val();
         self.reg1.raw.next = self.r1.q.val();
+        self.reg2.raw.next = self.memory.read_data.val();
+        self.reg3.raw.next = self.memory.read_data.val();
         self.moves_nothing.next = (self.sub0.opcode.val() == self.opcode_nop.val())
             | (self.sub0.opcode.val() == self.opcode_fence.val());
         self.wrong_way.next = self.sub0.opcode.val() != self.opcode_c2h.val();
@@ -652,6 +664,32 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.queue_context.raw.next = bit_cast::<128, 64>(self.domains.read_data.val()) << 64;
         self.first_tdest.next = self.queue_context.tdest_first.val();
         self.last_tdest.next = self.queue_context.tdest_last.val();
+
+        // Whose turn it is: that of a transfer without bytes, or of one whose stream is on offer.
+        self.turns.reset.next = self.reset.val();
+        self.turns.alloc.next = self.alloc.val();
+        self.turns.alloc_ctx.next = self.pick_free.index.val();
+        self.turns.alloc_queue.next = self.alloc_queue.val();
+        self.turns.alloc_index.next = self.alloc_index.val();
+        // A new queue starts at index 0.
+        self.turns.restart.next = self.cfg_write.val() & (self.cfg_word.val() == 0);
+        self.turns.restart_queue.next = self.cfg_queue.val();
+        self.turns.ready.next = self.ready.q.val();
+        self.turns.served.next = false;
+        self.turns.hold.next = (self.state.q.val() == ContextState::Dispatch)
+            | ((self.state.q.val() == ContextState::Load)
+                & (self.after.q.val() == ContextState::Dispatch));
+        self.fill_sub2.raw.next = self.fill_data.val();
+        self.tdests.write_address.next = self.fill_address.val().get_bits::<4>(3);
+        self.tdests.write_data.next = self.fill_sub2.tdest.val();
+        self.tdests.write_enable.next =
+            self.fill_write.val() & (self.fill_address.val().get_bits::<3>(0) == 2);
+        self.tdests.read_address.next = self.turns.ctx.val();
+        self.no_bytes.next = self.failed.q.val() | self.empty.q.val();
+        self.turns.suits.next = self.no_bytes.val().get_bit(self.turns.ctx.val().index())
+            | (!self.match_stream.val()
+                | (self.stream_valid.val()
+                    & (self.stream_tdest.val() == self.tdests.read_data.val())));
 
         // Reads of the context RAM.
         self.memory.read_address.next =
@@ -749,8 +787,6 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.pick_close.among.next = self.closing.q.val() & self.no_reads.val();
         self.pick_submission.among.next = self.submission_here.q.val() & self.unclosed.val();
         self.pick_region.among.next = self.region_here.q.val() & self.unclosed.val();
-        self.pick_ready.among.next = self.ready.q.val();
-        self.pick_ready.start.next = self.scan.q.val();
         // Quiet is who touches no memory: neither the engine nor a read is at it. The user's streams have no say in it.
         self.active.next = self.touching.q.val() | self.reads.val();
         self.quiet.next = !(self.active.val() & self.awaited.q.val()).any();
@@ -816,10 +852,10 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.state.d.next = ContextState::Load;
                 } else if self.pick_region.found.val() {
                     self.ctx.d.next = self.pick_region.index.val();
-                    self.after.d.next = ContextState::CheckRegion;
+                    self.after.d.next = ContextState::LoadRest;
                     self.state.d.next = ContextState::Load;
-                } else if self.pick_ready.found.val() & self.engine_ready.val() {
-                    self.ctx.d.next = self.pick_ready.index.val();
+                } else if self.turns.found.val() & self.engine_ready.val() {
+                    self.ctx.d.next = self.turns.ctx.val();
                     self.after.d.next = ContextState::Dispatch;
                     self.state.d.next = ContextState::Load;
                 }
@@ -875,6 +911,9 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.statuses.write_enable.next = true;
                     self.failed.set.next = self.mark.val();
                 }
+                if self.moves_nothing.val() {
+                    self.empty.set.next = self.mark.val();
+                }
                 if self.status.val().any() | self.moves_nothing.val() {
                     self.ready_now.next = self.mark.val();
                     self.state.d.next = ContextState::Idle;
@@ -910,6 +949,10 @@ impl<const D: usize> Logic for ContextTable<D> {
                     }
                 }
             }
+            ContextState::LoadRest => {
+                self.r2_used.d.next = self.reg2.reserved.val();
+                self.state.d.next = ContextState::CheckRegion;
+            }
             ContextState::CheckRegion => {
                 self.region_here.clear.next = self.mark.val();
                 self.block.d.next = self.hint_block.val();
@@ -919,6 +962,15 @@ impl<const D: usize> Logic for ContextTable<D> {
                 } else if ((self.reg1.format.val() != self.format_granular.val())
                     & !self.uniform.val())
                     | (self.reg1.element_count.val() == 0)
+                {
+                    self.status.next = self.status_entry.val();
+                } else if (self.reg1.reserved.val()
+                    | (self.r2_used.q.val() | self.reg3.reserved.val()))
+                    | (self.reg1.first_byte_offset.val().get_bits::<4>(12).any()
+                        | self.reg0.sg_table.val().get_bits::<12>(0).any())
+                {
+                    self.status.next = self.status_entry.val();
+                } else if !self.uniform.val() & (self.reg1.page_shift.val() != self.shift_min.val())
                 {
                     self.status.next = self.status_entry.val();
                 } else if self.uniform.val()
@@ -1004,16 +1056,16 @@ impl<const D: usize> Logic for ContextTable<D> {
                 if self.empty_job.val() {
                     self.job_length.next = 0.into();
                 }
-                self.eligible.next = (self.run_index.read_data.val() == self.index.val())
-                    & (self.empty_job.val()
-                        | (!self.match_stream.val()
-                            | (self.stream_valid.val()
-                                & (self.stream_tdest.val() == self.sub2.tdest.val()))));
+                // The beat on offer may be another one by now.
+                self.eligible.next = self.empty_job.val()
+                    | (!self.match_stream.val()
+                        | (self.stream_valid.val()
+                            & (self.stream_tdest.val() == self.sub2.tdest.val())));
                 if self.eligible.val() {
-                    // The run index has one write port: while a queue is being configured, dispatch waits.
+                    // The queue's next index has one write port: while a queue is being configured, dispatch waits.
                     self.job_valid.next = !self.cfg_write.val();
                     if self.job_ready.val() & !self.cfg_write.val() {
-                        self.run_index.write_enable.next = true;
+                        self.turns.served.next = true;
                         self.ready.clear.next = self.mark.val();
                         // A job without bytes touches no memory.
                         if !self.empty_job.val() {
@@ -1021,11 +1073,9 @@ impl<const D: usize> Logic for ContextTable<D> {
                         }
                         self.dispatched.set.next = self.mark.val();
                         self.begun.d.next = true;
-                        self.scan.d.next = self.ctx.q.val() + 1;
                         self.state.d.next = ContextState::Idle;
                     }
                 } else {
-                    self.scan.d.next = self.ctx.q.val() + 1;
                     self.state.d.next = ContextState::Idle;
                 }
             }
@@ -1053,6 +1103,7 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.opened_now.next = self.mark.val();
                     self.ready.clear.next = self.mark.val();
                     self.failed.clear.next = self.mark.val();
+                    self.empty.clear.next = self.mark.val();
                     self.dispatched.clear.next = self.mark.val();
                     self.closing.clear.next = self.mark.val();
                     self.aborting.clear.next = self.mark.val();
@@ -1123,12 +1174,6 @@ impl<const D: usize> Logic for ContextTable<D> {
             }
         }
 
-        // A new queue starts at index 0.
-        if self.cfg_write.val() & (self.cfg_word.val() == 0) {
-            self.run_index.write_address.next = self.cfg_queue.val();
-            self.run_index.write_data.next = 0.into();
-            self.run_index.write_enable.next = true;
-        }
         self.ready.set.next = self.ready_done.val() | self.ready_now.val();
         self.touching.clear.next = self.gone_quiet.val() | self.retired.val();
         self.opening.clear.next = self.opened_done.val() | self.opened_now.val();
