@@ -38,7 +38,7 @@ pub enum Event {
         /// Its id.
         queue: u32,
     },
-    /// A queue was destroyed: none of its transfers is left.
+    /// A queue was destroyed: the device no longer touches its rings.
     QueueDestroyed {
         /// Its id.
         queue: u32,
