@@ -205,7 +205,7 @@ impl Machine {
         if rx.req.valid && rx.req.sop && rx.req.write && is_doorbell(rx.req.address) {
             self.watch.doorbell(now);
         }
-        if self.watch.is_on() && rx.cpl.valid && rx.cpl.sop && rx.cpl.tag < H2C_TAGS {
+        if self.watch.is_on() && rx.cpl.valid && rx.cpl.sop && rx.cpl.tag % TAGS < H2C_TAGS {
             let bytes = (u64::from(rx.cpl.len_dw) * 4 - u64::from(rx.cpl.lower_address & 3))
                 .min(u64::from(rx.cpl.byte_count));
             let end = now + self.period_ps;
@@ -323,6 +323,9 @@ impl Machine {
 
 /// Tags of the H2C engine's reads begin at 0. The fetch unit's lie above.
 const H2C_TAGS: u16 = READ_SLOTS as u16;
+
+/// The bits of a tag above this count resets.
+const TAGS: u16 = 64;
 
 fn is_doorbell(offset: u32) -> bool {
     offset >= aperture::DOORBELLS

@@ -1,138 +1,62 @@
 //! Resets and bus mastering in the midst of traffic: driver core, real firmware, emitted gateware, and the link's checker
 //! over every TLP.
-//!
-//! `cargo xtask test` builds the firmware, fetches the processor and says where both are.
 
-use std::path::PathBuf;
+mod common;
 
-use pinring_core::{
-    Completion, Config, Device, Notify, Permissions, QueueConfig, QueueHandle, RegionHandle, Tier,
-    TierPolicy, Transfer,
-};
+use common::options;
+use pinring_core::{Completion, Transfer};
+use pinring_protocol::Status;
 use pinring_protocol::registers::{self, Control};
-use pinring_protocol::{Direction, Status};
-use pinring_sim::device::{Gateware, Streams, Tools};
-use pinring_sim::host::{
-    Host, Layout, Mapping, PAGE_BYTES, PageAllocator, Payload, PhysicalMemory,
-};
-use pinring_sim::link::Link;
-use pinring_sim::machine::Machine;
-use pinring_sim::platform::SimPlatform;
-use pinring_sim::run::link_config;
-use pinring_sim::scenario::Scenario;
+use pinring_sim::device::Streams;
+use pinring_sim::run;
+use pinring_sim::scenario::{self, LayoutKind, Scenario, Strategy};
 
-const DOMAIN: u32 = 1;
 const BYTES: u64 = 1 << 20;
 
-fn file(variable: &str) -> PathBuf {
-    std::env::var_os(variable)
-        .map(PathBuf::from)
-        .unwrap_or_else(|| panic!("{variable} is not set: run these tests with `cargo xtask test`"))
-}
-
+/// The whole chain with a C2H and an H2C queue, and one buffer for each.
 struct Bench {
-    device: Device<SimPlatform>,
-    /// C2H, then H2C.
-    queues: Vec<QueueHandle>,
-    regions: Vec<RegionHandle>,
-    layouts: [Layout; 2],
+    chain: run::Bench,
     /// Where the payload begins in the endless stream of payload bytes.
     position: u64,
     length: u64,
     done: Vec<Completion>,
 }
 
-const PAYLOAD: Payload = Payload::Pattern { seed: 1 };
-
-fn streams() -> Streams {
-    Streams::new(PAYLOAD, 100, 100, 1)
-}
-
 impl Bench {
     fn new() -> Self {
-        let tools = Tools {
-            processor: file("PINRING_VEXRISCV"),
-            firmware: file("PINRING_FIRMWARE_HEX"),
-        };
-        let scenario = Scenario::default();
-        let config = link_config(&scenario);
-        let gateware = Gateware::new(&tools, &config, 250, 125, None).expect("a device");
-        let mut pages = PageAllocator::new(1 << 46);
-        let layouts = [1 << 22, 1 << 23]
-            .map(|frame| Layout::shuffled(frame, BYTES / PAGE_BYTES, frame).expect("a layout"));
-        for layout in &layouts {
-            pages.claim(layout).expect("free pages");
-        }
-        let mut host = Host::new(PhysicalMemory::new(46), Mapping::Identity);
-        host.check_grants = true;
-        let machine = Machine::new(
-            gateware,
-            Link::new(config).expect("a link"),
-            host,
-            pages,
-            streams(),
-            4000,
-        );
-        let device = Device::open(SimPlatform::new(machine), Config::default()).expect("opens");
-        let mut bench = Self {
-            device,
-            queues: Vec::new(),
-            regions: Vec::new(),
-            layouts: layouts.clone(),
+        let mut scenario = Scenario::default();
+        scenario.buffers.count = 2;
+        scenario.buffers.bytes = BYTES;
+        scenario.buffers.layout = LayoutKind::Shuffled;
+        scenario.burst.transfers = 2;
+        scenario.burst.length_bytes = BYTES;
+        scenario.burst.direction = scenario::Direction::Both;
+        let chain = run::Bench::new(&scenario, Strategy::Registered, &options());
+        Self {
+            chain: chain.expect("the device starts"),
             position: 0,
             length: 0,
             done: Vec::new(),
-        };
-        bench.start();
-        for direction in [Direction::C2h, Direction::H2c] {
-            let (queue, _) = bench
-                .device
-                .create_queue(QueueConfig {
-                    direction,
-                    domain: DOMAIN,
-                    entries: 16,
-                    vector: 1,
-                    tdest_first: 0,
-                    tdest_last: 0,
-                    notify: Notify::Poll,
-                })
-                .expect("a queue");
-            bench.queues.push(queue);
         }
-        bench.created(2);
-        for layout in layouts {
-            let buffer = bench.device.platform_mut().lock(layout, 0, BYTES);
-            let policy = TierPolicy {
-                first: Tier::Bypass,
-                last: Tier::MappedOnce,
-            };
-            let region = bench
-                .device
-                .register(buffer, Permissions::BOTH, DOMAIN, policy)
-                .expect("a region");
-            bench.regions.push(region);
-        }
-        bench
     }
 
     fn pass(&mut self, ns: u64) {
-        let platform = self.device.platform_mut();
-        assert!(platform.failed.is_none(), "{:?}", platform.failed);
-        let until = platform.machine.now_ps() + ns * 1000;
-        while platform.machine.now_ps() < until {
-            platform.machine.run(until).expect("a legal link");
-            while platform.machine.pop_event().is_some() {}
-        }
+        self.chain.pass(ns).expect("a legal link");
     }
 
     fn now_ns(&mut self) -> u64 {
-        self.device.platform_mut().machine.now_ps() / 1000
+        self.chain.machine().now_ps() / 1000
     }
 
     /// Goes on with a start or reset.
     fn start(&mut self) {
         let deadline = self.now_ns() + 20_000_000;
-        while !self.device.poll_start(deadline).expect("the device starts") {
+        while !self
+            .chain
+            .device
+            .poll_start(deadline)
+            .expect("the device starts")
+        {
             self.pass(5_000);
         }
     }
@@ -140,7 +64,7 @@ impl Bench {
     /// Waits for queues being created.
     fn created(&mut self, mut left: usize) {
         for _ in 0..2000 {
-            while let Some(event) = self.device.poll_admin().expect("the admin queue") {
+            while let Some(event) = self.chain.device.poll_admin().expect("the admin queue") {
                 event.result.expect("a queue is created");
                 left -= 1;
             }
@@ -154,39 +78,42 @@ impl Bench {
 
     /// Both directions at once, with user logic that begins anew.
     fn submit(&mut self, length: u64) {
-        let machine = &mut self.device.platform_mut().machine;
         self.position += 1 << 24;
         self.length = length;
-        machine.streams = streams();
-        machine.streams.send(self.position, length, 0);
-        machine.streams.expect(self.position, length, 0);
-        PAYLOAD
-            .write_to(
-                &mut machine.host.memory,
-                &self.layouts[1],
-                0,
-                length,
-                self.position,
-            )
+        let (position, payload) = (self.position, self.chain.payload.clone());
+        let source = self.chain.regions[1].0;
+        let platform = self.chain.device.platform_mut();
+        let machine = &mut platform.machine;
+        machine.streams = Streams::new(payload.clone(), 100, 100, 1);
+        machine.streams.send(position, length, 0);
+        machine.streams.expect(position, length, 0);
+        let (memory, buffers) = platform.memory_and_buffers();
+        let (layout, first) = buffers.get(source).expect("it is locked");
+        payload
+            .write_to(memory, layout, first, length, position)
             .expect("memory");
-        for (&queue, &region) in self.queues.iter().zip(&self.regions) {
+        for (queue, (_, region)) in self.chain.queues.iter().zip(&self.chain.regions) {
             let transfer = Transfer {
-                region,
+                region: *region,
                 offset: 0,
                 length,
                 tdest: 0,
                 user: 0,
                 cookie: 0,
             };
-            self.device.submit(queue, &[transfer]).expect("room");
+            self.chain
+                .device
+                .submit(queue.handle, &[transfer])
+                .expect("room");
         }
     }
 
     fn reap(&mut self) {
-        for &queue in &self.queues {
+        for queue in &self.chain.queues {
             let done = &mut self.done;
-            self.device
-                .reap(queue, |completion| done.push(completion))
+            self.chain
+                .device
+                .reap(queue.handle, |completion| done.push(completion))
                 .expect("completions");
         }
     }
@@ -198,17 +125,13 @@ impl Bench {
             if self.done.len() == 2 {
                 let ends = self.done.drain(..).map(|end| end.status);
                 assert!(ends.eq([Status::Ok; 2]));
-                let machine = &self.device.platform_mut().machine;
-                PAYLOAD
-                    .check(
-                        &machine.host.memory,
-                        &self.layouts[0],
-                        0,
-                        self.length,
-                        self.position,
-                    )
+                let (payload, target) = (self.chain.payload.clone(), self.chain.regions[0].0);
+                let (memory, buffers) = self.chain.device.platform_mut().memory_and_buffers();
+                let (layout, first) = buffers.get(target).expect("it is locked");
+                payload
+                    .check(memory, layout, first, self.length, self.position)
                     .expect("the bytes of the stream");
-                assert_eq!(machine.streams.unfinished(), 0);
+                assert_eq!(self.chain.machine().streams.unfinished(), 0);
                 return;
             }
             self.pass(5_000);
@@ -226,7 +149,7 @@ fn reset_under_traffic() {
         bench.submit(BYTES);
         bench.pass(after);
         let begin = bench.now_ns();
-        bench.device.reset().expect("open");
+        bench.chain.device.reset().expect("open");
         bench.start();
         bench.reap();
         let ends = bench.done.drain(..).map(|end| end.status);
@@ -246,14 +169,24 @@ fn registers_answer_without_bus_mastering() {
     for after in [1_000, 2_500, 3_101, 3_107, 10_001] {
         bench.submit(BYTES / 4);
         bench.pass(after);
-        bench.device.platform_mut().machine.set_bus_master(false);
+        bench
+            .chain
+            .device
+            .platform_mut()
+            .machine
+            .set_bus_master(false);
         bench.pass(50);
         for _ in 0..3 {
-            let control = bench.device.read_register(&registers::CONTROL);
+            let control = bench.chain.device.read_register(&registers::CONTROL);
             assert_eq!(control, u64::from(Control::new().with_enable(true).raw()));
             bench.pass(1_000);
         }
-        bench.device.platform_mut().machine.set_bus_master(true);
+        bench
+            .chain
+            .device
+            .platform_mut()
+            .machine
+            .set_bus_master(true);
         bench.finish();
     }
 }

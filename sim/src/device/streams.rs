@@ -88,9 +88,9 @@ impl Streams {
         self.cuts_allowed = true;
     }
 
-    /// Drops the packets that the sink was to expect.
-    pub fn forget_h2c(&mut self) {
-        self.h2c.clear();
+    /// Drops the packets that the sink was to expect, but for the first `kept`.
+    pub fn forget_h2c(&mut self, kept: usize) {
+        self.h2c.truncate(kept);
     }
 
     /// Packets that ended early.

@@ -1,6 +1,6 @@
 //! The bursts of one strategy: driver actions on virtual CPUs, interrupts from the device, and the books over both.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering;
 
 use pinring_core::strategy::{Action, Kind};
@@ -63,6 +63,8 @@ struct Runner<'a> {
     work: HashMap<ActivityId, (Context, Work)>,
     /// Activities that the application and the worker have under way.
     threads: HashMap<Context, u32>,
+    /// Actions behind the one at hand: of one way, application, worker and DPC each do one after the other.
+    lines: HashMap<(usize, Context), VecDeque<(Activity, Action)>>,
     /// On whose behalf the CPU is that plans what comes next, and since when.
     planner: (Context, u64),
     ways: Vec<Way>,
@@ -109,6 +111,7 @@ fn inner(
         costs: scenario.host.costs.at(bound),
         work: HashMap::new(),
         threads: HashMap::new(),
+        lines: HashMap::new(),
         planner: (Context::Application, 0),
         ways: Vec::new(),
         guards: Guards::default(),
@@ -190,6 +193,7 @@ impl Runner<'_> {
         let scenario = self.scenario;
         let count = scenario.burst.transfers;
         self.ways = self.new_ways();
+        self.lines.clear();
         let waits = self.waits();
         self.machine().begin_watch();
         self.machine().entries.clear();
@@ -435,7 +439,13 @@ impl Runner<'_> {
                     self.plan(way)?;
                 }
             }
-            Work::Action { way, action } => self.act(way, action, at_ps)?,
+            Work::Action { way, action } => {
+                if let Some(line) = self.lines.get_mut(&(way, context)) {
+                    line.pop_front();
+                }
+                self.begin_next(way, context)?;
+                self.act(way, action, at_ps)?;
+            }
             // A DPC that is queued already will see this completion too.
             Work::Isr { way } if self.ways[way].dpc_pending => {}
             Work::Isr { way } => {
@@ -535,9 +545,22 @@ impl Runner<'_> {
             let activity = Activity::new(context, name, ps(ns))
                 .transfer(number)
                 .ready_at(now + wake);
-            self.request(activity, Work::Action { way, action })?;
+            let line = self.lines.entry((way, context)).or_default();
+            line.push_back((activity, action));
+            if line.len() == 1 {
+                self.begin_next(way, context)?;
+            }
         }
         Ok(())
+    }
+
+    /// Asks for CPU time for the first action of a line, which stays in it until it is done.
+    fn begin_next(&mut self, way: usize, context: Context) -> Result<(), Stop> {
+        let line = self.lines.get(&(way, context));
+        let Some((activity, action)) = line.and_then(VecDeque::front).cloned() else {
+            return Ok(());
+        };
+        self.request(activity, Work::Action { way, action })
     }
 
     /// Carries out what CPU time was asked for.
