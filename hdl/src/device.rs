@@ -148,8 +148,6 @@ pub struct Device<const HZ: usize> {
     pub entry_ctx: Signal<Out, Bits<5>>,
     /// A message to the firmware passes in this cycle.
     pub mail_in: Signal<Out, Bit>,
-    /// Its kind and context id.
-    pub mail_in_head: Signal<Out, Bits<16>>,
     /// A command of the firmware passes in this cycle.
     pub mail_out: Signal<Out, Bit>,
     /// Its kind and context id.
@@ -691,7 +689,6 @@ impl<const HZ: usize> Logic for Device<HZ> {
             self.entry_ctx.next = bit_cast::<5, 4>(self.h2c_table.free_ctx.val()) | bits::<5>(0x10);
         }
         self.mail_in.next = self.core.msg_valid.val() & self.core.msg_ready.val();
-        self.mail_in_head.next = self.messages.msg_data.val().get_bits::<16>(0);
         self.mail_out.next = self.core.cmd_valid.val() & self.core.cmd_ready.val();
         self.mail_out_head.next = self.core.cmd_data.val().get_bits::<16>(0);
         self.list_asked.next = (self.fetch.req_valid.val() & self.fetch.req_ready.val())

@@ -237,7 +237,7 @@ impl Machine {
                 .map_err(|fault| MachineError::Stream { at_ps: now, fault })?;
             moved = true;
         }
-        moved |= seen.mail_in.is_some() | seen.mail_out.is_some();
+        moved |= seen.mail_in | seen.mail_out.is_some();
         if self.watch.is_on() {
             self.watch.observe(now, &seen);
         }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use pinring_protocol::Direction;
-use pinring_protocol::mailbox::{CommandKind, ContextId, MessageKind};
+use pinring_protocol::mailbox::{CommandKind, ContextId};
 
 use crate::device::Observed;
 use crate::report::{Lane, Span};
@@ -25,9 +25,9 @@ pub struct Watch {
     h2c: Way,
     /// Transfer that each context serves, or served last.
     contexts: [Option<u32>; ContextId::COUNT],
-    /// Messages that the firmware has not answered, with the transfer they speak of.
-    messages: VecDeque<(u64, Option<u32>)>,
-    /// End of the last stretch of the firmware's lane.
+    /// The newest message to the firmware.
+    message_ps: Option<u64>,
+    /// The firmware's last command.
     answered_ps: u64,
     asked: VecDeque<(u64, u8)>,
 }
@@ -127,26 +127,19 @@ impl Watch {
             let transfer = self.way(direction).waiting.pop_front();
             self.contexts[usize::from(ctx) % ContextId::COUNT] = transfer;
         }
-        if let Some([kind, ctx]) = seen.mail_in {
-            let of_context = matches!(
-                MessageKind::from_code(kind.into()),
-                Some(
-                    MessageKind::Miss
-                        | MessageKind::Opened
-                        | MessageKind::Consumed
-                        | MessageKind::Closed
-                )
-            );
-            let transfer = self.transfer(of_context, ctx);
-            self.messages.push_back((now_ps, transfer));
+        if seen.mail_in {
+            self.message_ps = Some(now_ps);
         }
-        if let Some([kind, ctx]) = seen.mail_out {
-            let kind = CommandKind::from_code(kind.into());
-            let of_context = matches!(
-                kind,
-                Some(CommandKind::Fill | CommandKind::Reject | CommandKind::Prefetch)
-            );
-            self.command(now_ps, self.transfer(of_context, ctx), kind);
+        if let Some([kind, ctx]) = seen.mail_out
+            && let Some(kind) = CommandKind::from_code(kind.into())
+        {
+            use CommandKind::{Fill, Heartbeat, Log, Prefetch, Reject};
+            match kind {
+                // Nothing asks for these.
+                Heartbeat | Log => {}
+                Fill | Reject | Prefetch => self.command(now_ps, self.transfer(ctx), kind),
+                _ => self.command(now_ps, None, kind),
+            }
         }
         if let Some(ctx) = seen.list_asked {
             self.asked.push_back((now_ps, ctx));
@@ -155,28 +148,94 @@ impl Watch {
             && let Some(place) = self.asked.iter().position(|(_, asked)| *asked == ctx)
             && let Some((since, _)) = self.asked.remove(place)
         {
-            let transfer = self.transfer(true, ctx);
+            let transfer = self.transfer(ctx);
             self.add(Lane::SgFetch, transfer, since, now_ps, "SG block");
         }
     }
 
-    fn transfer(&self, of_context: bool, ctx: u8) -> Option<u32> {
-        let transfer = self.contexts[usize::from(ctx) % ContextId::COUNT];
-        transfer.filter(|_| of_context)
+    fn transfer(&self, ctx: u8) -> Option<u32> {
+        self.contexts[usize::from(ctx) % ContextId::COUNT]
     }
 
-    /// The firmware takes messages in their order, and not every one has an answer: a command ends the work that began with
-    /// the newest message of its transfer.
-    fn command(&mut self, now_ps: u64, transfer: Option<u32>, kind: Option<CommandKind>) {
-        let same = |(_, of): &(u64, Option<u32>)| *of == transfer;
-        let place = self.messages.iter().rposition(same).unwrap_or(0);
-        let Some(&(since, _)) = self.messages.get(place) else {
+    /// A command ends the work that began with the newest message, or with the command before it. A message may wait long for
+    /// its answer (for a slot, say) while the firmware does nothing, so that the message that asked does not count.
+    fn command(&mut self, now_ps: u64, transfer: Option<u32>, kind: CommandKind) {
+        let Some(message) = self.message_ps else {
             return;
         };
-        self.messages.drain(..=place);
-        let from = since.max(self.answered_ps);
+        let from = message.max(self.answered_ps);
         self.answered_ps = now_ps;
-        let label = kind.map_or("command".to_string(), |kind| format!("{kind:?}"));
-        self.add(Lane::Firmware, transfer, from, now_ps, &label);
+        self.add(Lane::Firmware, transfer, from, now_ps, &format!("{kind:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(what: impl FnOnce(&mut Observed)) -> Observed {
+        let mut seen = Observed::default();
+        what(&mut seen);
+        seen
+    }
+
+    #[test]
+    fn data_is_told_apart_by_length_and_direction() {
+        let mut watch = Watch::new(1_000);
+        watch.expect(Direction::C2h, 0, 100);
+        watch.expect(Direction::H2c, 1, 50);
+        watch.expect(Direction::C2h, 2, 30);
+        watch.data(Direction::C2h, 2_000, 3_000, 64);
+        watch.data(Direction::H2c, 3_000, 4_000, 50);
+        // The rest of one transfer and all of the next, in one TLP's cycle.
+        watch.data(Direction::C2h, 5_000, 6_000, 66);
+        let found: Vec<_> = watch
+            .spans
+            .iter()
+            .map(|span| (span.lane, span.transfer, span.start_ns, span.end_ns))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (Lane::H2cData, Some(1), 2.0, 3.0),
+                (Lane::C2hData, Some(0), 1.0, 5.0),
+                (Lane::C2hData, Some(2), 4.0, 5.0),
+            ]
+        );
+        assert_eq!(watch.first_data_ps, Some(2_000));
+    }
+
+    #[test]
+    fn blocks_and_commands_belong_to_the_transfer_of_their_context() {
+        let mut watch = Watch::new(0);
+        watch.expect(Direction::C2h, 7, 1);
+        watch.expect(Direction::H2c, 8, 1);
+        watch.observe(0, &seen(|seen| seen.entry_taken = Some(0x13)));
+        watch.observe(0, &seen(|seen| seen.entry_taken = Some(3)));
+        watch.observe(1_000, &seen(|seen| seen.list_asked = Some(3)));
+        watch.observe(2_000, &seen(|seen| seen.list_asked = Some(0x13)));
+        watch.observe(3_000, &seen(|seen| seen.list_here = Some(0x13)));
+        watch.observe(4_000, &seen(|seen| seen.list_here = Some(3)));
+        watch.observe(5_000, &seen(|seen| seen.mail_in = true));
+        let fill = |ctx| Some([CommandKind::Fill as u8, ctx]);
+        watch.observe(6_000, &seen(|seen| seen.mail_out = fill(0xf3)));
+        // One message, two commands.
+        watch.observe(7_000, &seen(|seen| seen.mail_out = fill(3)));
+        let heartbeat = Some([CommandKind::Heartbeat as u8, 0]);
+        watch.observe(9_000, &seen(|seen| seen.mail_out = heartbeat));
+        let found: Vec<_> = watch
+            .spans
+            .iter()
+            .map(|span| (span.lane, span.transfer, span.start_ns, span.end_ns))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (Lane::SgFetch, Some(8), 2.0, 3.0),
+                (Lane::SgFetch, Some(7), 1.0, 4.0),
+                (Lane::Firmware, Some(8), 5.0, 6.0),
+                (Lane::Firmware, Some(7), 6.0, 7.0),
+            ]
+        );
     }
 }

@@ -89,7 +89,7 @@ pins! {
     input s_axis_c2h_tlast: 1, input s_axis_c2h_tdest: 16,
     output m_axis_h2c_tvalid: 1, input m_axis_h2c_tready: 1, output m_axis_h2c_tdata: 128, output m_axis_h2c_tkeep: 16,
     output m_axis_h2c_tlast: 1, output m_axis_h2c_tdest: 16, output m_axis_h2c_tuser: 1,
-    output leds: 8, output entry_taken: 1, output entry_ctx: 5, output mail_in: 1, output mail_in_head: 16,
+    output leds: 8, output entry_taken: 1, output entry_ctx: 5, output mail_in: 1,
     output mail_out: 1, output mail_out_head: 16, output list_asked: 1, output list_asked_ctx: 5, output list_here: 1,
     output list_here_ctx: 5, output busy: 1,
 }
@@ -99,8 +99,8 @@ pins! {
 pub struct Observed {
     /// A submission entry got this context (direction in bit 4, index in bits 3:0).
     pub entry_taken: Option<u8>,
-    /// A message to the firmware passed: its kind and context id.
-    pub mail_in: Option<[u8; 2]>,
+    /// A message to the firmware passed.
+    pub mail_in: bool,
     /// A command of the firmware passed: its kind and context id.
     pub mail_out: Option<[u8; 2]>,
     /// A block of a list was asked for, for this context.
@@ -217,11 +217,6 @@ impl Gateware {
         self.flag(strobe).then(|| self.get(ctx) as u8)
     }
 
-    fn mail(&self, strobe: Pin, head: Pin) -> Option<[u8; 2]> {
-        self.flag(strobe)
-            .then(|| (self.get(head) as u16).to_le_bytes())
-    }
-
     fn set_data(&mut self, pin: Pin, data: &[u8]) {
         let first = WORDS[pin as usize];
         let words = &mut self.instance.words_mut()[first..first + BEAT / 4];
@@ -303,8 +298,10 @@ impl Gateware {
         }
         Ok(Observed {
             entry_taken: self.seen(Pin::entry_taken, Pin::entry_ctx),
-            mail_in: self.mail(Pin::mail_in, Pin::mail_in_head),
-            mail_out: self.mail(Pin::mail_out, Pin::mail_out_head),
+            mail_in: self.flag(Pin::mail_in),
+            mail_out: self
+                .flag(Pin::mail_out)
+                .then(|| (self.get(Pin::mail_out_head) as u16).to_le_bytes()),
             list_asked: self.seen(Pin::list_asked, Pin::list_asked_ctx),
             list_here: self.seen(Pin::list_here, Pin::list_here_ctx),
             busy: self.flag(Pin::busy),
