@@ -18,6 +18,16 @@ use pinring_sim::scenario::Scenario;
 /// Transfers of one random scenario.
 const STRESS_TRANSFERS: u32 = 16;
 
+/// Behind a failure: what the firmware had to say.
+fn show_log<E>(report: &Report, outcome: &Result<(), E>) {
+    if outcome.is_err() {
+        eprintln!("firmware log:");
+        for line in &report.firmware_log {
+            eprintln!("  {line}");
+        }
+    }
+}
+
 /// Random scenarios that the largest `--stress` has.
 const STRESS_SCENARIOS: u64 = u64::MAX.div_ceil(STRESS_TRANSFERS as u64);
 
@@ -122,12 +132,7 @@ fn work(arguments: &Arguments) -> Result<bool> {
 
     print!("{}", table(&report));
     let written = outputs.write(&report, &timelines);
-    if outcome.is_err() {
-        eprintln!("firmware log:");
-        for line in &report.firmware_log {
-            eprintln!("  {line}");
-        }
-    }
+    show_log(&report, &outcome);
     outcome?;
     if cancel.load(Ordering::Relaxed) {
         bail!("interrupted: the report holds what was complete by then");
@@ -179,6 +184,7 @@ fn stress(arguments: &Arguments, transfers: u64) -> Result<()> {
             "random scenario {index}; again with: cargo xtask cosim --stress {transfers} --seed {} --only {index}",
             arguments.seed
         );
+        show_log(&report, &outcome);
         outcome.with_context(|| again.clone())?;
         if wrong > 0 {
             bail!("{wrong} payload bytes arrived wrong in {again}");

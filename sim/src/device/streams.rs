@@ -98,11 +98,6 @@ impl Streams {
         self.cuts
     }
 
-    /// Bytes of the packet at hand that the source has offered.
-    pub fn offered(&self) -> u64 {
-        self.c2h.front().map_or(0, |packet| packet.done)
-    }
-
     /// Queues a packet of the source.
     pub fn send(&mut self, position: u64, bytes: u64, dest: u16) {
         self.c2h.push_back(Packet {

@@ -54,6 +54,11 @@ pub fn unmet(report: &Report, scenario: &Scenario) -> Vec<Unmet> {
             ("max_setup_share", expect.max_setup_share, share),
             ("max_burst_ns", expect.max_burst_ns, get(|s| s.burst_ns)),
             (
+                "max_hidden_setup",
+                expect.max_hidden_setup,
+                get(|s| s.hidden_setup),
+            ),
+            (
                 "max_mmio_writes",
                 expect.max_mmio_writes,
                 get(|s| s.mmio_writes),

@@ -155,6 +155,12 @@ fn notes(s: &StrategyReport) -> Markup {
                 ", longest frame " (micros(deadlines.worst_ns)) " µs."
             }
         }
+        @if let Some(ns) = s.first_data_ns {
+            p { b { (s.name) } ": first data " (micros(ns)) " µs after the call (modelled + counted)." }
+        }
+        @if let Some(ns) = s.not_hidden_ns {
+            p { b { (s.name) } ": " (micros(ns)) " µs of the set-up of each transfer after the first are not hidden (modelled + counted)." }
+        }
         @if let Some(instructions) = s.instructions {
             p { b { (s.name) } ": " (number(instructions)) " driver instructions per transfer (counted)." }
         }

@@ -315,6 +315,7 @@ fn expectations_name_what_was_missed() {
             max_burst_ns: Some(1.0),
             min_efficiency: Some(0.999),
             min_hidden_setup: Some(0.5),
+            max_hidden_setup: Some(0.5),
             max_mmio_writes: Some(1.0),
             max_mmio_reads: Some(0.0),
             max_list_wait_cycles: Some(0),
@@ -336,13 +337,14 @@ fn expectations_name_what_was_missed() {
     let expected = [
         "max_setup_ns",
         "max_burst_ns",
+        "max_hidden_setup",
         "max_missed_deadlines",
         "min_efficiency",
         "min_hidden_setup",
     ];
     assert_eq!(keys, expected);
     assert!(
-        missed[4].ends_with("the run has no such result"),
+        missed[5].ends_with("the run has no such result"),
         "{missed:?}"
     );
     // A strategy that was not run to its end meets nothing.

@@ -20,7 +20,7 @@ impl Bench {
         strategy: Strategy,
         options: &Options<'_>,
     ) -> Result<Self, SetupError> {
-        setup::prepare(scenario, strategy, options)
+        setup::prepare(scenario, strategy, options, &mut Vec::new())
     }
 
     /// Device, link, memory and user logic.

@@ -18,7 +18,7 @@ pub(super) struct Waits {
 }
 
 /// Sums and samples.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Books {
     pub setup_work_ps: u64,
     /// From submission to visible completion, of each transfer of the burst at hand.
@@ -36,8 +36,10 @@ pub(super) struct Books {
     pub done_ns: Vec<f64>,
     pub deadlines: Option<Deadlines>,
     pub spans: Vec<Span>,
-    /// Set-up after the first transfer: hidden, and all of it, in picoseconds.
+    /// Set-up after each burst's first transfer: hidden, and all of it, in picoseconds.
     hidden: (f64, f64),
+    /// Transfers that this set-up was for.
+    hideable: u64,
 }
 
 impl Books {
@@ -64,6 +66,7 @@ impl Books {
         first: Option<u32>,
         spans: impl Iterator<Item = &'a CpuSpan>,
     ) {
+        self.hideable += u64::from(scenario.burst.transfers.saturating_sub(1));
         let mut busy = std::mem::take(&mut self.in_flight);
         busy.sort_unstable();
         let mut joined: Vec<Range<u64>> = Vec::new();
@@ -95,13 +98,12 @@ impl Books {
         }
     }
 
-    /// What they come to. `regions` buffers were registered.
+    /// What they come to.
     pub fn report(
         self,
         scenario: &Scenario,
         strategy: Strategy,
         costs: &Costs,
-        regions: u64,
         complete: bool,
     ) -> StrategyReport {
         let transfers = self.completions.max(1) as f64;
@@ -133,11 +135,11 @@ impl Books {
             },
             hidden_setup: (self.hidden.1 > 0.0).then(|| self.hidden.0 / self.hidden.1),
             not_hidden_ns: (self.hidden.1 > 0.0)
-                .then(|| (self.hidden.1 - self.hidden.0) / 1000.0 / transfers),
+                .then(|| (self.hidden.1 - self.hidden.0) / 1000.0 / self.hideable.max(1) as f64),
             list_wait_cycles: self.waits.list,
             idle_data_cycles: self.waits.idle,
             instructions: Some(self.instructions as f64 / transfers),
-            registration_ns: Some(registration_ns(scenario, strategy, costs, regions)),
+            registration_ns: Some(registration_ns(scenario, strategy, costs)),
             transfer_done_ns: self.done_ns,
             deadlines: self.deadlines,
             ..StrategyReport::new(strategy)
@@ -146,7 +148,7 @@ impl Books {
 }
 
 /// What registering costs, once: locking the buffers and, where the mapping lasts, mapping and listing them.
-fn registration_ns(scenario: &Scenario, strategy: Strategy, costs: &Costs, regions: u64) -> f64 {
+fn registration_ns(scenario: &Scenario, strategy: Strategy, costs: &Costs) -> f64 {
     let buffers = &scenario.buffers;
     let pages = (u64::from(buffers.first_byte_offset_bytes) + buffers.bytes).div_ceil(PAGE_BYTES);
     let mut each = costs.lock_per_page_ns.value * pages as f64;
@@ -156,5 +158,5 @@ fn registration_ns(scenario: &Scenario, strategy: Strategy, costs: &Costs, regio
             each += costs.iommu_map_per_page_ns.value * pages as f64;
         }
     }
-    each * regions as f64
+    each * f64::from(buffers.count)
 }

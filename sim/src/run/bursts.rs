@@ -71,6 +71,8 @@ struct Runner<'a> {
     guards: Guards,
     books: Books,
     number: u32,
+    /// Beginning of the first frame.
+    start_ps: Option<u64>,
     /// First host action of the burst.
     begin_ps: u64,
     first_doorbell_ps: Option<u64>,
@@ -99,7 +101,8 @@ fn inner(
     progress: &dyn Fn(u64, u64, f64),
     log: &mut Vec<String>,
 ) -> Result<Outcome, Stop> {
-    let ready = setup::prepare(scenario, strategy, options)?;
+    log.push(format!("{strategy}:"));
+    let ready = setup::prepare(scenario, strategy, options, log)?;
     let mut runner = Runner {
         scenario,
         strategy,
@@ -117,6 +120,7 @@ fn inner(
         guards: Guards::default(),
         books: Books::default(),
         number: 0,
+        start_ps: None,
         begin_ps: 0,
         first_doorbell_ps: None,
         last_visible_ps: 0,
@@ -125,18 +129,17 @@ fn inner(
         ready,
     };
     // CPU time begins when the driver has started the device.
-    let start_ps = runner.machine().now_ps();
-    while runner.cpus.next(start_ps).is_some() {}
+    let started_ps = runner.machine().now_ps();
+    while runner.cpus.next(started_ps).is_some() {}
     let mut ended = Ok(true);
     for number in 0..scenario.burst.bursts {
         runner.number = number;
-        ended = runner.burst(start_ps, options, progress);
+        ended = runner.burst(options, progress);
         if !matches!(ended, Ok(true)) {
             break;
         }
     }
-    if bound == Bound::Stated {
-        log.push(format!("{strategy}:"));
+    if bound == Bound::Stated || ended.is_err() {
         let elf = options.tools.elf.as_deref();
         log.extend(super::log::take(&mut runner.ready.device, elf));
     }
@@ -144,11 +147,10 @@ fn inner(
     let cycles = runner.machine().cycles();
     let cpu_seconds = runner.machine().cpu_seconds();
     let spans = std::mem::take(&mut runner.books.spans);
-    let regions = runner.ready.regions.len() as u64;
     Ok(Outcome {
         report: runner
             .books
-            .report(scenario, strategy, &runner.costs, regions, complete),
+            .report(scenario, strategy, &runner.costs, complete),
         timeline: Timeline { strategy, spans },
         cycles,
         cpu_seconds,
@@ -186,12 +188,12 @@ impl Runner<'_> {
     /// One burst, from its first host action to the last retirement; false if it was cut short, and not entered.
     fn burst(
         &mut self,
-        start_ps: u64,
         options: &Options<'_>,
         progress: &dyn Fn(u64, u64, f64),
     ) -> Result<bool, Stop> {
         let scenario = self.scenario;
         let count = scenario.burst.transfers;
+        let books = self.books.clone();
         self.ways = self.new_ways();
         self.lines.clear();
         let waits = self.waits();
@@ -201,7 +203,9 @@ impl Runner<'_> {
         let (writes, reads) = (self.machine().mmio_writes, self.machine().mmio_reads);
         let now = self.machine().now_ps();
         let due_ps = match scenario.burst.deadline_hz {
-            Some(rate) => start_ps + (f64::from(self.number) * 1e12 / rate) as u64,
+            Some(rate) => {
+                *self.start_ps.get_or_insert(now) + (f64::from(self.number) * 1e12 / rate) as u64
+            }
             None => now,
         };
         self.begin_ps = due_ps.max(now);
@@ -217,6 +221,7 @@ impl Runner<'_> {
 
         while self.ways.iter().any(|way| !way.finished) {
             if options.cancel.load(Ordering::Relaxed) {
+                self.books = books;
                 return Ok(false);
             }
             let next = self.cpus.next_change();

@@ -137,6 +137,7 @@ pub fn run(
         }
         report.add(strategy);
     }
+    report.partial |= options.cancel.load(Ordering::Relaxed);
     Ok(())
 }
 

@@ -160,6 +160,7 @@ pub(super) fn prepare(
     scenario: &Scenario,
     strategy: Strategy,
     options: &Options,
+    log: &mut Vec<String>,
 ) -> Result<Bench, SetupError> {
     let config = link_config(scenario);
     // Each strategy runs on a machine of its own, and has a trace of its own.
@@ -226,9 +227,34 @@ pub(super) fn prepare(
             ..Config::default()
         },
     )?;
-    program_vectors(&mut device);
+    let ready = bring_up(&mut device, scenario, strategy, layouts);
+    if ready.is_err() {
+        log.extend(super::log::take(&mut device, options.tools.elf.as_deref()));
+    }
+    let (queues, regions, window) = ready?;
+    Ok(Bench {
+        device,
+        queues,
+        window,
+        regions,
+        payload,
+    })
+}
+
+/// Queues, the application's regions, and the entries of each ring.
+type Ready = (Vec<Queue>, Vec<(BufferId, RegionHandle)>, u32);
+
+/// Starts the device, creates its queues and registers the buffers.
+fn bring_up(
+    device: &mut Device<SimPlatform>,
+    scenario: &Scenario,
+    strategy: Strategy,
+    layouts: Vec<Layout>,
+) -> Result<Ready, SetupError> {
+    let transfers = scenario.burst.transfers;
+    program_vectors(device);
     while !device.poll_start(PATIENCE_NS)? {
-        pass(&mut device, 20_000_000)?;
+        pass(device, 20_000_000)?;
     }
     let window = transfers.next_power_of_two().clamp(16, 4096);
     let mut queues = Vec::new();
@@ -247,7 +273,7 @@ pub(super) fn prepare(
             tdest_last: 0,
             notify: Notify::Interrupt,
         })?;
-        redeem(&mut device, ticket)?;
+        redeem(device, ticket)?;
         let rings = device.platform_mut().allocated()[before..].to_vec();
         queues.push(Queue {
             handle,
@@ -290,15 +316,9 @@ pub(super) fn prepare(
         if device.platform_mut().machine.is_quiet() {
             break;
         }
-        pass(&mut device, 20_000_000)?;
+        pass(device, 20_000_000)?;
     }
-    Ok(Bench {
-        device,
-        queues,
-        window,
-        regions,
-        payload,
-    })
+    Ok((queues, regions, window))
 }
 
 /// What the operating system does for MSI-X: each vector's address and data, unmasked (PCIe Base Spec 5.0, 7.7.2).

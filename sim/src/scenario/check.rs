@@ -359,6 +359,7 @@ impl Check {
             ("max_burst_ns", expect.max_burst_ns, f64::MAX),
             ("min_efficiency", expect.min_efficiency, 1.0),
             ("min_hidden_setup", expect.min_hidden_setup, 1.0),
+            ("max_hidden_setup", expect.max_hidden_setup, 1.0),
             ("max_mmio_writes", expect.max_mmio_writes, f64::MAX),
             ("max_mmio_reads", expect.max_mmio_reads, f64::MAX),
         ] {

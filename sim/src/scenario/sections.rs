@@ -171,7 +171,7 @@ pub enum LayoutKind {
     Files,
 }
 
-/// The workload: bursts of transfers of one length.
+/// The workload: bursts of transfers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
@@ -307,11 +307,13 @@ pub struct Expectation {
     pub min_efficiency: Option<f64>,
     /// Part of the set-up of all transfers but the first that passes behind running transfers, at least this, 0 to 1.
     pub min_hidden_setup: Option<f64>,
+    /// The same, at most this: for scenarios that are to show what cannot be hidden.
+    pub max_hidden_setup: Option<f64>,
     /// MMIO writes per transfer at most this many.
     pub max_mmio_writes: Option<f64>,
     /// MMIO reads per transfer at most this many.
     pub max_mmio_reads: Option<f64>,
-    /// Device cycles in which data waited for a list between queued transfers at most this many.
+    /// Device cycles in which data waited for a list, between queued transfers or within one, at most this many.
     pub max_list_wait_cycles: Option<u64>,
     /// Bursts that miss their deadline at most this many (with `deadline_hz`).
     pub max_missed_deadlines: Option<u64>,
