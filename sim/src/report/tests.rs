@@ -348,7 +348,7 @@ fn expectations_name_what_was_missed() {
         "{missed:?}"
     );
     // A strategy that was not run to its end meets nothing.
-    assert_eq!(unmet(&stopped_early(), &scenario).len(), 9);
+    assert_eq!(unmet(&stopped_early(), &scenario).len(), 10);
 }
 
 proptest! {
