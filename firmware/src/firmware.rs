@@ -103,7 +103,7 @@ impl<H: Hardware> Firmware<H> {
                 first_block,
             }) => (ctx, lane(ctx).opened(ctx, first_block, last_block, send)),
             Ok(Message::Consumed { ctx, block }) => (ctx, lane(ctx).consumed(ctx, block, send)),
-            Ok(Message::Closed { ctx }) => (ctx, lane(ctx).closed(ctx, send)),
+            Ok(Message::Closed { ctx }) => (ctx, lane(ctx).closed(ctx)),
             Ok(Message::Admin { index }) => return self.admin.announce(index),
             Ok(Message::Quiesced {
                 direction,

@@ -1,7 +1,7 @@
 //! The descriptor prefetcher: decides which SG blocks of which transfer are on chip, and when.
 //!
 //! The gateware moves data and knows which on-chip slots hold valid blocks; the firmware owns the slots' allocation. It answers every
-//! MISS with a FILL, reads ahead with PREFETCH for the running and the next transfers, and carries out admin commands.
+//! MISS with a FILL, reads one block ahead with PREFETCH, and carries out admin commands.
 //! docs/gateware.md, section "Mailbox", has the rules that both sides keep.
 //!
 //! - [`Firmware`]: one [`step`](Firmware::step) handles at most one message

@@ -4,7 +4,7 @@ mod gateware;
 
 use gateware::{Gateware, Scenario, Transfer};
 use pinring_firmware::{Event, Firmware, Hardware};
-use pinring_protocol::limits::SG_SLOTS;
+use pinring_protocol::limits::{CONTEXTS, SG_SLOTS};
 use pinring_protocol::mailbox::{Command, ContextId, Message};
 use pinring_protocol::{Direction, FirmwareState, LAYOUT_HASH};
 use proptest::prelude::*;
@@ -33,6 +33,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
         |(seed, queues, latency, appetite, (aborts, invalidations))| Scenario {
             seed,
             queues,
+            idle: None,
             latency,
             appetite: f64::min(appetite, 0.95),
             aborts,
@@ -62,6 +63,27 @@ proptest! {
         if scenario.aborts == 0.0 {
             // Answers may cross with CLOSED; messages are never stale, as the mailbox keeps their order.
             prop_assert_eq!(firmware.stale(), 0);
+        }
+    }
+
+    /// A queue that waits for its user stream may hold all contexts but one, and no other queue of its direction waits for it.
+    #[test]
+    fn an_idle_queue_holds_up_no_other(
+        scenario in scenario(),
+        waiting in prop::collection::vec(transfer(), 1..CONTEXTS),
+        served in prop::collection::vec(transfer(), 1..10),
+    ) {
+        // Queues take turns in direction: 0 and 2 share one.
+        let queues = vec![waiting, Vec::new(), served];
+        let scenario = Scenario { queues, idle: Some(0), aborts: 0.0, invalidations: 0.0, ..scenario };
+        let mut firmware = start(Gateware::new(scenario));
+        for step in 0.. {
+            firmware.hardware_mut().step();
+            firmware.step();
+            if firmware.hardware().idle() {
+                break;
+            }
+            prop_assert!(step < 40_000, "no progress: (ended, bound, all) is {:?}", firmware.hardware().progress());
         }
     }
 

@@ -9,6 +9,7 @@ use crate::h2c_channel::H2cChannel;
 use crate::mailbox::{AdminUnit, CommandRouter, MessageArbiter};
 use crate::mmio::Bar0;
 use crate::scheduler::QueueScheduler;
+use crate::sizes::WORD_BITS;
 use crate::soft_core::{EmitError, SoftCore, emit};
 use crate::soft_reset::SoftReset;
 use crate::tlp::{PostedMux, RecordArbiter, TransmitMux};
@@ -403,14 +404,14 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.block_fill.next = self.fetch.fill_write.val() & self.fetch.fill_kind.val().get_bit(1);
         self.admin.fill_write.next =
             self.fetch.fill_write.val() & (self.fetch.fill_target.val() == 2);
-        self.admin.fill_word.next = bit_cast::<2, 8>(self.fetch.fill_word.val());
+        self.admin.fill_word.next = bit_cast::<2, WORD_BITS>(self.fetch.fill_word.val());
         self.admin.fill_data.next = self.fetch.fill_data.val();
         self.admin.done_valid.next =
             self.fetch.done_valid.val() & (self.fetch.done_target.val() == 2);
         self.admin.done_status.next = self.fetch.done_status.val();
         self.c2h_table.fill_write.next =
             self.table_fill.val() & (self.fetch.fill_target.val() == 0);
-        self.c2h_table.fill_address.next = bit_cast::<7, 8>(self.fetch.fill_word.val());
+        self.c2h_table.fill_address.next = bit_cast::<7, WORD_BITS>(self.fetch.fill_word.val());
         self.c2h_table.fill_data.next = self.fetch.fill_data.val();
         self.c2h_table.done_valid.next =
             self.fetch.done_valid.val() & (self.fetch.done_target.val() == 0);
@@ -422,7 +423,7 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.c2h.fill_data.next = self.fetch.fill_data.val();
         self.h2c_table.fill_write.next =
             self.table_fill.val() & (self.fetch.fill_target.val() == 1);
-        self.h2c_table.fill_address.next = bit_cast::<7, 8>(self.fetch.fill_word.val());
+        self.h2c_table.fill_address.next = bit_cast::<7, WORD_BITS>(self.fetch.fill_word.val());
         self.h2c_table.fill_data.next = self.fetch.fill_data.val();
         self.h2c_table.done_valid.next =
             self.fetch.done_valid.val() & (self.fetch.done_target.val() == 1);

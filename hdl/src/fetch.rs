@@ -1,8 +1,12 @@
 //! Reads submission entries, region entries and SG blocks from host memory.
 
+use crate::sizes::WORD_BITS;
 use crate::widgets::{Const, Flags, LutRam, PickFirst};
 use pinring_protocol::Status;
 use rust_hdl::prelude::*;
+
+/// Address, bytes, target, kind, id, first word.
+const JOB_BITS: usize = 83 + WORD_BITS;
 
 /// Up to eight reads of at most 512 bytes each, under tags 32 to 39.
 ///
@@ -41,7 +45,7 @@ pub struct FetchUnit {
     /// Context or window, handed back with `done`.
     pub req_id: Signal<In, Bits<5>>,
     /// First word in the memory.
-    pub req_word: Signal<In, Bits<8>>,
+    pub req_word: Signal<In, Bits<WORD_BITS>>,
     /// A read request.
     pub rd_valid: Signal<Out, Bit>,
     /// The request is taken.
@@ -79,7 +83,7 @@ pub struct FetchUnit {
     /// What it is part of.
     pub fill_kind: Signal<Out, Bits<2>>,
     /// Where.
-    pub fill_word: Signal<Out, Bits<8>>,
+    pub fill_word: Signal<Out, Bits<WORD_BITS>>,
     /// The word.
     pub fill_data: Signal<Out, Bits<128>>,
     /// A job has ended.
@@ -101,11 +105,11 @@ pub struct FetchUnit {
     pick_free: PickFirst,
     pick_waiting: PickFirst,
     // Per tag: what was asked for, and how much of it has come.
-    jobs: LutRam<Bits<91>, 3>,
-    jobs_back: LutRam<Bits<91>, 3>,
+    jobs: LutRam<Bits<JOB_BITS>, 3>,
+    jobs_back: LutRam<Bits<JOB_BITS>, 3>,
     received: LutRam<Bits<10>, 3>,
     received_back: LutRam<Bits<10>, 3>,
-    word: DFF<Bits<8>>,
+    word: DFF<Bits<WORD_BITS>>,
     accepted: DFF<Bit>,
     continuing: DFF<Bit>,
     continues: Signal<Local, Bit>,
@@ -125,9 +129,9 @@ pub struct FetchUnit {
 
     free: Signal<Local, Bits<16>>,
     one: Signal<Local, Bits<16>>,
-    job: Signal<Local, Bits<91>>,
-    back: Signal<Local, Bits<91>>,
-    job_out: Signal<Local, Bits<91>>,
+    job: Signal<Local, Bits<JOB_BITS>>,
+    back: Signal<Local, Bits<JOB_BITS>>,
+    job_out: Signal<Local, Bits<JOB_BITS>>,
     take: Signal<Local, Bit>,
     left: Signal<Local, Bits<10>>,
     issue_bytes: Signal<Local, Bits<10>>,
@@ -160,7 +164,7 @@ pub struct FetchUnit {
     ends: Signal<Local, Bit>,
     outcome: Signal<Local, Bits<8>>,
     write_now: Signal<Local, Bit>,
-    word_now: Signal<Local, Bits<8>>,
+    word_now: Signal<Local, Bits<WORD_BITS>>,
     again: Signal<Local, Bits<16>>,
     taken_bit: Signal<Local, Bits<16>>,
     unsupported: Const<8, { Status::ReadUnsupported as u64 }>,
@@ -254,8 +258,8 @@ impl Logic for FetchUnit {
         if self.mine.val() {
             self.write_now.next = self.accepted.q.val();
             if self.cpl_sop.val() {
-                self.word_now.next =
-                    self.back.val().get_bits::<8>(83) + bit_cast::<8, 10>(self.so_far.val() >> 4);
+                self.word_now.next = self.back.val().get_bits::<WORD_BITS>(83)
+                    + bit_cast::<WORD_BITS, 10>(self.so_far.val() >> 4);
                 // Only a job that waits for data takes any; what is due of a read whose job has ended passes by.
                 self.accepted.d.next = false;
                 self.write_now.next = false;
@@ -354,12 +358,12 @@ impl Logic for FetchUnit {
         self.take.next = (self.req_valid.val() & self.pick_free.found.val()) & !self.mine.val();
         self.req_ready.next = self.take.val();
         self.taken_bit.next = self.one.val() << self.pick_free.index.val();
-        self.job.next = bit_cast::<91, 64>(self.req_addr.val())
-            | (bit_cast::<91, 10>(self.req_bytes.val()) << 64)
-            | (bit_cast::<91, 2>(self.req_target.val()) << 74)
-            | (bit_cast::<91, 2>(self.req_kind.val()) << 76)
-            | (bit_cast::<91, 5>(self.req_id.val()) << 78)
-            | (bit_cast::<91, 8>(self.req_word.val()) << 83);
+        self.job.next = bit_cast::<JOB_BITS, 64>(self.req_addr.val())
+            | (bit_cast::<JOB_BITS, 10>(self.req_bytes.val()) << 64)
+            | (bit_cast::<JOB_BITS, 2>(self.req_target.val()) << 74)
+            | (bit_cast::<JOB_BITS, 2>(self.req_kind.val()) << 76)
+            | (bit_cast::<JOB_BITS, 5>(self.req_id.val()) << 78)
+            | (bit_cast::<JOB_BITS, WORD_BITS>(self.req_word.val()) << 83);
         self.jobs.write_enable.next = self.take.val();
         self.jobs.write_address.next = bit_cast::<3, 4>(self.pick_free.index.val());
         self.jobs.write_data.next = self.job.val();

@@ -1,5 +1,6 @@
 //! Who may fetch.
 
+use crate::sizes::WORD_BITS;
 use rust_hdl::prelude::*;
 
 /// Brings the requests of the context tables and the queue scheduler to the fetch unit, in this order: lists of transfers
@@ -21,7 +22,7 @@ pub struct FetchArbiter {
     /// Context or window.
     pub c2h_id: Signal<In, Bits<5>>,
     /// First word.
-    pub c2h_word: Signal<In, Bits<8>>,
+    pub c2h_word: Signal<In, Bits<WORD_BITS>>,
     /// H2C contexts ask.
     pub h2c_valid: Signal<In, Bit>,
     /// Taken.
@@ -35,7 +36,7 @@ pub struct FetchArbiter {
     /// Context or window.
     pub h2c_id: Signal<In, Bits<5>>,
     /// First word.
-    pub h2c_word: Signal<In, Bits<8>>,
+    pub h2c_word: Signal<In, Bits<WORD_BITS>>,
     /// The queue scheduler asks for a submission entry.
     pub entry_valid: Signal<In, Bit>,
     /// Taken.
@@ -47,7 +48,7 @@ pub struct FetchArbiter {
     /// Context.
     pub entry_id: Signal<In, Bits<5>>,
     /// First word.
-    pub entry_word: Signal<In, Bits<8>>,
+    pub entry_word: Signal<In, Bits<WORD_BITS>>,
     /// A job for the fetch unit.
     pub req_valid: Signal<Out, Bit>,
     /// Taken.
@@ -63,7 +64,7 @@ pub struct FetchArbiter {
     /// Context or window.
     pub req_id: Signal<Out, Bits<5>>,
     /// First word.
-    pub req_word: Signal<Out, Bits<8>>,
+    pub req_word: Signal<Out, Bits<WORD_BITS>>,
 }
 
 impl Logic for FetchArbiter {
@@ -105,6 +106,7 @@ impl Logic for FetchArbiter {
 #[cfg(test)]
 mod tests {
     use super::FetchArbiter;
+    use crate::sizes::WORD_BITS;
     use crate::testing::{Result, chance, seeded};
     use pinring_verilator::equivalence::Pair;
     use pinring_verilator::ports;
@@ -130,7 +132,7 @@ mod tests {
                 let entry = *party == "entry";
                 let addr: u64 = random.random();
                 let [id, word, size, kind] =
-                    [32, 256, 1024, 4].map(|end| random.random_range(0..end));
+                    [32, 1 << WORD_BITS, 1024, 4].map(|end| random.random_range(0..end));
                 dut.set(&format!("{party}_valid"), offered)?;
                 dut.set(&format!("{party}_addr"), addr)?;
                 dut.set(&format!("{party}_id"), id)?;

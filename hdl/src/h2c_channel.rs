@@ -1,6 +1,7 @@
 //! The H2C data path: walker and read engine.
 
 use crate::h2c::H2cEngine;
+use crate::sizes::{SLOT_BITS, WORD_BITS};
 use crate::walker::Walker;
 use crate::widgets::{Ram, SmallFifo};
 use rust_hdl::prelude::*;
@@ -47,13 +48,13 @@ pub struct H2cChannel<const W: usize, const B: usize, const L: usize> {
     /// Its block is here.
     pub window_valid: Signal<In, Bit>,
     /// Its slot.
-    pub window_slot: Signal<In, Bits<3>>,
+    pub window_slot: Signal<In, Bits<SLOT_BITS>>,
     /// How its read ended.
     pub window_status: Signal<In, Bits<8>>,
     /// A word of an SG block arrives.
     pub fill_write: Signal<In, Bit>,
     /// Slot and word.
-    pub fill_word: Signal<In, Bits<8>>,
+    pub fill_word: Signal<In, Bits<WORD_BITS>>,
     /// The word.
     pub fill_data: Signal<In, Bits<128>>,
     /// A block is left behind.
@@ -142,7 +143,7 @@ pub struct H2cChannel<const W: usize, const B: usize, const L: usize> {
     pub idle_cycle: Signal<Out, Bit>,
 
     walker: Walker,
-    lists: Ram<Bits<128>, 8>,
+    lists: Ram<Bits<128>, WORD_BITS>,
     chunks: SmallFifo<Bits<103>, 4, 5>,
     engine: H2cEngine<W, B, L>,
     chunk: Signal<Local, Bits<103>>,

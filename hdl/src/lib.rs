@@ -21,6 +21,7 @@ pub mod h2c_channel;
 pub mod mailbox;
 pub mod mmio;
 pub mod scheduler;
+pub mod sizes;
 pub mod soft_core;
 pub mod soft_reset;
 #[cfg(test)]

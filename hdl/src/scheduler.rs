@@ -1,6 +1,7 @@
 //! Reads submission entries: round robin over the queues that have some.
 
 use crate::generated::structures::QueueContextDecode1;
+use crate::sizes::WORD_BITS;
 use crate::widgets::{Flags, LutRam, PickNext};
 use rust_hdl::prelude::*;
 
@@ -69,7 +70,7 @@ pub struct QueueScheduler {
     /// Context.
     pub fetch_id: Signal<Out, Bits<5>>,
     /// First word.
-    pub fetch_word: Signal<Out, Bits<8>>,
+    pub fetch_word: Signal<Out, Bits<WORD_BITS>>,
 
     /// An entry may wait in some queue.
     pub waiting_entries: Signal<Out, Bit>,
@@ -193,7 +194,7 @@ impl Logic for QueueScheduler {
             self.fetch_target.next = 1.into();
         }
         self.fetch_id.next = bit_cast::<5, 4>(self.ctx.val());
-        self.fetch_word.next = bit_cast::<8, 4>(self.ctx.val()) << 3;
+        self.fetch_word.next = bit_cast::<WORD_BITS, 4>(self.ctx.val()) << 3;
         if self.admin.val() {
             self.has_ctx.next = self.admin_free.val();
             self.fetch_target.next = 2.into();

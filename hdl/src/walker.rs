@@ -4,6 +4,7 @@
 mod tests;
 
 use crate::generated::structures::{SgElementDecode, SgUniformElementDecode};
+use crate::sizes::{SLOT_BITS, WORD_BITS};
 use crate::widgets::Const;
 use pinring_protocol::Status;
 use rust_hdl::prelude::*;
@@ -48,11 +49,11 @@ pub struct Walker {
     /// Its block is on chip.
     pub window_valid: Signal<In, Bit>,
     /// SG slot of the block.
-    pub window_slot: Signal<In, Bits<3>>,
+    pub window_slot: Signal<In, Bits<SLOT_BITS>>,
     /// Not 0: the block could not be read.
     pub window_status: Signal<In, Bits<8>>,
     /// Word of the SG RAM; its data comes in the next cycle.
-    pub sg_address: Signal<Out, Bits<8>>,
+    pub sg_address: Signal<Out, Bits<WORD_BITS>>,
     /// One page-granular or two uniform elements.
     pub sg_data: Signal<In, Bits<128>>,
     /// A block is left behind.
@@ -207,11 +208,11 @@ impl Logic for Walker {
         }
         self.window.next = (bit_cast::<5, 4>(self.job.q.val()) << 1)
             | bit_cast::<5, 1>(self.block.val().get_bits::<1>(0));
-        self.sg_address.next = (bit_cast::<8, 3>(self.window_slot.val()) << 5)
-            | bit_cast::<8, 5>(self.element.q.val().get_bits::<5>(0));
+        self.sg_address.next = (bit_cast::<WORD_BITS, SLOT_BITS>(self.window_slot.val()) << 5)
+            | bit_cast::<WORD_BITS, 5>(self.element.q.val().get_bits::<5>(0));
         if self.uniform.q.val() {
-            self.sg_address.next = (bit_cast::<8, 3>(self.window_slot.val()) << 5)
-                | bit_cast::<8, 5>(self.element.q.val().get_bits::<5>(1));
+            self.sg_address.next = (bit_cast::<WORD_BITS, SLOT_BITS>(self.window_slot.val()) << 5)
+                | bit_cast::<WORD_BITS, 5>(self.element.q.val().get_bits::<5>(1));
         }
         self.consumed_valid.next = false;
         self.consumed_block.next = self.block.val();

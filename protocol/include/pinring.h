@@ -183,7 +183,7 @@
 /* Uniform elements in an SG block. */
 #define PINRING_LIMIT_SG_BLOCK_UNIFORM_ELEMENTS 0x40u
 /* On-chip slots for SG blocks, per direction. */
-#define PINRING_LIMIT_SG_SLOTS 0x8u
+#define PINRING_LIMIT_SG_SLOTS 0x20u
 /* SG blocks that one context may hold at a time. */
 #define PINRING_LIMIT_SG_WINDOWS 0x2u
 /* H2C data reads in flight (tags 0 to 31). */

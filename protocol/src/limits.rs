@@ -16,7 +16,7 @@ constants! { "limit";
     /// Uniform elements in an SG block.
     SG_BLOCK_UNIFORM_ELEMENTS: usize = 64,
     /// On-chip slots for SG blocks, per direction.
-    SG_SLOTS: usize = 8,
+    SG_SLOTS: usize = 32,
     /// SG blocks that one context may hold at a time.
     SG_WINDOWS: usize = 2,
     /// H2C data reads in flight (tags 0 to 31).

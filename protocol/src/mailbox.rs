@@ -331,7 +331,7 @@ fn within(
     }
 }
 
-const SLOT_RULE: &str = "a direction has 8 SG slots";
+const SLOT_RULE: &str = "a direction has 32 SG slots";
 const QUEUE_RULE: &str = "the device has 16 queues";
 
 fn check_fill(fill: &command::Fill) -> Result<(), DecodeError> {

@@ -503,8 +503,8 @@ fn mailbox_refuses_what_is_out_of_range() {
     assert_eq!(Message::decode([0, 0, 0, 0]), Err(unknown("Message", 0)));
     assert_eq!(Command::decode([12, 0, 0, 0]), Err(unknown("Command", 12)));
     let field = |words| broken_field(Command::decode(words).map(drop));
-    assert_eq!(field([0x0008_0001, 0, 0, 0]), Some("slot"));
-    assert_eq!(field([0x0008_0003, 0, 0, 0]), Some("slot"));
+    assert_eq!(field([0x0020_0001, 0, 0, 0]), Some("slot"));
+    assert_eq!(field([0x0020_0003, 0, 0, 0]), Some("slot"));
     assert_eq!(field([0x0006_0004, 0, 0, 0]), Some("word"));
     for kind in [4, 5, 6, 11] {
         assert_eq!(field([0x1000 | kind, 0, 0, 0]), Some("queue"));

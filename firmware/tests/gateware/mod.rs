@@ -26,6 +26,8 @@ pub struct Scenario {
     pub seed: u64,
     /// Transfers of each queue; queues take turns in direction.
     pub queues: Vec<Vec<Transfer>>,
+    /// A queue whose user stream never moves.
+    pub idle: Option<usize>,
     /// Longest latency of a read, in steps.
     pub latency: u64,
     /// Chance per step that the gateware takes a command.
@@ -114,12 +116,11 @@ impl Gateware {
         }
     }
 
-    /// Whether every transfer of every queue has ended, and nothing is under way.
+    /// Whether every transfer of every queue that moves has ended, and nothing is under way.
     pub fn idle(&self) -> bool {
-        self.queues
-            .iter()
-            .all(|queue| queue.ended == queue.transfers.len())
-            && self.messages.is_empty()
+        self.queues.iter().enumerate().all(|(number, queue)| {
+            queue.ended == queue.transfers.len() || self.scenario.idle == Some(number)
+        }) && self.messages.is_empty()
             && self.commands.is_empty()
             && self.invalidating.is_none()
     }
@@ -244,7 +245,8 @@ impl Gateware {
             };
             return self.post(message);
         }
-        let turn = self.queues[context.queue].ended == context.number;
+        let turn = self.queues[context.queue].ended == context.number
+            && self.scenario.idle != Some(context.queue);
         let held = context
             .held
             .iter()

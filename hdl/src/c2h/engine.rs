@@ -2,6 +2,7 @@
 
 use super::keep::KeepCount;
 use super::{Cutter, Realigner};
+use crate::sizes::{SLOT_BITS, WORD_BITS};
 use crate::walker::Walker;
 use crate::widgets::{BlockFifo, Ram, SmallFifo};
 use rust_hdl::prelude::*;
@@ -48,13 +49,13 @@ pub struct C2hEngine<const W: usize, const B: usize, const L: usize, const L1: u
     /// Its block is here.
     pub window_valid: Signal<In, Bit>,
     /// Its slot.
-    pub window_slot: Signal<In, Bits<3>>,
+    pub window_slot: Signal<In, Bits<SLOT_BITS>>,
     /// How its read ended.
     pub window_status: Signal<In, Bits<8>>,
     /// A word of an SG block arrives.
     pub fill_write: Signal<In, Bit>,
     /// Slot and word.
-    pub fill_word: Signal<In, Bits<8>>,
+    pub fill_word: Signal<In, Bits<WORD_BITS>>,
     /// The word.
     pub fill_data: Signal<In, Bits<128>>,
     /// A block is left behind.
@@ -122,7 +123,7 @@ pub struct C2hEngine<const W: usize, const B: usize, const L: usize, const L1: u
     realigner: Realigner<W, L, L1>,
     cutter: Cutter<W, B, L>,
     valid_lanes: KeepCount<B, L1>,
-    lists: Ram<Bits<128>, 8>,
+    lists: Ram<Bits<128>, WORD_BITS>,
     chunks: SmallFifo<Bits<88>, 4, 5>,
     beats: BlockFifo<Bits<W>, 8, 9>,
     ends: SmallFifo<Bits<49>, 2, 3>,

@@ -14,6 +14,7 @@ use crate::generated::structures::{
     RegionEntryDecode3, SubmissionEntryDecode0, SubmissionEntryDecode1, SubmissionEntryDecode2,
     SubmissionEntryDecode3,
 };
+use crate::sizes::{SLOT_BITS, WORD_BITS};
 use crate::widgets::{Const, Flags, LutRam, Param, PickFirst, Ram};
 use pinring_protocol::mailbox::{CommandKind, Quiesce};
 use pinring_protocol::{Opcode, SgFormat, Status, limits};
@@ -84,7 +85,7 @@ pub struct ContextTable<const D: usize> {
     /// Context, or window of an SG block.
     pub fetch_id: Signal<Out, Bits<5>>,
     /// First word in the context RAM or the SG RAM.
-    pub fetch_word: Signal<Out, Bits<8>>,
+    pub fetch_word: Signal<Out, Bits<WORD_BITS>>,
 
     /// A command of the firmware.
     pub cmd_valid: Signal<In, Bit>,
@@ -135,7 +136,7 @@ pub struct ContextTable<const D: usize> {
     /// Its block is on chip.
     pub window_valid: Signal<Out, Bit>,
     /// Its SG slot.
-    pub window_slot: Signal<Out, Bits<3>>,
+    pub window_slot: Signal<Out, Bits<SLOT_BITS>>,
     /// How its read ended.
     pub window_status: Signal<Out, Bits<8>>,
     /// The walker leaves a block behind.
@@ -196,7 +197,7 @@ pub struct ContextTable<const D: usize> {
     by_command: DFF<Bit>,
     begun: DFF<Bit>,
     block: DFF<Bits<32>>,
-    slot: DFF<Bits<3>>,
+    slot: DFF<Bits<SLOT_BITS>>,
     ended_status: DFF<Bits<8>>,
     ended_bytes: DFF<Bits<48>>,
     ended_eop: DFF<Bit>,
@@ -241,10 +242,10 @@ pub struct ContextTable<const D: usize> {
     statuses: LutRam<Bits<8>, 4>,
     read_status: LutRam<Bits<8>, 4>,
     sequences: LutRam<Bits<3>, 4>,
-    fill_slots: LutRam<Bits<3>, 4>,
+    fill_slots: LutRam<Bits<SLOT_BITS>, 4>,
     tdests: LutRam<Bits<16>, 4>,
     domains: LutRam<Bits<64>, 4>,
-    slots: LutRam<Bits<3>, 5>,
+    slots: LutRam<Bits<SLOT_BITS>, 5>,
     block_status: LutRam<Bits<8>, 5>,
 
     pick_free: PickFirst,
@@ -702,7 +703,7 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.fetch_bytes.next = 64.into();
         self.fetch_kind.next = 1.into();
         self.fetch_id.next = bit_cast::<5, 4>(self.ctx.q.val());
-        self.fetch_word.next = (bit_cast::<8, 4>(self.ctx.q.val()) << 3) | 4;
+        self.fetch_word.next = (bit_cast::<WORD_BITS, 4>(self.ctx.q.val()) << 3) | 4;
         self.slots.write_address.next = (bit_cast::<5, 4>(self.ctx.q.val()) << 1)
             | bit_cast::<5, 1>(self.block.q.val().get_bits::<1>(0));
         self.slots.write_data.next = self.slot.q.val();
@@ -771,7 +772,7 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.cmd_ctx.next = self.cmd_fill.ctx.val();
         self.cmd_index.next = bit_cast::<4, 8>(self.cmd_ctx.val());
         self.fill_slots.write_address.next = self.ctx.q.val();
-        self.fill_slots.write_data.next = bit_cast::<3, 16>(self.cmd_fill.slot.val());
+        self.fill_slots.write_data.next = bit_cast::<SLOT_BITS, 16>(self.cmd_fill.slot.val());
         // Is the command for what the context serves now? An aborted transfer reads no more of its list.
         self.cmd_current.next = (self.cmd_ctx.val() == self.handle.val())
             & (self.is_open.val()
@@ -831,7 +832,7 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.after.d.next = ContextState::FetchRegion;
                     if self.cmd_kind.val() == self.kind_prefetch.val() {
                         self.block.d.next = self.cmd_prefetch.block.val();
-                        self.slot.d.next = bit_cast::<3, 16>(self.cmd_prefetch.slot.val());
+                        self.slot.d.next = bit_cast::<SLOT_BITS, 16>(self.cmd_prefetch.slot.val());
                         self.after.d.next = ContextState::FetchBlock;
                     }
                     if self.is_abort.val() {
@@ -1011,7 +1012,7 @@ impl<const D: usize> Logic for ContextTable<D> {
                 self.fetch_addr.next =
                     self.reg0.sg_table.val() + bit_cast::<64, 48>(self.block_offset.val());
                 self.fetch_id.next = self.slots.write_address.val();
-                self.fetch_word.next = bit_cast::<8, 3>(self.slot.q.val()) << 5;
+                self.fetch_word.next = bit_cast::<WORD_BITS, SLOT_BITS>(self.slot.q.val()) << 5;
                 self.fetch_bytes.next = 512.into();
                 if self.table_left.val() < 512 {
                     self.fetch_bytes.next = bit_cast::<10, 48>(self.table_left.val());

@@ -1,6 +1,7 @@
 //! The fetch unit against a host that splits, interleaves and delays its completions, and now and then answers wrongly.
 
 use super::FetchUnit;
+use crate::sizes::WORD_BITS;
 use crate::testing::{Result, chance, get128, reset, seeded, set_all, set128};
 use pinring_protocol::Status;
 use pinring_verilator::equivalence::Pair;
@@ -185,7 +186,7 @@ impl Bench {
             ("req_target", random.random_range(0..3)),
             ("req_kind", random.random_range(0..3)),
             ("req_id", id),
-            ("req_word", random.random_range(0..256)),
+            ("req_word", random.random_range(0..1 << WORD_BITS)),
         ];
         set_all(&mut self.dut, &fields)
     }
@@ -466,7 +467,10 @@ impl Bench {
         if !now.late {
             let job = self.jobs[tag].as_mut().expect("a job");
             if good {
-                assert_eq!(dut.get("fill_word")?, (job.word + now.at / 16) % 256);
+                assert_eq!(
+                    dut.get("fill_word")?,
+                    (job.word + now.at / 16) % (1 << WORD_BITS)
+                );
                 assert_eq!(
                     (dut.get("fill_target")?, dut.get("fill_kind")?),
                     (job.target, job.kind)

@@ -309,7 +309,7 @@ pub const LIMIT_SG_BLOCK_ELEMENTS: u64 = 0x20;
 /// Uniform elements in an SG block.
 pub const LIMIT_SG_BLOCK_UNIFORM_ELEMENTS: u64 = 0x40;
 /// On-chip slots for SG blocks, per direction.
-pub const LIMIT_SG_SLOTS: u64 = 0x8;
+pub const LIMIT_SG_SLOTS: u64 = 0x20;
 /// SG blocks that one context may hold at a time.
 pub const LIMIT_SG_WINDOWS: u64 = 0x2;
 /// H2C data reads in flight (tags 0 to 31).

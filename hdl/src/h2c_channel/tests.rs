@@ -3,6 +3,7 @@
 use super::H2cChannel;
 use crate::h2c::test_bench::{content, words};
 use crate::testing::{Result, chance, reset, seeded, set_all, set128};
+use pinring_protocol::limits::SG_SLOTS;
 use pinring_protocol::{SgUniformElement, Status};
 use pinring_verilator::equivalence::Pair;
 use pinring_verilator::ports;
@@ -127,7 +128,7 @@ impl Bench {
             .to_words();
         let element = u128::from(element[1]) << 32 | u128::from(element[0]);
         self.dut.set("fill_write", true)?;
-        self.dut.set("fill_word", (ctx % 8) << 5)?;
+        self.dut.set("fill_word", (ctx % SG_SLOTS as u64) << 5)?;
         set128(&mut self.dut, "fill_data", element)?;
         self.cycle()?;
         self.dut.set("fill_write", false)?;
@@ -186,7 +187,8 @@ impl Bench {
             )?;
         }
         let window = self.dut.get("window")?;
-        self.dut.set("window_slot", (window >> 1) % 8)?;
+        self.dut
+            .set("window_slot", (window >> 1) % SG_SLOTS as u64)?;
         let retire_ready = self.full_speed || chance(&mut self.random, 50);
         self.dut.set("retire_ready", retire_ready)?;
         self.dut.set("consumed_ready", true)?;

@@ -1,10 +1,13 @@
 //! The walker against a model that walks the table byte range by byte range.
 
 use crate::walker::Walker;
+use pinring_protocol::limits;
 use pinring_protocol::{SgElement, SgUniformElement, Status};
 use pinring_verilator::equivalence::{Error, Pair};
 use pinring_verilator::ports;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+const SLOTS: u64 = limits::SG_SLOTS as u64;
 
 type Result<T = ()> = std::result::Result<T, Error>;
 
@@ -269,9 +272,9 @@ fn walk(
         let free = windows[(next_block % 2) as usize].is_none();
         if next_block <= last_block && free && random.random_bool(0.1) {
             let other = windows[(next_block + 1) as usize % 2].map(|(_, slot)| slot);
-            let slot = (random.random_range(0..8) + u64::from(other.is_some())) % 8;
+            let slot = (random.random_range(0..SLOTS) + u64::from(other.is_some())) % SLOTS;
             let slot = if Some(slot) == other {
-                (slot + 1) % 8
+                (slot + 1) % SLOTS
             } else {
                 slot
             };

@@ -2,6 +2,7 @@
 
 use super::{Cursor, Result, Stream, bytes, words};
 use crate::c2h::C2hEngine;
+use pinring_protocol::limits::SG_SLOTS;
 use pinring_protocol::{SgElement, Status};
 use pinring_verilator::equivalence::Pair;
 use pinring_verilator::ports;
@@ -124,7 +125,7 @@ fn stream_reaches_memory() -> Result {
                 .with_page_frame(transfers[filled].frames[fill])
                 .with_pages(1)
                 .with_start_page(fill as u32);
-            dut.set("fill_word", (filled as u64 % 8) << 5 | fill as u64)?;
+            dut.set("fill_word", (filled % SG_SLOTS) as u64 * 32 + fill as u64)?;
             dut.set_wide("fill_data", &element.to_words())?;
         }
         let offers = begun < transfers.len()
@@ -143,7 +144,14 @@ fn stream_reaches_memory() -> Result {
         let window = dut.get("window")?;
         let held = begun > 0 && filled >= begun && window == ctx(begun - 1) << 1;
         dut.set("window_valid", held)?;
-        dut.set("window_slot", if held { (begun as u64 - 1) % 8 } else { 5 })?;
+        dut.set(
+            "window_slot",
+            if held {
+                ((begun - 1) % SG_SLOTS) as u64
+            } else {
+                5
+            },
+        )?;
         list_wait += u32::from(dut.is("list_wait")?);
 
         beat_valid |= beat < stream.beats.len() && cycle / 200 % 5 != 2 && random.random_bool(0.9);

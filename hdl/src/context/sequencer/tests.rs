@@ -4,7 +4,7 @@ use super::ContextTable;
 use crate::testing::{Result, chance, configure, get128, reset, seeded, set_all, set128};
 use pinring_protocol::mailbox::{Command, ContextId, Message, Quiesce};
 use pinring_protocol::{
-    Direction, Opcode, QueueContext, RegionEntry, SgFormat, Status, SubmissionEntry,
+    Direction, Opcode, QueueContext, RegionEntry, SgFormat, Status, SubmissionEntry, limits,
 };
 use pinring_verilator::equivalence::Pair;
 use pinring_verilator::ports;
@@ -864,7 +864,7 @@ impl<const D: usize> Bench<D> {
         let raw = get128(&mut self.dut, "msg_data")?;
         let message = Message::decode(std::array::from_fn(|word| (raw >> (32 * word)) as u32))
             .expect("a message");
-        let slot = self.random.random_range(0..8);
+        let slot = self.random.random_range(0..limits::SG_SLOTS as u16);
         let now = |ctx: ContextId, bench: &Self| {
             assert_eq!(ctx, bench.handle(ctx.index()), "{message:?}")
         };
