@@ -351,6 +351,10 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.h2c_table.alloc.next = self.scheduler.h2c_alloc.val();
         self.h2c_table.alloc_queue.next = self.scheduler.alloc_queue.val();
         self.h2c_table.alloc_index.next = self.scheduler.alloc_index.val();
+        self.scheduler.c2h_back.next = self.c2h_table.back.val();
+        self.scheduler.c2h_back_queue.next = self.c2h_table.back_queue.val();
+        self.scheduler.h2c_back.next = self.h2c_table.back.val();
+        self.scheduler.h2c_back_queue.next = self.h2c_table.back_queue.val();
         self.scheduler.admin_free.next = self.admin.free.val();
         self.admin.alloc.next = self.scheduler.admin_alloc.val();
         self.admin.alloc_index.next = self.scheduler.alloc_index.val();

@@ -5,10 +5,15 @@ use crate::sizes::WORD_BITS;
 use crate::widgets::{Flags, LutRam, PickNext};
 use rust_hdl::prelude::*;
 
+mod shares;
+
+use shares::Shares;
+
 /// Heads and tails of sixteen queues, queue 0 being the admin queue.
 ///
 /// A queue is served when entries wait in it, its direction has a free context (the admin queue: no admin command is
-/// being carried out), and its completion ring has room for what was read already and one more.
+/// being carried out), and its completion ring has room for what was read already and one more. The last contexts are
+/// for queues that hold none; see [`Shares`].
 #[derive(LogicBlock, Default)]
 pub struct QueueScheduler {
     /// Clock.
@@ -45,12 +50,20 @@ pub struct QueueScheduler {
     pub c2h_ctx: Signal<In, Bits<4>>,
     /// It is taken.
     pub c2h_alloc: Signal<Out, Bit>,
+    /// A C2H context is given back.
+    pub c2h_back: Signal<In, Bit>,
+    /// By this queue.
+    pub c2h_back_queue: Signal<In, Bits<4>>,
     /// An H2C context is free.
     pub h2c_free: Signal<In, Bit>,
     /// Which one.
     pub h2c_ctx: Signal<In, Bits<4>>,
     /// It is taken.
     pub h2c_alloc: Signal<Out, Bit>,
+    /// An H2C context is given back.
+    pub h2c_back: Signal<In, Bit>,
+    /// By this queue.
+    pub h2c_back_queue: Signal<In, Bits<4>>,
     /// No admin command is being carried out.
     pub admin_free: Signal<In, Bit>,
     /// One is being read.
@@ -79,6 +92,10 @@ pub struct QueueScheduler {
     queue: DFF<Bits<4>>,
     enabled: Flags,
     pending: Flags,
+    /// Queues whose direction is H2C.
+    downward: Flags,
+    c2h_shares: Shares,
+    h2c_shares: Shares,
     pick: PickNext,
     rings: LutRam<Bits<64>, 4>,
     shapes: LutRam<Bits<64>, 4>,
@@ -86,6 +103,7 @@ pub struct QueueScheduler {
     tails: LutRam<Bits<16>, 4>,
     reaped: LutRam<Bits<16>, 4>,
     shape: QueueContextDecode1,
+    new_shape: QueueContextDecode1,
 
     one: Signal<Local, Bits<16>>,
     mark: Signal<Local, Bits<16>>,
@@ -99,6 +117,12 @@ pub struct QueueScheduler {
     mask: Signal<Local, Bits<16>>,
     slot: Signal<Local, Bits<16>>,
     admin: Signal<Local, Bit>,
+    cfg_bit: Signal<Local, Bits<16>>,
+    upward: Signal<Local, Bits<16>>,
+    data_queues: Signal<Local, Bits<16>>,
+    more_queues: Signal<Local, Bit>,
+    holds: Signal<Local, Bit>,
+    room: Signal<Local, Bit>,
     ctx: Signal<Local, Bits<4>>,
     has_ctx: Signal<Local, Bit>,
     go: Signal<Local, Bit>,
@@ -120,8 +144,12 @@ impl Logic for QueueScheduler {
     fn update(&mut self) {
         dff_setup!(self, clock, state, queue);
         clock!(
-            self, clock, enabled, pending, rings, shapes, heads, tails, reaped
+            self, clock, enabled, pending, downward, c2h_shares, h2c_shares, rings, shapes, heads,
+            tails, reaped
         );
+        self.downward.reset.next = self.reset.val();
+        self.c2h_shares.reset.next = self.reset.val();
+        self.h2c_shares.reset.next = self.reset.val();
         self.enabled.reset.next = self.reset.val();
         self.pending.reset.next = self.reset.val();
         self.one.next = 1.into();
@@ -134,6 +162,32 @@ impl Logic for QueueScheduler {
         self.shapes.write_address.next = self.cfg_queue.val();
         self.shapes.write_data.next = self.cfg_data.val();
         self.shapes.write_enable.next = self.cfg_write.val() & (self.cfg_word.val() == 2);
+
+        // Queues by direction.
+        self.new_shape.raw.next = bit_cast::<128, 64>(self.cfg_data.val());
+        self.cfg_bit.next = self.one.val() << self.cfg_queue.val();
+        self.downward.set.next = 0.into();
+        self.downward.clear.next = 0.into();
+        if self.shapes.write_enable.val() {
+            if self.new_shape.direction.val().get_bit(0) {
+                self.downward.set.next = self.cfg_bit.val();
+            } else {
+                self.downward.clear.next = self.cfg_bit.val();
+            }
+        }
+        self.upward.next = !self.downward.q.val();
+        self.data_queues.next = self.enabled.q.val() & 0xfffe;
+        self.more_queues.next = self.data_queues.val() != 0xfffe;
+        self.c2h_shares.queues.next = self.data_queues.val() & self.upward.val();
+        self.c2h_shares.more_queues.next = self.more_queues.val();
+        self.c2h_shares.alloc_queue.next = self.queue.q.val();
+        self.c2h_shares.back.next = self.c2h_back.val();
+        self.c2h_shares.back_queue.next = self.c2h_back_queue.val();
+        self.h2c_shares.queues.next = self.data_queues.val() & self.downward.q.val();
+        self.h2c_shares.more_queues.next = self.more_queues.val();
+        self.h2c_shares.alloc_queue.next = self.queue.q.val();
+        self.h2c_shares.back.next = self.h2c_back.val();
+        self.h2c_shares.back_queue.next = self.h2c_back_queue.val();
 
         // A switch waits for a cycle in which no doorbell and no entry use the write ports.
         self.switching.next = ((self.switch_on.val() | self.switch_off.val())
@@ -186,11 +240,23 @@ impl Logic for QueueScheduler {
         self.slot.next = self.head.val() & self.mask.val();
         self.admin.next = self.queue.q.val() == 0;
         self.ctx.next = self.c2h_ctx.val();
-        self.has_ctx.next = self.c2h_free.val();
+        self.holds.next = self
+            .c2h_shares
+            .holders
+            .val()
+            .get_bit(self.queue.q.val().index());
+        self.room.next = self.c2h_shares.room.val();
+        self.has_ctx.next = self.c2h_free.val() & (self.room.val() | !self.holds.val());
         self.fetch_target.next = 0.into();
         if self.shape.direction.val().get_bit(0) {
             self.ctx.next = self.h2c_ctx.val();
-            self.has_ctx.next = self.h2c_free.val();
+            self.holds.next = self
+                .h2c_shares
+                .holders
+                .val()
+                .get_bit(self.queue.q.val().index());
+            self.room.next = self.h2c_shares.room.val();
+            self.has_ctx.next = self.h2c_free.val() & (self.room.val() | !self.holds.val());
             self.fetch_target.next = 1.into();
         }
         self.fetch_id.next = bit_cast::<5, 4>(self.ctx.val());
@@ -248,6 +314,8 @@ impl Logic for QueueScheduler {
                 }
             }
         }
+        self.c2h_shares.alloc.next = self.c2h_alloc.val();
+        self.h2c_shares.alloc.next = self.h2c_alloc.val();
         self.heads.write_address.next = self.queue.q.val();
         self.heads.write_data.next = self.head.val() + 1;
         self.heads.write_enable.next = self.next_head.val();

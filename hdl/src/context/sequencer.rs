@@ -56,6 +56,10 @@ pub struct ContextTable<const D: usize> {
     pub alloc_queue: Signal<In, Bits<4>>,
     /// Ring index.
     pub alloc_index: Signal<In, Bits<16>>,
+    /// A context is given back.
+    pub back: Signal<Out, Bit>,
+    /// By this queue.
+    pub back_queue: Signal<Out, Bits<4>>,
 
     /// A word of a read for the context RAM.
     pub fill_write: Signal<In, Bit>,
@@ -710,6 +714,8 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.slots.write_enable.next = false;
         self.cmd_ready.next = false;
         self.msg_valid.next = false;
+        self.back.next = false;
+        self.back_queue.next = self.queue.val();
         self.job_valid.next = false;
         self.job_ctx.next = self.ctx.q.val();
         self.job_position.next =
@@ -1099,6 +1105,7 @@ impl<const D: usize> Logic for ContextTable<D> {
                 self.msg_valid.next = self.is_open.val();
                 self.msg_data.next = self.closed.raw.val();
                 if self.msg_ready.val() | !self.is_open.val() {
+                    self.back.next = true;
                     self.taken.clear.next = self.mark.val();
                     self.announced.clear.next = self.mark.val();
                     self.opened_now.next = self.mark.val();

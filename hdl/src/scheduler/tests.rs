@@ -2,6 +2,7 @@
 
 use super::QueueScheduler;
 use crate::testing::{Result, chance, configure, reset, seeded, set_all};
+use pinring_protocol::limits::CONTEXTS;
 use pinring_protocol::{Direction, QueueContext};
 use pinring_verilator::equivalence::Pair;
 use pinring_verilator::ports;
@@ -64,6 +65,15 @@ struct Bench {
     dut: Pair<QueueScheduler>,
     queues: Vec<Queue>,
     served: Vec<(usize, u16)>,
+    /// Of each direction: whether a free context is offered.
+    offers: [bool; 2],
+    /// Queues that the taken contexts of each direction serve.
+    held: [Vec<usize>; 2],
+    /// How often one is given back, in percent.
+    giving: u32,
+    /// One was given back in the last cycle.
+    gave: [bool; 2],
+    random: StdRng,
 }
 
 impl Bench {
@@ -74,7 +84,8 @@ impl Bench {
             ports!(QueueScheduler {
                 clock: clock;
                 in reset, db_valid, db_queue, db_tail, db_head, cfg_write, cfg_queue, cfg_word, cfg_data, switch_on,
-                    switch_off, switch_queue, c2h_free, c2h_ctx, h2c_free, h2c_ctx, admin_free, fetch_ready;
+                    switch_off, switch_queue, c2h_free, c2h_ctx, c2h_back, c2h_back_queue, h2c_free, h2c_ctx, h2c_back,
+                    h2c_back_queue, admin_free, fetch_ready;
                 out switch_ready, c2h_alloc, h2c_alloc, admin_alloc, alloc_queue, alloc_index, fetch_valid, fetch_addr,
                     fetch_target, fetch_id, fetch_word, waiting_entries
             }),
@@ -89,6 +100,11 @@ impl Bench {
                 dut,
                 queues,
                 served: Vec::new(),
+                offers: [false; 2],
+                held: [Vec::new(), Vec::new()],
+                giving: 100,
+                gave: [false; 2],
+                random: seeded(seed + 1000),
             },
             random,
         ))
@@ -96,13 +112,8 @@ impl Bench {
 
     /// All contexts free, and reads taken at once.
     fn free(&mut self) -> Result {
-        let all = [
-            ("c2h_free", 1),
-            ("h2c_free", 1),
-            ("admin_free", 1),
-            ("fetch_ready", 1),
-        ];
-        set_all(&mut self.dut, &all)
+        self.offers = [true; 2];
+        set_all(&mut self.dut, &[("admin_free", 1), ("fetch_ready", 1)])
     }
 
     fn ring(&mut self, id: usize, tail: u16, head: u16) -> Result {
@@ -130,10 +141,66 @@ impl Bench {
         set_all(&mut self.dut, &[("switch_on", 0), ("switch_off", 0)])
     }
 
+    /// A queue gives a context back.
+    fn give_back_of(&mut self, id: usize, direction: usize) -> Result {
+        let at = self.held[direction].iter().position(|by| *by == id);
+        self.give_back(direction, at.expect("it holds one"))?;
+        self.run(100)
+    }
+
+    /// A context of a direction is given back in this cycle.
+    fn give_back(&mut self, direction: usize, at: usize) -> Result {
+        let queue = self.held[direction].swap_remove(at);
+        let name = ["c2h_back", "h2c_back"][direction];
+        self.gave[direction] = true;
+        self.dut.set(name, true)?;
+        self.dut.set(&format!("{name}_queue"), queue as u64)
+    }
+
+    /// Whether a queue may take a context: it holds none, or leaves one for each that works and holds none, and one for a
+    /// queue to come.
+    fn may_take(&self, id: usize, direction: usize) -> bool {
+        let held = &self.held[direction];
+        let lacking = (1..).zip(&self.queues[1..]).filter(|(other, queue)| {
+            queue.enabled && queue.target(*other) == direction as u64 && !held.contains(other)
+        });
+        let more = self.queues[1..].iter().any(|queue| !queue.enabled);
+        !held.contains(&id) || held.len() + lacking.count() + usize::from(more) < CONTEXTS
+    }
+
     /// One cycle: what is asked for must be due, and doorbells and switches reach the model.
     fn step(&mut self) -> Result {
+        for direction in 0..2 {
+            let free = self.offers[direction] && self.held[direction].len() < CONTEXTS;
+            self.dut.set(["c2h_free", "h2c_free"][direction], free)?;
+            let held = self.held[direction].len();
+            if held > 0 && !self.gave[direction] && chance(&mut self.random, self.giving) {
+                let at = self.random.random_range(0..held);
+                self.give_back(direction, at)?;
+            }
+        }
+        let taken_by = self.check()?;
+        for direction in 0..2 {
+            self.gave[direction] = self.dut.is(["c2h_back", "h2c_back"][direction])?;
+            self.held[direction].extend(
+                taken_by
+                    .filter(|(at, _)| *at == direction)
+                    .map(|(_, id)| id),
+            );
+        }
+        self.dut.step()?;
+        set_all(
+            &mut self.dut,
+            &[("db_valid", 0), ("c2h_back", 0), ("h2c_back", 0)],
+        )
+    }
+
+    /// What a cycle asks for; gives the direction and the queue of a context that is taken in it.
+    fn check(&mut self) -> Result<Option<(usize, usize)>> {
+        let mut taken_by = None;
+        let id = self.dut.get("alloc_queue")? as usize;
+        let may_take = [0, 1].map(|direction| self.may_take(id, direction));
         let dut = &mut self.dut;
-        let id = dut.get("alloc_queue")? as usize;
         let allocs = [
             dut.is("c2h_alloc")?,
             dut.is("h2c_alloc")?,
@@ -157,6 +224,11 @@ impl Bench {
                 ("admin_free", "c2h_ctx"),
             ][target as usize];
             assert!(dut.is(free)?, "no context for queue {id}");
+            assert!(
+                id == 0 || may_take[target as usize],
+                "queue {id} takes what is kept for others: {:?}",
+                self.held
+            );
             let ctx = if id == 0 { 0 } else { dut.get(ctx)? };
             let slot = u64::from(queue.head % queue.entries());
             assert_eq!(
@@ -170,6 +242,9 @@ impl Bench {
             );
             assert_eq!(dut.get("alloc_index")?, u64::from(queue.head));
             expected[target as usize] = dut.is("fetch_ready")?;
+            if expected[target as usize] && id != 0 {
+                taken_by = Some((target as usize, id));
+            }
         }
         assert_eq!(allocs, expected);
         if expected.contains(&true) {
@@ -189,8 +264,7 @@ impl Bench {
                 ..Queue::default()
             };
         }
-        dut.step()?;
-        dut.set("db_valid", false)
+        Ok(taken_by)
     }
 
     fn run(&mut self, cycles: usize) -> Result {
@@ -247,13 +321,12 @@ fn random_doorbells_and_switches() -> Result {
             let id = if cycle < 16 { cycle } else { id };
             bench.switch(id, cycle < 16 || chance(&mut random, 70))?;
         }
-        for (input, percent) in [
-            ("c2h_free", 70),
-            ("h2c_free", 70),
-            ("admin_free", 50),
-            ("fetch_ready", 50),
-        ] {
-            bench.dut.set(input, chance(&mut random, percent))?;
+        bench.offers = [(); 2].map(|()| chance(&mut random, 70));
+        for input in ["admin_free", "fetch_ready"] {
+            bench.dut.set(input, chance(&mut random, 50))?;
+        }
+        if cycle % 500 == 0 {
+            bench.giving = random.random_range(1..30);
         }
         // A context that was offered stays until it is taken.
         set_all(
@@ -312,5 +385,81 @@ fn no_doorbell_is_lost() -> Result {
             "the doorbell {distance} cycles later was lost"
         );
     }
+    Ok(())
+}
+
+/// Queues of one direction with sixteen entries each; none works yet.
+fn of_one_direction(direction: Direction, seed: u64) -> Result<Bench> {
+    let (mut bench, _) = Bench::new(seed)?;
+    for (id, queue) in (0..).zip(&mut bench.queues) {
+        queue.context = queue
+            .context
+            .with_sq_entries_log2(4)
+            .with_cq_entries_log2(4)
+            .with_direction(direction);
+        configure(&mut bench.dut, id, &queue.context)?;
+    }
+    bench.free()?;
+    bench.giving = 0;
+    Ok(bench)
+}
+
+fn leaves_contexts_to_others(direction: Direction) -> Result {
+    let mut bench = of_one_direction(direction, 4)?;
+    let way = direction as usize;
+    bench.switch(1, true)?;
+    bench.switch(2, true)?;
+    bench.ring(1, 16, 0)?;
+    bench.run(100)?;
+    let held = |bench: &Bench, id| bench.held[way].iter().filter(|by| **by == id).count();
+    assert_eq!(held(&bench, 1), 14, "one is for queue 2, one for a new one");
+    for id in [2, 7] {
+        if id == 7 {
+            bench.switch(7, true)?;
+        }
+        bench.ring(id, 1, 0)?;
+        bench.run(100)?;
+        assert_eq!(held(&bench, id), 1, "queue {id}");
+    }
+    assert_eq!(bench.held[way].len(), CONTEXTS);
+
+    // The first that comes back is kept for a queue to come; the second may go to anybody.
+    for _ in 0..2 {
+        bench.give_back_of(1, way)?;
+        assert_eq!(bench.held[way].len(), 15);
+    }
+    // What a queue gives back as its last is kept for it while it works.
+    bench.give_back_of(7, way)?;
+    assert_eq!((bench.held[way].len(), held(&bench, 7)), (14, 0));
+    bench.switch(7, false)?;
+    bench.run(100)?;
+    assert_eq!(bench.held[way].len(), 15, "the queue is gone");
+    Ok(())
+}
+
+#[test]
+fn a_c2h_queue_leaves_contexts_to_others() -> Result {
+    leaves_contexts_to_others(Direction::C2h)
+}
+
+#[test]
+fn an_h2c_queue_leaves_contexts_to_others() -> Result {
+    leaves_contexts_to_others(Direction::H2c)
+}
+
+/// With all fifteen queues in one direction each finds a context, whoever came first.
+#[test]
+fn fifteen_queues_share_sixteen_contexts() -> Result {
+    let mut bench = of_one_direction(Direction::C2h, 5)?;
+    for id in 1..16 {
+        bench.switch(id, true)?;
+    }
+    for id in 1..16 {
+        bench.ring(id, 16, 0)?;
+        bench.run(100)?;
+        assert_eq!(bench.held[0].last(), Some(&id));
+    }
+    let first = bench.held[0].iter().filter(|by| **by == 1).count();
+    assert_eq!((first, bench.held[0].len()), (2, CONTEXTS));
     Ok(())
 }

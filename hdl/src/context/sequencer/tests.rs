@@ -346,6 +346,8 @@ struct Bench<const D: usize> {
     contexts: Vec<Option<Transfer>>,
     sequences: [u8; 16],
     allocated: [u16; QUEUES],
+    /// Contexts of each queue that are taken.
+    taken: [u16; QUEUES],
     dispatched: [u16; QUEUES],
     recorded: [u16; QUEUES],
     reads: Vec<Read>,
@@ -397,7 +399,7 @@ impl<const D: usize> Bench<D> {
                     cmd_data, msg_ready, engine_ready, match_stream, stream_valid, stream_tdest, job_ready, window,
                     consumed_valid, consumed_block, consumed_ctx, quiet_valid, quiet_ctx, retire_valid, retire_ctx,
                     retire_status, retire_bytes, retire_eop, rec_ready;
-                out free_valid, free_ctx, fetch_valid, fetch_addr, fetch_bytes, fetch_kind, fetch_id, fetch_word, cmd_ready,
+                out back, back_queue, free_valid, free_ctx, fetch_valid, fetch_addr, fetch_bytes, fetch_kind, fetch_id, fetch_word, cmd_ready,
                     msg_valid, msg_data, job_valid, job_ctx, job_position, job_length, job_element, job_last_element,
                     job_uniform, job_shift, job_status, job_tdest, window_valid, window_slot, window_status, consumed_ready,
                     aborts, retire_ready, rec_valid, rec_queue, rec_index, rec_cookie, rec_user, rec_status, rec_bytes, rec_eop,
@@ -428,6 +430,7 @@ impl<const D: usize> Bench<D> {
             contexts: vec![None; 16],
             sequences: [0; 16],
             allocated: [0; QUEUES],
+            taken: [0; QUEUES],
             dispatched: [0; QUEUES],
             recorded: [0; QUEUES],
             reads: Vec::new(),
@@ -491,6 +494,7 @@ impl<const D: usize> Bench<D> {
             }
             let index = self.allocated[queue];
             self.allocated[queue] += 1;
+            self.taken[queue] += 1;
             set_all(
                 &mut self.dut,
                 &[
@@ -642,6 +646,11 @@ impl<const D: usize> Bench<D> {
         self.check_fetch()?;
         self.check_command()?;
         self.check_message()?;
+        if self.dut.is("back")? {
+            let queue = self.dut.get("back_queue")? as usize;
+            assert!(self.taken[queue] > 0, "queue {queue} holds no context");
+            self.taken[queue] -= 1;
+        }
         self.check_record()?;
         if consumed && self.dut.is("consumed_ready")? {
             let run = self.run.as_mut().expect("a run");
@@ -1182,6 +1191,7 @@ impl<const D: usize> Bench<D> {
             self.recorded, self.allocated,
             "every submission gives one record"
         );
+        assert_eq!(self.taken, [0; QUEUES], "contexts given back");
         Ok(())
     }
 }
