@@ -6,6 +6,7 @@ use crate::context::ContextTable;
 use crate::fetch::FetchUnit;
 use crate::fetch_arbiter::FetchArbiter;
 use crate::h2c_channel::H2cChannel;
+use crate::idle::IdleCycles;
 use crate::mailbox::{AdminUnit, CommandRouter, MessageArbiter};
 use crate::mmio::Bar0;
 use crate::scheduler::QueueScheduler;
@@ -182,6 +183,7 @@ pub struct Device<const HZ: usize> {
     transmit: TransmitMux<128>,
     drained: KeepCount<16, 5>,
     soft_reset: SoftReset,
+    idle: IdleCycles,
     alive: DFF<Bit>,
     timeout_cycles: Const<32, 12_500_000>,
 
@@ -204,7 +206,7 @@ impl<const HZ: usize> Logic for Device<HZ> {
         dff_setup!(self, clock, alive);
         clock!(
             self, clock, bar0, core, router, messages, admin, scheduler, fetch, c2h_table,
-            h2c_table, c2h, h2c, records, completion, posted, transmit, soft_reset
+            h2c_table, c2h, h2c, records, completion, posted, transmit, soft_reset, idle
         );
         self.core.core_clock.next = self.core_clock.val();
         // The registers and what stands on the link survive a reset that the driver asks for.
@@ -683,8 +685,18 @@ impl<const HZ: usize> Logic for Device<HZ> {
             self.c2h.list_wait.val() | (self.c2h_table.list_wait.val() & self.c2h.ready.val());
         self.bar0.h2c_list_wait.next =
             self.h2c.list_wait.val() | (self.h2c_table.list_wait.val() & self.h2c.ready.val());
-        self.bar0.c2h_idle.next = self.c2h.idle_cycle.val();
-        self.bar0.h2c_idle.next = self.h2c.idle_cycle.val();
+        self.idle.reset.next = self.reset.val();
+        self.idle.link_free.next = (self.tx_ready.val() & !self.transmit.tx_valid.val())
+            & (self.cfg_bus_master.val() & !self.soft_reset.hold.val());
+        self.idle.c2h_work.next = self.c2h.running.val() | self.c2h_table.in_turn.val();
+        self.idle.c2h_refuses.next = self.s_axis_c2h_tvalid.val() & !self.c2h.s_tready.val();
+        self.idle.c2h_holds.next = self.c2h.holds.val();
+        self.idle.c2h_list_wait.next = self.bar0.c2h_list_wait.val();
+        self.idle.h2c_work.next = self.h2c.running.val() | self.h2c_table.in_turn.val();
+        self.idle.h2c_room.next = self.h2c.slot_free.val() & self.transmit.room.val();
+        self.idle.h2c_list_wait.next = self.bar0.h2c_list_wait.val();
+        self.bar0.c2h_idle.next = self.idle.c2h_idle.val();
+        self.bar0.h2c_idle.next = self.idle.h2c_idle.val();
         self.bar0.completion.next = self.accepted.val();
 
         // For observers.

@@ -139,8 +139,10 @@ pub struct H2cChannel<const W: usize, const B: usize, const L: usize> {
     pub quiet_ctx: Signal<Out, Bits<4>>,
     /// The data path waits for a block of the list.
     pub list_wait: Signal<Out, Bit>,
-    /// The engine asks for nothing although it could.
-    pub idle_cycle: Signal<Out, Bit>,
+    /// A transfer is running that has not asked for all of its bytes.
+    pub running: Signal<Out, Bit>,
+    /// A slot is free for a read, and its tag too.
+    pub slot_free: Signal<Out, Bit>,
 
     walker: Walker,
     lists: Ram<Bits<128>, WORD_BITS>,
@@ -248,7 +250,9 @@ impl<const W: usize, const B: usize, const L: usize> Logic for H2cChannel<W, B, 
         self.quiet_ctx.next = self.engine.quiet_ctx.val();
         self.list_wait.next =
             self.walker.list_wait.val() & (self.chunks.empty.val() & !self.engine.rd_valid.val());
-        self.idle_cycle.next = self.engine.idle_strobe.val();
+        self.running.next = (self.walker.cutting.val() | self.engine.rd_valid.val())
+            | (!self.chunks.empty.val() & self.engine.chunk_len.val().any());
+        self.slot_free.next = self.engine.slot_free.val();
     }
 }
 

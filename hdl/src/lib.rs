@@ -18,8 +18,11 @@ pub mod fetch_arbiter;
 pub mod generated;
 pub mod h2c;
 pub mod h2c_channel;
+pub mod idle;
 pub mod mailbox;
 pub mod mmio;
+#[cfg(test)]
+mod rig;
 pub mod scheduler;
 pub mod sizes;
 pub mod soft_core;

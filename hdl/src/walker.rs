@@ -90,6 +90,8 @@ pub struct Walker {
     pub tdest: Signal<Out, Bits<16>>,
     /// No job in hand.
     pub idle: Signal<Out, Bit>,
+    /// There is a job, and chunks with bytes may still come of it.
+    pub cutting: Signal<Out, Bit>,
     /// Waiting for a block of the list.
     pub list_wait: Signal<Out, Bit>,
 
@@ -199,6 +201,8 @@ impl Logic for Walker {
         self.tdest.next = self.destination.q.val();
         self.idle.next = self.state.q.val() == WalkerState::Idle;
         self.job_ready.next = self.state.q.val() == WalkerState::Idle;
+        self.cutting.next =
+            (self.state.q.val() != WalkerState::Idle) & (self.state.q.val() != WalkerState::End);
         self.list_wait.next = false;
 
         // Where the element's block is.

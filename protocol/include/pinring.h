@@ -423,10 +423,10 @@
 /* Cycles in which the H2C engine waited for an SG block, within a transfer or between queued ones. */
 #define PINRING_REG_H2C_LIST_WAIT 0x128u /* 64 bits, Ro */
 
-/* Idle data cycles of C2H: link and user stream could have gone on, and the engine offered nothing. */
+/* Cycles in which the link could take a TLP and was offered none, while C2H kept a beat of the user stream waiting that a running transfer or the next one in turn could use, or held all the data of a write; waiting for SG blocks not included. */
 #define PINRING_REG_C2H_IDLE 0x130u /* 64 bits, Ro */
 
-/* Idle data cycles of H2C: link and user stream could have gone on, and the engine offered nothing. */
+/* Cycles in which the link could take a TLP and was offered none, while a running H2C transfer, or the next one in turn, had bytes to ask for, with a read slot and completion space free; waiting for SG blocks not included. */
 #define PINRING_REG_H2C_IDLE 0x138u /* 64 bits, Ro */
 
 /* Completion entries written. */

@@ -87,8 +87,8 @@ pub struct Cutter<const W: usize, const B: usize, const L: usize> {
     pub retire_eop: Signal<Out, Bit>,
     /// Bytes sent in the write that ends in this cycle.
     pub sent_bytes: Signal<Out, Bits<10>>,
-    /// A chunk waits for payload that the stream has not delivered.
-    pub starved: Signal<Out, Bit>,
+    /// All the payload of a write is here, and it has not been sent yet.
+    pub holds: Signal<Out, Bit>,
 
     state: DFF<CutterState>,
     in_transfer: DFF<Bit>,
@@ -271,7 +271,7 @@ impl<const W: usize, const B: usize, const L: usize> Logic for Cutter<W, B, L> {
         self.report_eop.next = false;
         self.end_read.next = false;
         self.drop_beat.next = false;
-        self.starved.next = false;
+        self.holds.next = self.sending.val() | self.h_valid.q.val();
         self.end_span.next = ((self.end_bytes.val() + bit_cast::<48, L>(self.first_lane.q.val()))
             + bit_cast::<48, 10>(self.lanes.val()))
             - 1;
@@ -309,7 +309,9 @@ impl<const W: usize, const B: usize, const L: usize> Logic for Cutter<W, B, L> {
                         }
                     } else {
                         if self.bytes.val().any() {
-                            self.starved.next = self.data_count.val() < self.wanted.val();
+                            if self.data_count.val() >= self.wanted.val() {
+                                self.holds.next = true;
+                            }
                             self.accept.next = (self.h_free.val() & !self.held_up.val())
                                 & (self.data_count.val() >= self.wanted.val());
                             self.write.next = self.accept.val();

@@ -116,8 +116,10 @@ pub struct C2hEngine<const W: usize, const B: usize, const L: usize, const L1: u
     pub sent_bytes: Signal<Out, Bits<10>>,
     /// The data path waits for a block of the list.
     pub list_wait: Signal<Out, Bit>,
-    /// The engine offers nothing although the link and the stream could go on.
-    pub idle_cycle: Signal<Out, Bit>,
+    /// A transfer is running that has not taken all of its bytes from the stream.
+    pub running: Signal<Out, Bit>,
+    /// All the payload of a write is here, and it has not been sent yet.
+    pub holds: Signal<Out, Bit>,
 
     walker: Walker,
     realigner: Realigner<W, L, L1>,
@@ -256,7 +258,7 @@ impl<const W: usize, const B: usize, const L: usize, const L1: usize> Logic
         // Waiting for the list counts only while nothing else keeps the link busy.
         self.list_wait.next =
             self.walker.list_wait.val() & (self.chunks.empty.val() & !self.cutter.tlp_valid.val());
-        self.idle_cycle.next = (!self.chunks.empty.val() & !self.cutter.tlp_valid.val())
-            & (self.tlp_ready.val() & !self.cutter.starved.val());
+        self.running.next = self.walker.cutting.val() | !self.realigner.idle.val();
+        self.holds.next = self.cutter.holds.val();
     }
 }

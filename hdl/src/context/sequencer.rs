@@ -194,6 +194,8 @@ pub struct ContextTable<const D: usize> {
     pub busy: Signal<Out, Bit>,
     /// After a first one, no transfer is ready to run although some wait: for their lists.
     pub list_wait: Signal<Out, Bit>,
+    /// It is the turn of a transfer with bytes, which has not begun to run.
+    pub in_turn: Signal<Out, Bit>,
     state: DFF<ContextState>,
     after: DFF<ContextState>,
     step: DFF<Bits<3>>,
@@ -695,6 +697,9 @@ impl<const D: usize> Logic for ContextTable<D> {
             | (!self.match_stream.val()
                 | (self.stream_valid.val()
                     & (self.stream_tdest.val() == self.tdests.read_data.val())));
+
+        self.in_turn.next =
+            self.turns.found.val() & !self.no_bytes.val().get_bit(self.turns.ctx.val().index());
 
         // Reads of the context RAM.
         self.memory.read_address.next =

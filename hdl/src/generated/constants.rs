@@ -96,10 +96,10 @@ pub const REG_C2H_LIST_WAIT: u64 = 0x120;
 /// Offset in BAR0 (64 bits). Cycles in which the H2C engine waited for an SG block, within a transfer or between queued ones.
 pub const REG_H2C_LIST_WAIT: u64 = 0x128;
 
-/// Offset in BAR0 (64 bits). Idle data cycles of C2H: link and user stream could have gone on, and the engine offered nothing.
+/// Offset in BAR0 (64 bits). Cycles in which the link could take a TLP and was offered none, while C2H kept a beat of the user stream waiting that a running transfer or the next one in turn could use, or held all the data of a write; waiting for SG blocks not included.
 pub const REG_C2H_IDLE: u64 = 0x130;
 
-/// Offset in BAR0 (64 bits). Idle data cycles of H2C: link and user stream could have gone on, and the engine offered nothing.
+/// Offset in BAR0 (64 bits). Cycles in which the link could take a TLP and was offered none, while a running H2C transfer, or the next one in turn, had bytes to ask for, with a read slot and completion space free; waiting for SG blocks not included.
 pub const REG_H2C_IDLE: u64 = 0x138;
 
 /// Offset in BAR0 (64 bits). Completion entries written.

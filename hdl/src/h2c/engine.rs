@@ -99,8 +99,8 @@ pub struct H2cEngine<const W: usize, const B: usize, const L: usize> {
     pub quiet_valid: Signal<Out, Bit>,
     /// Which context.
     pub quiet_ctx: Signal<Out, Bits<4>>,
-    /// In the cycle before, a running transfer could have asked for more and was offered no chunk.
-    pub idle_strobe: Signal<Out, Bit>,
+    /// A slot is free for a read, and its tag too.
+    pub slot_free: Signal<Out, Bit>,
 
     requester: ReadRequester,
     sink: CompletionSink<W, B>,
@@ -144,7 +144,7 @@ impl<const W: usize, const B: usize, const L: usize> Logic for H2cEngine<W, B, L
         self.rd_tag.next = self.requester.rd_tag.val();
         self.requester.head.next = self.sequencer.head.val();
         self.requester.quarantined.next = self.sink.quarantined.val();
-        self.idle_strobe.next = self.requester.idle_strobe.val();
+        self.slot_free.next = self.requester.slot_free.val();
 
         // Completions to the RAM.
         self.sink.cpl_valid.next = self.cpl_valid.val();

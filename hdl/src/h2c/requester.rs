@@ -79,12 +79,10 @@ pub struct ReadRequester {
     pub tail: Signal<Out, Bits<6>>,
     /// Tags that must not be used, by slot.
     pub quarantined: Signal<In, Bits<32>>,
-    /// In the cycle before, a running transfer could have asked for more and was offered no chunk.
-    pub idle_strobe: Signal<Out, Bit>,
+    /// A slot is free for a read, and its tag too.
+    pub slot_free: Signal<Out, Bit>,
 
     next_slot: DFF<Bits<6>>,
-    in_transfer: DFF<Bit>,
-    idle: DFF<Bit>,
     busy: DFF<Bit>,
     addr: DFF<Bits<62>>,
     len: DFF<Bits<11>>,
@@ -120,19 +118,7 @@ impl Logic for ReadRequester {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self,
-            clock,
-            next_slot,
-            in_transfer,
-            idle,
-            busy,
-            addr,
-            len,
-            first_be,
-            last_be,
-            tag,
-            rd_ctx,
-            tagless
+            self, clock, next_slot, busy, addr, len, first_be, last_be, tag, rd_ctx, tagless
         );
         self.used.next = self.next_slot.q.val() - self.head.val();
         self.slot.next = bit_cast::<5, 6>(self.next_slot.q.val());
@@ -183,13 +169,10 @@ impl Logic for ReadRequester {
             self.next_slot.d.next = self.next_slot.q.val() + 1;
         }
         if self.take.val() {
-            self.in_transfer.d.next = !self.chunk_last.val();
             self.tagless.d.next = self.dropped.val();
         }
         self.tail.next = self.next_slot.q.val();
-        self.idle.d.next = (self.in_transfer.q.val() & !self.chunk_valid.val())
-            & (self.rd_ready.val() & (self.can_read.val() & !self.pass_over.val()));
-        self.idle_strobe.next = self.idle.q.val();
+        self.slot_free.next = self.can_read.val() & !self.pass_over.val();
 
         self.enables.offset.next = self.chunk_addr.val().get_bits::<2>(0);
         self.enables.bytes.next = self.chunk_len.val();
@@ -221,8 +204,6 @@ impl Logic for ReadRequester {
 
         if self.reset.val() {
             self.next_slot.d.next = 0.into();
-            self.in_transfer.d.next = false;
-            self.idle.d.next = false;
             self.busy.d.next = false;
             self.tagless.d.next = false;
         }
@@ -246,15 +227,15 @@ mod tests {
                 in reset, chunk_valid, chunk_addr, chunk_len, chunk_last, chunk_ctx, chunk_status, chunk_tdest, rd_ready, head,
                     quarantined, aborts;
                 out withdrawn, withdrawn_slot, chunk_ready, rd_valid, rd_addr, rd_len, rd_first_be, rd_last_be, rd_tag, slot_valid, slot_index,
-                    slot_position, slot_len, slot_last, slot_ctx, slot_status, slot_tdest, tail, idle_strobe
+                    slot_position, slot_len, slot_last, slot_ctx, slot_status, slot_tdest, tail, slot_free
             }),
         )?;
         let mut random = StdRng::seed_from_u64(3);
-        let (mut head, mut tail, mut in_transfer, mut idle) = (0, 0, false, false);
+        let (mut head, mut tail) = (0, 0);
         let (mut aborts, mut tagless) = (0u64, false);
         let (mut dropped_chunks, mut cut, mut withdrawals) = (0, [0; 2], 0);
         let mut reads = VecDeque::new();
-        let (mut passed_over, mut idles, mut last_slot) = (0, 0, 0);
+        let (mut passed_over, mut taken_up, mut last_slot) = (0, 0, 0);
         for cycle in 0..6000 {
             let terminal = random.random_bool(0.1);
             let position = random.random_range(0u64..512);
@@ -296,7 +277,6 @@ mod tests {
             dut.set("chunk_status", if terminal { cycle % 5 } else { 0 })?;
             dut.set("chunk_tdest", cycle)?;
 
-            assert_eq!(dut.is("idle_strobe")?, idle, "cycle {cycle}");
             let slot = tail % 32;
             let aborting = aborts >> (cycle % 16) & 1 == 1;
             let unreadable = aborting || tagless || quarantined == 0xffff_ffff;
@@ -305,8 +285,8 @@ mod tests {
             let pass_over = quarantined >> slot & 1 == 1;
             let read_free = reads.is_empty() || ready;
             let room = tail - head < 31;
-            idle = in_transfer && !offered && ready && room && !pass_over;
-            idles += u64::from(idle);
+            assert_eq!(dut.is("slot_free")?, room && !pass_over, "cycle {cycle}");
+            taken_up += u64::from(!room);
             let mut withdrawn = None;
             if let Some((addr, len, tag, ctx)) = reads.front().copied() {
                 assert!(dut.is("rd_valid")?);
@@ -366,7 +346,6 @@ mod tests {
                 passed_over += u64::from(skipped);
             }
             if taken {
-                in_transfer = !last;
                 tagless = dropped;
                 dropped_chunks += u64::from(dropped);
             }
@@ -391,8 +370,8 @@ mod tests {
             dut.step()?;
         }
         assert!(
-            passed_over > 10 && idles > 10 && last_slot > 3,
-            "{passed_over} {idles} {last_slot}"
+            passed_over > 10 && taken_up > 10 && last_slot > 3,
+            "{passed_over} {taken_up} {last_slot}"
         );
         assert!(
             dropped_chunks > 10 && cut[0] > 3 && cut[1] > 3 && withdrawals > 3,

@@ -26,6 +26,8 @@ pub struct TransmitMux<const W: usize> {
     pub settled: Signal<Out, Bit>,
     /// Reads have gone out whose completions have not all begun.
     pub reads_out: Signal<Out, Bit>,
+    /// There is completion space for the read on offer, or for one like the last that was.
+    pub room: Signal<Out, Bit>,
     /// Read completion boundary: 0 for 64, 1 for 128 bytes.
     pub rcb: Signal<In, Bit>,
     /// Completion headers the receiver holds.
@@ -184,6 +186,7 @@ impl<const W: usize> Logic for TransmitMux<W> {
         self.load.next = (self.fetch_valid.val() | self.read_valid.val())
             & ((!self.r_valid.q.val() & self.credits.room.val()) & self.bus_master.val());
         self.credits.issue.next = self.load.val();
+        self.room.next = self.credits.room.val();
         self.credits.issue_tag.next = bit_cast::<6, 10>(self.read_tag.val());
         self.fetch_ready.next = false;
         self.read_ready.next = false;

@@ -403,7 +403,7 @@ fn chunks_cover_the_range() -> Result {
                 job_status, job_tdest, chunk_max, window_valid, window_slot, window_status, sg_data, consumed_ready, aborts,
                 stop, stop_ctx, chunk_ready;
             out job_ready, window, sg_address, consumed_valid, consumed_block, chunk_valid, chunk_addr, chunk_len,
-                chunk_first, chunk_last, chunk_status, ctx, length, tdest, idle, list_wait
+                chunk_first, chunk_last, chunk_status, ctx, length, tdest, idle, cutting, list_wait
         }),
     )?;
     let mut random = StdRng::seed_from_u64(1);

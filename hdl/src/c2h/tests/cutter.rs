@@ -67,7 +67,7 @@ fn run(seed: u64, max: u64, transfers: &[Transfer], deaf: u32) -> Result<Seen> {
                 data_count, end_valid, end_bytes, end_eop, tlp_ready, retire_ready;
             out chunk_ready, data_read, end_read, cancel, cancel_ctx, stop, tlp_valid, tlp_sop, tlp_eop, tlp_data, tlp_addr,
                 tlp_len, tlp_first_be, tlp_last_be, retire_valid, retire_ctx, retire_status, retire_bytes, retire_eop,
-                sent_bytes, starved
+                sent_bytes, holds
         }),
     )?;
     let mut random = StdRng::seed_from_u64(seed);
@@ -254,7 +254,7 @@ fn run(seed: u64, max: u64, transfers: &[Transfer], deaf: u32) -> Result<Seen> {
 
         // The FIFOs.
         let (stop, cancel, owner) = (dut.is("stop")?, dut.is("cancel")?, dut.get("cancel_ctx")?);
-        assert!(!dut.is("starved")? || !dut.is("chunk_ready")?);
+        assert!(!dut.is("tlp_valid")? || dut.is("holds")?);
         if dut.is("chunk_ready")? {
             chunks.pop_front().expect("a chunk to take");
         }

@@ -80,7 +80,7 @@ fn dut() -> Result<Dut> {
                 consumed_ready, aborts, s_tvalid, s_tdata, s_tkeep, s_tlast, tlp_ready, retire_ready;
             out job_ready, ready, window, consumed_valid, consumed_block, consumed_ctx, s_tready, tlp_valid, tlp_sop, tlp_eop,
                 tlp_data, tlp_addr, tlp_len, tlp_first_be, tlp_last_be, retire_valid, retire_ctx, retire_status, retire_bytes,
-                retire_eop, sent_bytes, list_wait, idle_cycle
+                retire_eop, sent_bytes, list_wait, running, holds
         }),
     )
 }

@@ -403,7 +403,7 @@ impl<const D: usize> Bench<D> {
                     msg_valid, msg_data, job_valid, job_ctx, job_position, job_length, job_element, job_last_element,
                     job_uniform, job_shift, job_status, job_tdest, window_valid, window_slot, window_status, consumed_ready,
                     aborts, retire_ready, rec_valid, rec_queue, rec_index, rec_cookie, rec_user, rec_status, rec_bytes, rec_eop,
-                    rec_offset, busy, list_wait
+                    rec_offset, busy, list_wait, in_turn
             }),
         )?;
         reset(&mut dut)?;

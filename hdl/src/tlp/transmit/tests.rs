@@ -46,7 +46,7 @@ impl Bench {
                     cpl_status, posted_valid, posted_sop, posted_eop, posted_data, posted_kind, posted_addr, posted_len,
                     posted_first_be, posted_last_be, fetch_valid, fetch_addr, fetch_bytes, fetch_tag, read_valid, read_addr,
                     read_len, read_first_be, read_last_be, read_tag, tx_ready;
-                out may_write, settled, reads_out, posted_ready, fetch_ready, read_ready, tx_valid, tx_sop, tx_eop, tx_data, tx_kind, tx_addr, tx_len,
+                out may_write, settled, reads_out, room, posted_ready, fetch_ready, read_ready, tx_valid, tx_sop, tx_eop, tx_data, tx_kind, tx_addr, tx_len,
                     tx_first_be, tx_last_be, tx_tag
             }),
         )?;
