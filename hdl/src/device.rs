@@ -223,6 +223,8 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.restart.next = self.soft_reset.restart.val();
         self.bar0.restart.next = self.restart.val();
         self.transmit.forget.next = self.restart.val();
+        self.transmit.expected.next = bit_cast::<64, 32>(self.h2c.expected.val())
+            | (bit_cast::<64, 8>(self.fetch.outstanding.val()) << 32);
         self.core.reset.next = self.restart.val();
         self.router.reset.next = self.restart.val();
         self.messages.reset.next = self.restart.val();

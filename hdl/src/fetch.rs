@@ -86,6 +86,8 @@ pub struct FetchUnit {
     pub fill_word: Signal<Out, Bits<WORD_BITS>>,
     /// The word.
     pub fill_data: Signal<Out, Bits<128>>,
+    /// Tags, less 32, whose reads have been taken and whose last completion has not been seen.
+    pub outstanding: Signal<Out, Bits<8>>,
     /// A job has ended.
     pub done_valid: Signal<Out, Bit>,
     /// Whose.
@@ -354,6 +356,7 @@ impl Logic for FetchUnit {
 
         // A new job takes a free tag, in a cycle without a completion of ours (the RAMs have one write port).
         self.free.next = (self.busy.q.val() | self.due.q.val()) ^ 0xff;
+        self.outstanding.next = bit_cast::<8, 16>(self.due.q.val());
         self.pick_free.among.next = self.free.val() & 0xff;
         self.take.next = (self.req_valid.val() & self.pick_free.found.val()) & !self.mine.val();
         self.req_ready.next = self.take.val();

@@ -141,6 +141,8 @@ pub struct H2cChannel<const W: usize, const B: usize, const L: usize> {
     pub list_wait: Signal<Out, Bit>,
     /// A transfer is running that has not asked for all of its bytes.
     pub running: Signal<Out, Bit>,
+    /// Tags whose reads have left and whose last completion has not been seen.
+    pub expected: Signal<Out, Bits<32>>,
     /// A slot is free for a read, and its tag too.
     pub slot_free: Signal<Out, Bit>,
 
@@ -252,6 +254,7 @@ impl<const W: usize, const B: usize, const L: usize> Logic for H2cChannel<W, B, 
             self.walker.list_wait.val() & (self.chunks.empty.val() & !self.engine.rd_valid.val());
         self.running.next = (self.walker.cutting.val() | self.engine.rd_valid.val())
             | (!self.chunks.empty.val() & self.engine.chunk_len.val().any());
+        self.expected.next = self.engine.expected.val();
         self.slot_free.next = self.engine.slot_free.val();
     }
 }

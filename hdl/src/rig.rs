@@ -134,6 +134,8 @@ impl Logic for Rig {
         self.restarter.reset.next = self.reset.val();
         self.idle.reset.next = self.reset.val();
         self.transmit.forget.next = self.restarts.val();
+        self.transmit.expected.next = bit_cast::<64, 32>(self.h2c.expected.val())
+            | (bit_cast::<64, 8>(self.fetch.outstanding.val()) << 32);
         self.restarter.request.next = self.soft_reset.val();
         self.restarter.settled.next = self.transmit.settled.val();
         self.restarter.reads_out.next = self.transmit.reads_out.val();

@@ -139,7 +139,7 @@ impl Bench {
                     cpl_valid, cpl_sop, cpl_eop, cpl_data, cpl_tag, cpl_len, cpl_byte_count, cpl_lower_addr, cpl_status,
                     cpl_poisoned;
                 out req_ready, rd_valid, rd_addr, rd_bytes, rd_tag, fill_write, fill_target, fill_kind, fill_word, fill_data,
-                    done_valid, done_target, done_kind, done_id, done_status
+                    done_valid, done_target, done_kind, done_id, done_status, outstanding
             }),
         )?;
         dut.set("max_read", max_read)?;

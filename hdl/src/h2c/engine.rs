@@ -99,6 +99,8 @@ pub struct H2cEngine<const W: usize, const B: usize, const L: usize> {
     pub quiet_valid: Signal<Out, Bit>,
     /// Which context.
     pub quiet_ctx: Signal<Out, Bits<4>>,
+    /// Tags whose reads have left and whose last completion has not been seen, whatever has become of their slots.
+    pub expected: Signal<Out, Bits<32>>,
     /// A slot is free for a read, and its tag too.
     pub slot_free: Signal<Out, Bit>,
 
@@ -144,6 +146,8 @@ impl<const W: usize, const B: usize, const L: usize> Logic for H2cEngine<W, B, L
         self.rd_tag.next = self.requester.rd_tag.val();
         self.requester.head.next = self.sequencer.head.val();
         self.requester.quarantined.next = self.sink.quarantined.val();
+        self.expected.next =
+            (self.sink.open.val() & self.sink.sent.val()) | self.sink.quarantined.val();
         self.slot_free.next = self.requester.slot_free.val();
 
         // Completions to the RAM.

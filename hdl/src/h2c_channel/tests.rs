@@ -77,7 +77,7 @@ impl Bench {
                 out job_ready, ready, window, consumed_valid, consumed_block, consumed_ctx, rd_valid, rd_addr, rd_len,
                     rd_first_be, rd_last_be, rd_tag, m_tvalid, m_tdata, m_tkeep, m_tlast, m_tdest, m_tuser,
                     retire_valid, retire_ctx, retire_status, retire_bytes, quiet_valid, quiet_ctx, list_wait,
-                    running, slot_free
+                    running, expected, slot_free
             }),
         )?;
         reset(&mut dut)?;

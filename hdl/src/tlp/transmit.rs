@@ -24,7 +24,10 @@ pub struct TransmitMux<const W: usize> {
     pub may_write: Signal<Out, Bit>,
     /// No beat waits on the link, and no TLP is half sent.
     pub settled: Signal<Out, Bit>,
-    /// Reads have gone out whose completions have not all begun.
+    /// Tags for which their owners expect completions. A malformed one may look like a read's last and give its space
+    /// back; the owner knows better.
+    pub expected: Signal<In, Bits<64>>,
+    /// Reads have gone out whose last completions have not begun, or are still expected by their owners.
     pub reads_out: Signal<Out, Bit>,
     /// There is completion space for the read on offer, or for one like the last that was.
     pub room: Signal<Out, Bit>,
@@ -219,7 +222,8 @@ impl<const W: usize> Logic for TransmitMux<W> {
             self.waiting.next = self.one.val() << bit_cast::<6, 10>(self.r_tag.q.val());
         }
         self.others.next = !self.waiting.val();
-        self.reads_out.next = (self.credits.tags.val() & self.others.val()).any();
+        self.reads_out.next =
+            ((self.credits.tags.val() | self.expected.val()) & self.others.val()).any();
         self.settled.next = !self.midway.q.val() & !self.chosen.q.val();
 
         // Whose TLP: decided at its first beat and kept until its last.

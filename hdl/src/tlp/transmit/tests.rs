@@ -42,7 +42,7 @@ impl Bench {
             TransmitMux::<128>::default(),
             ports!(TransmitMux<128> {
                 clock: clock;
-                in reset, bus_master, forget, rcb, cpl_headers, cpl_data, cpl_sop, cpl_tag, cpl_len, cpl_byte_count, cpl_lower_addr,
+                in reset, bus_master, forget, expected, rcb, cpl_headers, cpl_data, cpl_sop, cpl_tag, cpl_len, cpl_byte_count, cpl_lower_addr,
                     cpl_status, posted_valid, posted_sop, posted_eop, posted_data, posted_kind, posted_addr, posted_len,
                     posted_first_be, posted_last_be, fetch_valid, fetch_addr, fetch_bytes, fetch_tag, read_valid, read_addr,
                     read_len, read_first_be, read_last_be, read_tag, tx_ready;

@@ -21,7 +21,7 @@ pub fn dut<const W: usize, const B: usize, const L: usize>() -> Result<Dut<W, B,
                 cpl_valid, cpl_sop, cpl_eop, cpl_data, cpl_tag, cpl_len, cpl_byte_count, cpl_lower_addr, cpl_status,
                 cpl_poisoned, tready, done_ready, aborts, sent_valid, sent_tag;
             out chunk_ready, rd_valid, rd_addr, rd_len, rd_first_be, rd_last_be, rd_tag, tvalid, tdata, tkeep, tlast, tdest,
-                tuser, done_valid, done_ctx, done_status, done_bytes, quiet_valid, quiet_ctx, slot_free
+                tuser, done_valid, done_ctx, done_status, done_bytes, quiet_valid, quiet_ctx, expected, slot_free
         }),
     )
 }
