@@ -24,7 +24,8 @@ use rust_hdl::prelude::*;
 ///
 /// A context is allocated with a submission entry's read; the entry and the region entry land in the context RAM (words
 /// 0..=3 and 4..=7 of the context). The sequencer serves one event at a time: retire, close, a command of the firmware,
-/// an arrived submission, an arrived region entry, dispatch. A context whose checks fail becomes ready with a status
+/// an arrived submission, an arrived region entry, dispatch. One that waits for the fetch unit lets all others go first. A
+/// context whose checks fail becomes ready with a status
 /// and goes through the engine in its turn, so that the completions of a queue stay in order.
 #[derive(LogicBlock, Default)]
 pub struct ContextTable<const D: usize> {
@@ -202,6 +203,8 @@ pub struct ContextTable<const D: usize> {
     ctx: DFF<Bits<4>>,
     by_command: DFF<Bit>,
     begun: DFF<Bit>,
+    // What came last needs a read that the fetch unit has not taken, and has made room for something else.
+    parked: DFF<Bit>,
     block: DFF<Bits<32>>,
     slot: DFF<Bits<SLOT_BITS>>,
     ended_status: DFF<Bits<8>>,
@@ -358,6 +361,9 @@ pub struct ContextTable<const D: usize> {
     stale: Signal<Local, Bit>,
     unclosed: Signal<Local, Bits<16>>,
     is_abort: Signal<Local, Bit>,
+    reads_list: Signal<Local, Bit>,
+    may_command: Signal<Local, Bit>,
+    urgent: Signal<Local, Bit>,
     empty_job: Signal<Local, Bit>,
     is_muted: Signal<Local, Bit>,
     in_engine: Signal<Local, Bit>,
@@ -413,6 +419,7 @@ impl<const D: usize> Logic for ContextTable<D> {
             ctx,
             by_command,
             begun,
+            parked,
             block,
             slot,
             ended_status,
@@ -804,6 +811,17 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.quiet.next = !(self.active.val() & self.awaited.q.val()).any();
         self.is_abort.next = (self.cmd_kind.val() == self.kind_abort_region.val())
             | (self.cmd_kind.val() == self.kind_abort_queue.val());
+        // One abort at a time; all other commands pass, as what is awaited may need them.
+        self.may_command.next =
+            self.cmd_valid.val() & !(self.quiesce_wanted.q.val() & self.is_abort.val());
+        self.reads_list.next = (self.cmd_kind.val() == self.kind_fill.val())
+            | (self.cmd_kind.val() == self.kind_prefetch.val());
+        // Something can be served without the fetch unit, whose tags may all be lost.
+        self.urgent.next = ((self.consumed_valid.val() | self.retire_valid.val())
+            | (self.pick_close.found.val() | (self.quiesce_wanted.q.val() & self.quiet.val())))
+            | ((self.pick_submission.found.val()
+                | (self.turns.found.val() & self.engine_ready.val()))
+                | (self.may_command.val() & !self.reads_list.val()));
 
         match self.state.q.val() {
             ContextState::Idle => {
@@ -833,10 +851,7 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.state.d.next = ContextState::Close;
                 } else if self.quiesce_wanted.q.val() & self.quiet.val() {
                     self.state.d.next = ContextState::SendQuiesced;
-                } else if self.cmd_valid.val()
-                    & !(self.quiesce_wanted.q.val() & self.is_abort.val())
-                {
-                    // One abort at a time; all other commands pass, as what is awaited may need them.
+                } else if self.may_command.val() & !(self.parked.q.val() & self.reads_list.val()) {
                     self.ctx.d.next = self.cmd_index.val();
                     self.by_command.d.next = true;
                     self.state.d.next = ContextState::Load;
@@ -862,7 +877,7 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.ctx.d.next = self.pick_submission.index.val();
                     self.after.d.next = ContextState::CheckSubmission;
                     self.state.d.next = ContextState::Load;
-                } else if self.pick_region.found.val() {
+                } else if self.pick_region.found.val() & !self.parked.q.val() {
                     self.ctx.d.next = self.pick_region.index.val();
                     self.after.d.next = ContextState::LoadRest;
                     self.state.d.next = ContextState::Load;
@@ -870,6 +885,8 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.ctx.d.next = self.turns.ctx.val();
                     self.after.d.next = ContextState::Dispatch;
                     self.state.d.next = ContextState::Load;
+                } else {
+                    self.parked.d.next = false;
                 }
             }
             ContextState::Load => {
@@ -947,6 +964,9 @@ impl<const D: usize> Logic for ContextTable<D> {
                         self.fill_slots.write_enable.next = true;
                         self.region_reads.set.next = self.mark.val();
                         self.cmd_ready.next = true;
+                        self.state.d.next = ContextState::Idle;
+                    } else if self.urgent.val() {
+                        self.parked.d.next = true;
                         self.state.d.next = ContextState::Idle;
                     }
                 } else {
@@ -1050,6 +1070,13 @@ impl<const D: usize> Logic for ContextTable<D> {
                             self.opening.set.next = self.mark.val();
                             self.state.d.next = ContextState::SendOpened;
                         }
+                    } else if self.urgent.val() {
+                        // The command stays, and a region entry is looked at again.
+                        if !self.by_command.q.val() {
+                            self.region_here.set.next = self.mark.val();
+                        }
+                        self.parked.d.next = true;
+                        self.state.d.next = ContextState::Idle;
                     }
                 }
             }
@@ -1194,6 +1221,7 @@ impl<const D: usize> Logic for ContextTable<D> {
         if self.reset.val() {
             self.state.d.next = ContextState::Idle;
             self.quiesce_wanted.d.next = false;
+            self.parked.d.next = false;
         }
     }
 }

@@ -316,6 +316,8 @@ struct Pace {
     reads: u32,
     /// Reads of this kind do not come back at all.
     held_kind: Option<u64>,
+    /// The fetch unit's readiness.
+    fetch: u32,
     walker: u32,
     /// Ends of transfers that are not aborted; H2C: of all, as their packets wait for the user's stream.
     sink: u32,
@@ -325,6 +327,7 @@ struct Pace {
 const BRISK: Pace = Pace {
     reads: 40,
     held_kind: None,
+    fetch: 50,
     walker: 30,
     sink: 30,
     messages: 60,
@@ -635,7 +638,7 @@ impl<const D: usize> Bench<D> {
         self.dut.set("engine_ready", walker_free)?;
         self.configure()?;
         for (input, percent) in [
-            ("fetch_ready", 50),
+            ("fetch_ready", self.pace.fetch),
             ("msg_ready", self.pace.messages),
             ("job_ready", if walker_free { 60 } else { 0 }),
             ("rec_ready", 50),
@@ -1283,7 +1286,7 @@ fn lives<const D: usize>(seed: u64) -> Result {
 
 #[test]
 fn lives_of_c2h_contexts() -> Result {
-    lives::<0>(1)
+    lives::<0>(5)
 }
 
 #[test]
@@ -1437,4 +1440,63 @@ fn queues_take_turns() -> Result {
     bench.drain(6000)?;
     assert_eq!(bench.order, [0, 1, 2, 3, 1, 2, 3, 1, 3, 1, 1, 1, 1]);
     Ok(())
+}
+
+/// No fetch tag is free, for good: whatever needs none goes on.
+fn without_tags<const D: usize>(seed: u64) -> Result {
+    let mut bench = Bench::<D>::new(seed)?;
+    bench.pace.sink = 0;
+    let running = bench.start(0)?;
+    bench.until(4000, "behind the walker", |bench| {
+        !bench.draining.is_empty()
+    })?;
+    // A region entry is here and its first block cannot be read.
+    bench.pace.held_kind = Some(1);
+    let opening = bench.start(1)?;
+    bench.until(1000, "region entry read", |bench| {
+        bench.reads.iter().any(|read| read.kind == 1)
+    })?;
+    (bench.pace.fetch, bench.pace.held_kind) = (0, None);
+    bench.until(1000, "region entry here", |bench| bench.reads.is_empty())?;
+    for _ in 0..50 {
+        bench.step(None)?;
+    }
+    assert!(bench.dut.is("fetch_valid")? && !bench.transfer(opening).opened);
+    bench.pace.sink = 30;
+    bench.until(500, "the transfer that runs ends", |bench| {
+        bench.transfer(running).is_over()
+    })?;
+    let region = bench.transfer(opening).submission.region();
+    bench.abort(Command::AbortRegion { region });
+    bench.until(500, "QUIESCED", |bench| bench.quiesced == 1)?;
+    bench.until(1000, "the aborted transfer ends", |bench| {
+        bench.transfer(opening).is_over()
+    })?;
+    assert_eq!(bench.ends, [Status::Ok, Status::Aborted]);
+    // Its answer to a MISS stands there, and NOPs pass.
+    let missing = bench.start(1)?;
+    bench.until(1000, "FILL", |bench| {
+        bench.transfer(missing).announced && !bench.commands.is_empty()
+    })?;
+    for _ in 0..50 {
+        bench.step(None)?;
+    }
+    bench.only_queue = Some(2);
+    for _ in 0..3 {
+        assert!(bench.step(Some(0))?);
+    }
+    bench.only_queue = None;
+    bench.until(1000, "three NOPs", |bench| bench.recorded[2] == 3)?;
+    assert!(!bench.transfer(missing).dispatched);
+    bench.drain(4000)
+}
+
+#[test]
+fn c2h_goes_on_without_fetch_tags() -> Result {
+    without_tags::<0>(9)
+}
+
+#[test]
+fn h2c_goes_on_without_fetch_tags() -> Result {
+    without_tags::<1>(8)
 }
