@@ -27,7 +27,7 @@ pub(super) fn document() -> String {
          *zero* have a name already and are reserved until a feature bit gives them a meaning. In the drawings each row is \
          32 bits, the byte offset on the left; names that do not fit are cut, the tables have them in full.\n\n\
          ABI version {}.{}, layout hash `{LAYOUT_HASH:#018x}`: 64-bit FNV-1a over the major version and every name, place and \
-         value on this page but the limits. Driver and firmware refuse a device whose hash differs.\n\n\
+         value on this page, of the limits only those of SG slots. Driver and firmware refuse a device whose hash differs.\n\n\
          - [Structures](#structures)\n- [Codes](#codes)\n- [BAR0](#bar0)\n- [Mailbox](#mailbox)\n- [Limits](#limits)\n\n\
          ## Structures\n",
         crate::ABI_MAJOR,
