@@ -1,8 +1,9 @@
 //! `cargo xtask verilog`.
 
 use crate::workspace::{Workspace, cargo};
-use crate::{process, python};
-use anyhow::Result;
+use crate::{firmware, process, python};
+use anyhow::{Context, Result};
+use std::fs;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -18,9 +19,14 @@ pub struct Arguments {
     out: PathBuf,
 }
 
-/// Emits the device's Verilog, with the soft core, and that of the demo user logic.
+/// Emits the device's Verilog, with the soft core and the firmware that it reads, and that of the demo user logic.
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let tools = python::provision(workspace)?;
+    let built = firmware::build(workspace, None)?;
+    fs::create_dir_all(&arguments.out)
+        .with_context(|| format!("cannot create {}", arguments.out.display()))?;
+    let image = arguments.out.join("firmware.hex");
+    fs::copy(&built.words, &image).with_context(|| format!("cannot write {}", image.display()))?;
     let mut command = cargo();
     command.args([
         "run",

@@ -165,7 +165,7 @@ fn notes(s: &StrategyReport) -> Markup {
             p { b { (s.name) } ": " (number(instructions)) " driver instructions per transfer (counted)." }
         }
         @if let Some(ns) = s.registration_ns {
-            p { b { (s.name) } ": registering all buffers takes " (micros(ns)) " µs, once (modelled)." }
+            p { b { (s.name) } ": " (s.registration()) " takes " (micros(ns)) " µs, once (modelled)." }
         }
     }
 }

@@ -260,6 +260,14 @@ pub struct CostReport {
 }
 
 impl StrategyReport {
+    /// What `registration_ns` is the time of.
+    fn registration(&self) -> &'static str {
+        match self.name {
+            Strategy::Registered => "locking and listing all buffers",
+            _ => "locking all buffers",
+        }
+    }
+
     /// A report of `name` with nothing measured yet.
     pub fn new(name: Strategy) -> Self {
         Self {

@@ -63,9 +63,10 @@ pub fn table(report: &Report) -> String {
 }
 
 const LEGEND: &str = "
-Under each time: its range over the ranges of the stated costs. modelled: computed from stated costs; counted: device
-cycles and instructions. MMIO accesses, bytes and mismatches are counted; frame periods and efficiency follow from the
-times. First byte: from the first doorbell's arrival at the device to the first data TLP.
+Under each time: its range over the ranges of the stated costs, unless left out with --quick. modelled: computed from
+stated costs; counted: device cycles and instructions. MMIO accesses, bytes and mismatches are counted; frame periods
+and efficiency follow from the times. First byte: from the first doorbell's arrival at the device to the first data
+TLP. Efficiency: payload over what the link could carry from the first doorbell to the last completion.
 ";
 
 const HEADER: [&str; 9] = [
@@ -145,7 +146,8 @@ fn notes(s: &StrategyReport) -> String {
         ));
     }
     if let Some(ns) = s.registration_ns {
-        notes.push(format!("registration once {} µs (modelled)", micros(ns)));
+        let what = s.registration();
+        notes.push(format!("{what} once {} µs (modelled)", micros(ns)));
     }
     if let Some(deadlines) = &s.deadlines {
         notes.push(format!(

@@ -129,7 +129,8 @@ pub enum IommuMode {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Buffers {
-    /// Number of buffers, 1 to 65536. Transfers use them in turn.
+    /// Number of buffers, 1 to 65536. Transfers use them in turn; two transfers of one burst must not overlap, so with more
+    /// transfers than buffers give offsets, as `offsets_bytes = [0, 1_048_576]`.
     pub count: u32,
     /// Size of each, 1 to 4294963200 bytes (what one MDL can describe); 64 GiB over all buffers.
     pub bytes: u64,
