@@ -13,7 +13,7 @@ use shares::Shares;
 ///
 /// A queue is served when entries wait in it, its direction has a free context (the admin queue: no admin command is
 /// being carried out), and its completion ring has room for what was read already and one more. The last contexts are
-/// for queues that hold none; see [`Shares`].
+/// for queues that hold none; see `Shares`.
 #[derive(LogicBlock, Default)]
 pub struct QueueScheduler {
     /// Clock.
