@@ -138,3 +138,18 @@ fn what_cannot_be_run_says_why() {
         "{error}"
     );
 }
+
+/// The device rests for longer than a stuck one is waited for, while a CPU copies.
+#[test]
+fn a_long_copy_is_not_a_stuck_device() {
+    let mut scenario = tenth();
+    scenario.strategies = vec![Strategy::CommonBuffer];
+    scenario.burst.transfers = 2;
+    scenario.burst.length_bytes = 65_536;
+    let slow = &mut scenario.host.costs.copy_bytes_per_ns;
+    (slow.low, slow.value) = (0.008, 0.008);
+    let report = try_run(&scenario).expect("the burst runs");
+    let copied = strategy(&report, Strategy::CommonBuffer);
+    assert_eq!((copied.mismatches, copied.completions), (0, 2));
+    assert!(copied.burst_ns > Some(16e6), "{:?}", copied.burst_ns);
+}
