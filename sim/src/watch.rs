@@ -179,6 +179,14 @@ mod tests {
         seen
     }
 
+    fn spans(watch: &Watch) -> Vec<(Lane, Option<u32>, f64, f64)> {
+        watch
+            .spans
+            .iter()
+            .map(|span| (span.lane, span.transfer, span.start_ns, span.end_ns))
+            .collect()
+    }
+
     #[test]
     fn data_is_told_apart_by_length_and_direction() {
         let mut watch = Watch::new(1_000);
@@ -189,13 +197,8 @@ mod tests {
         watch.data(Direction::H2c, 3_000, 4_000, 50);
         // The rest of one transfer and all of the next, in one TLP's cycle.
         watch.data(Direction::C2h, 5_000, 6_000, 66);
-        let found: Vec<_> = watch
-            .spans
-            .iter()
-            .map(|span| (span.lane, span.transfer, span.start_ns, span.end_ns))
-            .collect();
         assert_eq!(
-            found,
+            spans(&watch),
             [
                 (Lane::H2cData, Some(1), 2.0, 3.0),
                 (Lane::C2hData, Some(0), 1.0, 5.0),
@@ -223,13 +226,8 @@ mod tests {
         watch.observe(7_000, &seen(|seen| seen.mail_out = fill(3)));
         let heartbeat = Some([CommandKind::Heartbeat as u8, 0]);
         watch.observe(9_000, &seen(|seen| seen.mail_out = heartbeat));
-        let found: Vec<_> = watch
-            .spans
-            .iter()
-            .map(|span| (span.lane, span.transfer, span.start_ns, span.end_ns))
-            .collect();
         assert_eq!(
-            found,
+            spans(&watch),
             [
                 (Lane::SgFetch, Some(8), 2.0, 3.0),
                 (Lane::SgFetch, Some(7), 1.0, 4.0),
