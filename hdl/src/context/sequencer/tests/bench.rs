@@ -1,330 +1,48 @@
-//! Whole lives of contexts: the bench plays queue scheduler, fetch unit, firmware, engine and completion unit.
+//! Queue scheduler, fetch unit, firmware, engine and completion unit around the table, which check what it does.
 
-use super::ContextTable;
-use crate::testing::{Result, chance, configure, get128, reset, seeded, set_all, set128};
-use pinring_protocol::mailbox::{Command, ContextId, Message, Quiesce};
-use pinring_protocol::{
-    Direction, Opcode, QueueContext, RegionEntry, SgFormat, Status, SubmissionEntry, limits,
-};
-use pinring_verilator::equivalence::Pair;
-use pinring_verilator::ports;
-use rand::{RngExt, rngs::StdRng};
-use std::collections::VecDeque;
-
-const REGION_TABLE: u64 = 0xabc_0000_0000;
-const REGIONS: u32 = 8;
-const QUEUES: usize = 4;
-const TDESTS: [u16; 3] = [8, 9, 11];
-/// Kinds of defects that `Transfer::random` knows.
-const DEFECTS: u32 = 36;
-
-/// A transfer: what host memory holds for it, and where it is.
-#[derive(Clone)]
-struct Transfer {
-    queue: usize,
-    index: u16,
-    submission: SubmissionEntry,
-    words: [u32; 16],
-    region: RegionEntry,
-    region_words: [u32; 16],
-    /// How the reads of the submission, the region entry and the first SG block end.
-    reads: [u64; 3],
-    /// How the transfer must end, if nobody interferes.
-    expected: Status,
-    announced: bool,
-    slot: u16,
-    opened: bool,
-    /// Slot and read status of windows 0 and 1.
-    windows: [(u16, u64); 2],
-    /// Next block to prefetch, and blocks held.
-    next_block: u32,
-    held: u32,
-    /// Reads in flight.
-    in_flight: u32,
-    dispatched: bool,
-    touching: bool,
-    rejected: bool,
-    aborted: bool,
-    /// Its queue ended before its turn came: it closes without a completion record.
-    dropped: bool,
-    /// Its queue ended while the engine had it: from QUIESCED on it must not complete.
-    muted: bool,
-    retired: bool,
-    recorded: bool,
-    closed: bool,
-    defect: u32,
-}
-
-impl Transfer {
-    /// Nothing is left of it but the words in the context RAM.
-    fn is_over(&self) -> bool {
-        (self.recorded || self.dropped || (self.muted && self.retired)) && self.closed
-    }
-    fn block_elements(&self) -> u32 {
-        if self.region.format() == Ok(SgFormat::Uniform) {
-            64
-        } else {
-            32
-        }
-    }
-    fn first_block(&self) -> u32 {
-        self.submission.sg_hint() / self.block_elements()
-    }
-    fn last_block(&self) -> u32 {
-        (self.region.element_count() - 1) / self.block_elements()
-    }
-    fn moves(&self) -> bool {
-        matches!(self.submission.opcode(), Ok(Opcode::C2h | Opcode::H2c))
-    }
-
-    /// A valid transfer with one thing wrong, for most values of `defect`.
-    fn random(
-        random: &mut StdRng,
-        direction: Direction,
-        queue: usize,
-        index: u16,
-        defect: u32,
-    ) -> Self {
-        let uniform = random.random();
-        let count = random.random_range(1..=200);
-        let length = random.random_range(1..1 << 40);
-        let offset = random.random_range(0..length);
-        let moved = random.random_range(1..=length - offset);
-        let region_id = random.random_range(0..REGIONS);
-        let (right, wrong) = match direction {
-            Direction::C2h => (Opcode::C2h, Opcode::H2c),
-            Direction::H2c => (Opcode::H2c, Opcode::C2h),
-        };
-        let mut region = RegionEntry::new()
-            .with_sg_table(random.random::<u64>() >> 13 << 12)
-            .with_length(length)
-            .with_element_count(count)
-            .with_generation(random.random())
-            .with_first_byte_offset(random.random_range(0..4096))
-            .with_protection_domain(queue as u32 + 100)
-            .with_allow_c2h(direction == Direction::C2h)
-            .with_allow_h2c(direction == Direction::H2c)
-            .with_format(if uniform {
-                SgFormat::Uniform
-            } else {
-                SgFormat::PageGranular
-            })
-            .with_page_shift(if uniform {
-                random.random_range(12..=30)
-            } else {
-                12
-            });
-        let mut submission = SubmissionEntry::new()
-            .with_opcode(right)
-            .with_index(index)
-            .with_region(region_id)
-            .with_cookie(random.random())
-            .with_offset(offset)
-            .with_length(moved)
-            .with_generation(region.generation())
-            .with_tdest(TDESTS[random.random_range(0..TDESTS.len())])
-            .with_sg_hint(random.random_range(0..count))
-            .with_user(random.random());
-        let mut reads = [0; 3];
-        let mut expected = Status::Ok;
-        let mut spoil = |status| expected = status;
-        match defect {
-            0 => submission.set_opcode(Opcode::Nop),
-            1 => submission.set_opcode(Opcode::Fence),
-            2 => (submission.set_opcode(wrong), spoil(Status::BadOpcode)).1,
-            3 => {
-                (
-                    submission.set_index(index ^ 0x8000),
-                    spoil(Status::BadIndex),
-                )
-                    .1
-            }
-            4 => (submission.set_flags(1), spoil(Status::ReservedNotZero)).1,
-            5 => (submission.set_attributes(1), spoil(Status::ReservedNotZero)).1,
-            6 => (submission.set_length(0), spoil(Status::OutOfBounds)).1,
-            7 => (submission.set_region(REGIONS), spoil(Status::BadRegion)).1,
-            8 => (submission.set_tdest(TDESTS[0] - 1), spoil(Status::BadTdest)).1,
-            9 => (submission.set_tdest(TDESTS[2] + 1), spoil(Status::BadTdest)).1,
-            10 => {
-                (
-                    reads[0] = Status::ReadAborted.code(),
-                    spoil(Status::ReadAborted),
-                )
-                    .1
-            }
-            11 => {
-                (
-                    reads[1] = Status::ReadPoisoned.code(),
-                    spoil(Status::ReadPoisoned),
-                )
-                    .1
-            }
-            12 => {
-                (
-                    region.set_format(SgFormat::Invalid),
-                    spoil(Status::BadRegionEntry),
-                )
-                    .1
-            }
-            13 => (region.set_element_count(0), spoil(Status::BadRegionEntry)).1,
-            14 | 15 => {
-                region.set_format(SgFormat::Uniform);
-                region.set_page_shift(if defect == 14 { 11 } else { 31 });
-                spoil(Status::BadRegionEntry);
-            }
-            16 => {
-                (
-                    region.set_generation(submission.generation().wrapping_add(1)),
-                    spoil(Status::StaleGeneration),
-                )
-                    .1
-            }
-            17 => (region.set_protection_domain(99), spoil(Status::WrongDomain)).1,
-            18 => {
-                region.set_allow_c2h(direction == Direction::H2c);
-                region.set_allow_h2c(direction == Direction::C2h);
-                spoil(Status::NoPermission);
-            }
-            19 => {
-                (
-                    submission.set_offset(length + 1),
-                    spoil(Status::OutOfBounds),
-                )
-                    .1
-            }
-            20 => {
-                (
-                    submission.set_length(length - offset + 1),
-                    spoil(Status::OutOfBounds),
-                )
-                    .1
-            }
-            // Offset plus length is past 2^64, and small.
-            21 => {
-                submission.set_offset(u64::MAX - 15);
-                submission.set_length(32);
-                spoil(Status::OutOfBounds);
-            }
-            22 => {
-                (
-                    submission.set_length((u64::MAX - offset).wrapping_add(2)),
-                    spoil(Status::OutOfBounds),
-                )
-                    .1
-            }
-            // No counter of the engine has more than 48 bits.
-            23 => {
-                region.set_length(u64::MAX >> 1);
-                submission.set_length(1 << 48);
-                spoil(Status::OutOfBounds);
-            }
-            24 => (submission.set_sg_hint(count), spoil(Status::BadHint)).1,
-            // The transfer runs into it.
-            28 => reads[2] = Status::ReadUnsupported.code(),
-            _ => {}
-        }
-        let mut words = submission.to_words();
-        match defect {
-            25 => {
-                (
-                    words[12 + random.random_range(0..4)] = 1 << random.random_range(0..32),
-                    spoil(Status::ReservedNotZero),
-                )
-                    .1
-            }
-            26 => (words[0] = words[0] & !0xff | 77, spoil(Status::BadOpcode)).1,
-            _ => {}
-        }
-        let mut region_words = region.to_words();
-        match defect {
-            27 => region_words[7] = region_words[7] & !0xff00 | 0x700,
-            // Reserved bits of the last three quarters.
-            29 => region_words[7] |= 1 << random.random_range(2..8),
-            30 => region_words[7] |= 1 << random.random_range(25..32),
-            31 => region_words[8 + random.random_range(0..4)] |= 1 << random.random_range(0..32),
-            32 => region_words[12 + random.random_range(0..4)] |= 1 << random.random_range(0..32),
-            // The first byte is not in the first page.
-            33 => region_words[5] |= 1 << random.random_range(28..32),
-            // The SG table starts in mid-page.
-            34 => region_words[0] |= 1 << random.random_range(0..12),
-            // Page-granular pages of 8 KiB.
-            35 => region_words[7] = region_words[7] & 0xff00_00ff | 13 << 16 | 1 << 8,
-            _ => {}
-        }
-        if matches!(defect, 27 | 29..=35) {
-            spoil(Status::BadRegionEntry);
-        }
-        Self {
-            queue,
-            index,
-            submission,
-            words,
-            region,
-            region_words,
-            reads,
-            expected,
-            announced: false,
-            slot: 0,
-            opened: false,
-            windows: [(0, 0); 2],
-            next_block: 0,
-            held: 0,
-            in_flight: 0,
-            dispatched: false,
-            touching: false,
-            rejected: false,
-            aborted: false,
-            dropped: false,
-            muted: false,
-            retired: false,
-            recorded: false,
-            closed: true,
-            defect,
-        }
-    }
-}
+use super::*;
 
 /// A read that the fetch unit works on.
-struct Read {
-    ctx: usize,
-    kind: u64,
-    id: u64,
+pub(super) struct Read {
+    pub(super) ctx: usize,
+    pub(super) kind: u64,
+    pub(super) id: u64,
     /// Words for the context RAM, with their addresses.
-    words: VecDeque<(u64, u128)>,
-    status: u64,
+    pub(super) words: VecDeque<(u64, u128)>,
+    pub(super) status: u64,
 }
 
 /// What is being aborted, its id, and the contexts (with their sequence numbers) that it concerns.
-type Abort = (Quiesce, u32, Vec<(usize, u8)>);
+pub(super) type Abort = (Quiesce, u32, Vec<(usize, u8)>);
 
 /// What the engine does with a transfer.
-struct Run {
-    ctx: usize,
-    block: u32,
+pub(super) struct Run {
+    pub(super) ctx: usize,
+    pub(super) block: u32,
     /// Blocks it will still leave behind.
-    leaves: u32,
-    status: Option<u64>,
+    pub(super) leaves: u32,
+    pub(super) status: Option<u64>,
     /// All of its reads have come back (H2C).
-    landed: bool,
+    pub(super) landed: bool,
     /// Its end is on offer, and stays so until it is noted.
-    offered: bool,
+    pub(super) offered: bool,
 }
 
 /// How fast everybody around the table is, in percent of the cycles.
 #[derive(Clone, Copy)]
-struct Pace {
-    reads: u32,
+pub(super) struct Pace {
+    pub(super) reads: u32,
     /// Reads of this kind do not come back at all.
-    held_kind: Option<u64>,
+    pub(super) held_kind: Option<u64>,
     /// The fetch unit's readiness.
-    fetch: u32,
-    walker: u32,
+    pub(super) fetch: u32,
+    pub(super) walker: u32,
     /// Ends of transfers that are not aborted; H2C: of all, as their packets wait for the user's stream.
-    sink: u32,
-    messages: u32,
+    pub(super) sink: u32,
+    pub(super) messages: u32,
 }
 
-const BRISK: Pace = Pace {
+pub(super) const BRISK: Pace = Pace {
     reads: 40,
     held_kind: None,
     fetch: 50,
@@ -335,56 +53,56 @@ const BRISK: Pace = Pace {
 
 /// Whether a queue takes submissions.
 #[derive(Clone, Copy, PartialEq)]
-enum Switch {
+pub(super) enum Switch {
     On,
     Off,
     /// It is being created again: the next word of its context.
     Restarting(u64),
 }
 
-struct Bench<const D: usize> {
-    dut: Pair<ContextTable<D>>,
-    random: StdRng,
-    direction: Direction,
-    contexts: Vec<Option<Transfer>>,
-    sequences: [u8; 16],
-    allocated: [u16; QUEUES],
+pub(super) struct Bench<const D: usize> {
+    pub(super) dut: Pair<ContextTable<D>>,
+    pub(super) random: StdRng,
+    pub(super) direction: Direction,
+    pub(super) contexts: Vec<Option<Transfer>>,
+    pub(super) sequences: [u8; 16],
+    pub(super) allocated: [u16; QUEUES],
     /// Contexts of each queue that are taken.
-    taken: [u16; QUEUES],
-    dispatched: [u16; QUEUES],
-    recorded: [u16; QUEUES],
-    reads: Vec<Read>,
-    commands: VecDeque<Command>,
-    switches: [Switch; QUEUES],
+    pub(super) taken: [u16; QUEUES],
+    pub(super) dispatched: [u16; QUEUES],
+    pub(super) recorded: [u16; QUEUES],
+    pub(super) reads: Vec<Read>,
+    pub(super) commands: VecDeque<Command>,
+    pub(super) switches: [Switch; QUEUES],
     /// Starts go to this queue.
-    only_queue: Option<usize>,
-    pace: Pace,
+    pub(super) only_queue: Option<usize>,
+    pub(super) pace: Pace,
     /// What the walker is at.
-    run: Option<Run>,
+    pub(super) run: Option<Run>,
     /// What the walker is through with, oldest first.
-    draining: VecDeque<Run>,
+    pub(super) draining: VecDeque<Run>,
     /// The block that was left behind last, and its context.
-    left: (usize, u32),
+    pub(super) left: (usize, u32),
     /// The abort that waits for QUIESCED, and the contexts it concerns.
-    abort: Option<Abort>,
-    ends: Vec<Status>,
+    pub(super) abort: Option<Abort>,
+    pub(super) ends: Vec<Status>,
     /// Queues of the jobs, in order.
-    order: Vec<usize>,
+    pub(super) order: Vec<usize>,
     /// Defects that have shown.
-    shown: Vec<u32>,
-    quiesced: usize,
-    stale: usize,
-    consumed: usize,
+    pub(super) shown: Vec<u32>,
+    pub(super) quiesced: usize,
+    pub(super) stale: usize,
+    pub(super) consumed: usize,
 }
 
-fn join(words: &[u32]) -> u128 {
+pub(super) fn join(words: &[u32]) -> u128 {
     words
         .iter()
         .rev()
         .fold(0, |value, word| value << 32 | u128::from(*word))
 }
 
-fn queue_context(queue: usize) -> QueueContext {
+pub(super) fn queue_context(queue: usize) -> QueueContext {
     QueueContext::new()
         .with_protection_domain(queue as u32 + 100)
         .with_tdest_first(TDESTS[0])
@@ -392,7 +110,7 @@ fn queue_context(queue: usize) -> QueueContext {
 }
 
 impl<const D: usize> Bench<D> {
-    fn new(seed: u64) -> Result<Self> {
+    pub(super) fn new(seed: u64) -> Result<Self> {
         let mut dut = Pair::new(
             ContextTable::<D>::default(),
             ports!(ContextTable<D> {
@@ -454,17 +172,17 @@ impl<const D: usize> Bench<D> {
         })
     }
 
-    fn handle(&self, ctx: usize) -> ContextId {
+    pub(super) fn handle(&self, ctx: usize) -> ContextId {
         let code = (D << 4 | ctx) as u64 | u64::from(self.sequences[ctx]) << 5;
         ContextId::from_code(code).expect("eight bits")
     }
 
-    fn live(&mut self, ctx: usize) -> &mut Transfer {
+    pub(super) fn live(&mut self, ctx: usize) -> &mut Transfer {
         self.contexts[ctx].as_mut().expect("a transfer")
     }
 
     /// One cycle: all inputs, then all outputs, then the edge. `defect` starts a transfer, if a context is free.
-    fn step(&mut self, defect: Option<u32>) -> Result<bool> {
+    pub(super) fn step(&mut self, defect: Option<u32>) -> Result<bool> {
         // Outputs of registers, before any input changes.
         let abort = self.dut.get("aborts")?;
         let job_offered = self.dut.is("job_valid")?;
@@ -700,7 +418,7 @@ impl<const D: usize> Bench<D> {
     }
 
     /// A queue that has ended is created again, word by word; and contexts of queues that are not at work are written.
-    fn configure(&mut self) -> Result {
+    pub(super) fn configure(&mut self) -> Result {
         let restarting = (0..QUEUES).find_map(|queue| match self.switches[queue] {
             Switch::Restarting(word) => Some((queue, word)),
             _ => None,
@@ -737,14 +455,14 @@ impl<const D: usize> Bench<D> {
     }
 
     /// Sends an abort, as the firmware does: a queue is switched off before.
-    fn abort(&mut self, command: Command) {
+    pub(super) fn abort(&mut self, command: Command) {
         if let Command::AbortQueue { queue } = command {
             self.switches[usize::from(queue)] = Switch::Off;
         }
         self.commands.push_back(command);
     }
 
-    fn check_fetch(&mut self) -> Result {
+    pub(super) fn check_fetch(&mut self) -> Result {
         if !(self.dut.is("fetch_valid")? && self.dut.is("fetch_ready")?) {
             return Ok(());
         }
@@ -831,7 +549,7 @@ impl<const D: usize> Bench<D> {
         Ok(())
     }
 
-    fn check_command(&mut self) -> Result {
+    pub(super) fn check_command(&mut self) -> Result {
         if !(self.dut.is("cmd_valid")? && self.dut.is("cmd_ready")?) {
             return Ok(());
         }
@@ -869,7 +587,7 @@ impl<const D: usize> Bench<D> {
         Ok(())
     }
 
-    fn check_message(&mut self) -> Result {
+    pub(super) fn check_message(&mut self) -> Result {
         if !(self.dut.is("msg_valid")? && self.dut.is("msg_ready")?) {
             return Ok(());
         }
@@ -1002,7 +720,7 @@ impl<const D: usize> Bench<D> {
         Ok(())
     }
 
-    fn prefetch(&mut self, ctx: ContextId, slot: u16) {
+    pub(super) fn prefetch(&mut self, ctx: ContextId, slot: u16) {
         let transfer = self.live(ctx.index());
         if transfer.next_block <= transfer.last_block() && transfer.held < 2 {
             let block = transfer.next_block;
@@ -1012,7 +730,7 @@ impl<const D: usize> Bench<D> {
         }
     }
 
-    fn check_job(&mut self) -> Result {
+    pub(super) fn check_job(&mut self) -> Result {
         let dut = &mut self.dut;
         if !(dut.is("job_valid")? && dut.is("job_ready")?) {
             return Ok(());
@@ -1100,7 +818,7 @@ impl<const D: usize> Bench<D> {
         Ok(())
     }
 
-    fn check_record(&mut self) -> Result {
+    pub(super) fn check_record(&mut self) -> Result {
         let dut = &mut self.dut;
         if !(dut.is("rec_valid")? && dut.is("rec_ready")?) {
             return Ok(());
@@ -1151,7 +869,12 @@ impl<const D: usize> Bench<D> {
     }
 
     /// Steps until `holds`.
-    fn until(&mut self, cycles: usize, what: &str, holds: impl Fn(&Self) -> bool) -> Result {
+    pub(super) fn until(
+        &mut self,
+        cycles: usize,
+        what: &str,
+        holds: impl Fn(&Self) -> bool,
+    ) -> Result {
         for _ in 0..cycles {
             if holds(self) {
                 return Ok(());
@@ -1162,7 +885,7 @@ impl<const D: usize> Bench<D> {
     }
 
     /// Starts a transfer without a defect in `queue`; returns its context.
-    fn start(&mut self, queue: usize) -> Result<usize> {
+    pub(super) fn start(&mut self, queue: usize) -> Result<usize> {
         self.only_queue = Some(queue);
         let ctx = self.dut.get("free_ctx")? as usize;
         assert!(self.step(Some(99))?, "a context is free");
@@ -1171,12 +894,12 @@ impl<const D: usize> Bench<D> {
     }
 
     /// The transfer that a context serves or served last.
-    fn transfer(&self, ctx: usize) -> &Transfer {
+    pub(super) fn transfer(&self, ctx: usize) -> &Transfer {
         self.contexts[ctx].as_ref().expect("a transfer")
     }
 
     /// Runs until nothing is left, or `cycles` are over.
-    fn drain(&mut self, cycles: usize) -> Result {
+    pub(super) fn drain(&mut self, cycles: usize) -> Result {
         self.pace = BRISK;
         let mut left = true;
         for _ in 0..cycles {
@@ -1197,314 +920,4 @@ impl<const D: usize> Bench<D> {
         assert_eq!(self.taken, [0; QUEUES], "contexts given back");
         Ok(())
     }
-}
-
-/// Transfers of all kinds and with every defect, aborts at random moments, everybody slow at times.
-fn lives<const D: usize>(seed: u64) -> Result {
-    let mut bench = Bench::<D>::new(seed)?;
-    let all = 0..DEFECTS;
-    // Each defect, and as many transfers without one.
-    let mut defects: Vec<u32> = all.clone().flat_map(|defect| [defect, 99]).collect();
-    let mut aborts = 0;
-    while !defects.is_empty() || bench.dut.steps() < 4_000 {
-        assert!(
-            bench.dut.steps() < 12_000,
-            "transfers hang, {} have not begun",
-            defects.len()
-        );
-        if bench.dut.steps() % 150 == 0 {
-            let mut slow = |brisk| {
-                if chance(&mut bench.random, 25) {
-                    1
-                } else {
-                    brisk
-                }
-            };
-            bench.pace = Pace {
-                reads: slow(BRISK.reads),
-                walker: slow(BRISK.walker),
-                sink: slow(BRISK.sink),
-                ..BRISK
-            };
-        }
-        let next = (!defects.is_empty() && chance(&mut bench.random, 6))
-            .then(|| bench.random.random_range(0..defects.len()));
-        if bench.step(next.map(|next| defects[next]))? {
-            defects.swap_remove(next.expect("it was started"));
-        }
-        let waits = |command: &Command| {
-            matches!(
-                command,
-                Command::AbortRegion { .. } | Command::AbortQueue { .. }
-            )
-        };
-        if bench.abort.is_none()
-            && !bench.commands.iter().any(waits)
-            && bench.switches == [Switch::On; QUEUES]
-            && bench.random.random_range(0..200) == 0
-        {
-            aborts += 1;
-            let command = if bench.random.random() {
-                Command::AbortRegion {
-                    region: bench.random.random_range(0..REGIONS),
-                }
-            } else {
-                Command::AbortQueue {
-                    queue: bench.random.random_range(0..QUEUES as u8),
-                }
-            };
-            bench.abort(command);
-        }
-    }
-    bench.drain(10_000)?;
-    assert_eq!(bench.quiesced, aborts);
-    // Defects that an abort or a refusal hid every time show now.
-    for _ in 0..5 {
-        for defect in all.clone() {
-            while !bench.shown.contains(&defect) && !bench.step(Some(defect))? {}
-        }
-        bench.drain(10_000)?;
-    }
-    // A refusal is a matter of luck.
-    for _ in 0..100 {
-        if bench.ends.contains(&Status::Rejected) {
-            break;
-        }
-        bench.start(0)?;
-        bench.drain(10_000)?;
-    }
-    for code in 0..=Status::ReadPoisoned.code() {
-        let status = Status::from_code(code).expect("a status");
-        // An SG element is the walker's business.
-        assert!(
-            bench.ends.contains(&status) || status == Status::BadSgElement,
-            "nothing ended with {status:?}"
-        );
-    }
-    assert!(all.clone().all(|defect| bench.shown.contains(&defect)));
-    assert!(bench.ends.contains(&Status::Rejected));
-    assert!(
-        aborts > 5 && bench.stale > 5 && bench.consumed > 10,
-        "{aborts} {} {}",
-        bench.stale,
-        bench.consumed
-    );
-    Ok(())
-}
-
-#[test]
-fn lives_of_c2h_contexts() -> Result {
-    lives::<0>(1)
-}
-
-#[test]
-fn lives_of_h2c_contexts() -> Result {
-    lives::<1>(2)
-}
-
-/// An abort finds a transfer whose reads have all landed and whose packet waits for the stream. It must not run again, nor may
-/// the next transfer of its context run before its entry is there.
-#[test]
-fn a_landed_transfer_is_not_run_again_by_an_abort() -> Result {
-    let mut bench = Bench::<1>::new(3)?;
-    bench.pace.sink = 0;
-    let ctx = bench.start(1)?;
-    bench.until(2000, "landed", |bench| {
-        bench.draining.front().is_some_and(|run| run.landed)
-    })?;
-    let region = bench.transfer(ctx).submission.region();
-    bench.abort(Command::AbortRegion { region });
-    bench.until(400, "QUIESCED", |bench| bench.quiesced == 1)?;
-    bench.drain(2000)?;
-    assert_eq!(bench.ends, [Status::Ok]);
-    bench.pace.held_kind = Some(0);
-    let next = bench.start(1)?;
-    assert_eq!(next, ctx);
-    for _ in 0..100 {
-        bench.step(None)?;
-    }
-    assert!(!bench.transfer(ctx).dispatched, "before its entry came");
-    bench.drain(2000)
-}
-
-/// A region entry comes when its transfer has been aborted and has completed: it is dropped, and no list is read.
-#[test]
-fn a_region_entry_that_comes_after_an_abort_is_dropped() -> Result {
-    let mut bench = Bench::<0>::new(4)?;
-    for queue in [false, true] {
-        bench.pace.held_kind = Some(1);
-        let ctx = bench.start(1)?;
-        bench.until(1000, "region entry read", |bench| {
-            bench.reads.iter().any(|read| read.kind == 1)
-        })?;
-        let region = bench.transfer(ctx).submission.region();
-        bench.abort(if queue {
-            Command::AbortQueue { queue: 1 }
-        } else {
-            Command::AbortRegion { region }
-        });
-        let quiesced = bench.quiesced;
-        for _ in 0..500 {
-            bench.step(None)?;
-        }
-        assert_eq!(bench.quiesced, quiesced, "a read is on its way");
-        assert_eq!(bench.transfer(ctx).recorded, !queue);
-        bench.drain(1000)?;
-        assert_eq!(bench.quiesced, quiesced + 1);
-        for _ in 0..100 {
-            bench.step(None)?;
-        }
-        assert!(!bench.transfer(ctx).opened);
-    }
-    Ok(())
-}
-
-/// While an abort waits for a read, the commands behind it are carried out.
-#[test]
-fn commands_pass_a_pending_abort() -> Result {
-    let mut bench = Bench::<0>::new(5)?;
-    bench.pace.held_kind = Some(1);
-    let ctx = bench.start(1)?;
-    bench.until(1000, "region entry read", |bench| {
-        !bench.reads.is_empty() && bench.reads[0].kind == 1
-    })?;
-    bench.abort(Command::AbortQueue { queue: 1 });
-    bench.until(1000, "abort", |bench| bench.abort.is_some())?;
-    let other = bench.start(2)?;
-    bench.until(1000, "another FILL", |bench| {
-        bench
-            .reads
-            .iter()
-            .any(|read| read.ctx == other && read.kind == 1)
-    })?;
-    assert!(bench.abort.is_some() && bench.transfer(ctx).in_flight == 1);
-    bench.drain(2000)?;
-    assert_eq!(bench.ends, [Status::Ok]);
-    Ok(())
-}
-
-/// The stream stands still in the middle of a transfer of queue 1. Queue 2 ends within a bounded time nevertheless, its transfers
-/// leave no completion, and it serves again.
-fn a_queue_ends_whatever_the_stream_does<const D: usize>() -> Result {
-    let mut bench = Bench::<D>::new(6)?;
-    (bench.pace.walker, bench.pace.sink) = (0, 0);
-    let first = bench.start(1)?;
-    bench.until(2000, "the engine is at work", |bench| {
-        bench.transfer(first).dispatched
-    })?;
-    let waiting = [bench.start(2)?, bench.start(2)?, bench.start(2)?];
-    for _ in 0..600 {
-        bench.step(None)?;
-    }
-    bench.abort(Command::AbortQueue { queue: 2 });
-    bench.until(800, "QUIESCED", |bench| bench.quiesced == 1)?;
-    for ctx in waiting {
-        assert!(!bench.transfer(ctx).dispatched);
-    }
-    // The queue of the transfer that the engine has: it lands, and its packet waits for the stream.
-    bench.abort(Command::AbortQueue { queue: 1 });
-    bench.until(800, "QUIESCED", |bench| bench.quiesced == 2)?;
-    assert!(D == 0 || bench.transfer(first).muted);
-    bench.until(400, "both queues serve again", |bench| {
-        bench.switches == [Switch::On; QUEUES]
-    })?;
-    bench.start(1)?;
-    bench.start(2)?;
-    for _ in 0..600 {
-        bench.step(None)?;
-    }
-    // With the stalled packet still there: the same queue once more.
-    bench.abort(Command::AbortQueue { queue: 1 });
-    bench.until(800, "QUIESCED", |bench| bench.quiesced == 3)?;
-    bench.drain(3000)
-}
-
-#[test]
-fn a_c2h_queue_ends_whatever_the_stream_does() -> Result {
-    a_queue_ends_whatever_the_stream_does::<0>()
-}
-
-#[test]
-fn an_h2c_queue_ends_whatever_the_stream_does() -> Result {
-    a_queue_ends_whatever_the_stream_does::<1>()
-}
-
-/// A queue with many transfers is served as often as those with few.
-#[test]
-fn queues_take_turns() -> Result {
-    let mut bench = Bench::<1>::new(7)?;
-    bench.pace.walker = 0;
-    let first = bench.start(0)?;
-    bench.until(2000, "the engine is at work", |bench| {
-        bench.transfer(first).dispatched
-    })?;
-    for queue in [1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 3, 3] {
-        bench.start(queue)?;
-    }
-    // All of them are ready then.
-    for _ in 0..1500 {
-        bench.step(None)?;
-    }
-    bench.drain(6000)?;
-    assert_eq!(bench.order, [0, 1, 2, 3, 1, 2, 3, 1, 3, 1, 1, 1, 1]);
-    Ok(())
-}
-
-/// No fetch tag is free, for good: whatever needs none goes on.
-fn without_tags<const D: usize>(seed: u64) -> Result {
-    let mut bench = Bench::<D>::new(seed)?;
-    bench.pace.sink = 0;
-    let running = bench.start(0)?;
-    bench.until(4000, "behind the walker", |bench| {
-        !bench.draining.is_empty()
-    })?;
-    // A region entry is here and its first block cannot be read.
-    bench.pace.held_kind = Some(1);
-    let opening = bench.start(1)?;
-    bench.until(1000, "region entry read", |bench| {
-        bench.reads.iter().any(|read| read.kind == 1)
-    })?;
-    (bench.pace.fetch, bench.pace.held_kind) = (0, None);
-    bench.until(1000, "region entry here", |bench| bench.reads.is_empty())?;
-    for _ in 0..50 {
-        bench.step(None)?;
-    }
-    assert!(bench.dut.is("fetch_valid")? && !bench.transfer(opening).opened);
-    bench.pace.sink = 30;
-    bench.until(500, "the transfer that runs ends", |bench| {
-        bench.transfer(running).is_over()
-    })?;
-    let region = bench.transfer(opening).submission.region();
-    bench.abort(Command::AbortRegion { region });
-    bench.until(500, "QUIESCED", |bench| bench.quiesced == 1)?;
-    bench.until(1000, "the aborted transfer ends", |bench| {
-        bench.transfer(opening).is_over()
-    })?;
-    assert_eq!(bench.ends, [Status::Ok, Status::Aborted]);
-    // Its answer to a MISS stands there, and NOPs pass.
-    let missing = bench.start(1)?;
-    bench.until(1000, "FILL", |bench| {
-        bench.transfer(missing).announced && !bench.commands.is_empty()
-    })?;
-    for _ in 0..50 {
-        bench.step(None)?;
-    }
-    bench.only_queue = Some(2);
-    for _ in 0..3 {
-        assert!(bench.step(Some(0))?);
-    }
-    bench.only_queue = None;
-    bench.until(1000, "three NOPs", |bench| bench.recorded[2] == 3)?;
-    assert!(!bench.transfer(missing).dispatched);
-    bench.drain(4000)
-}
-
-#[test]
-fn c2h_goes_on_without_fetch_tags() -> Result {
-    without_tags::<0>(9)
-}
-
-#[test]
-fn h2c_goes_on_without_fetch_tags() -> Result {
-    without_tags::<1>(8)
 }
