@@ -1,0 +1,2 @@
+//! Control codes.
+#![no_std]
