@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use pinring_core::mock::Mock;
+use pinring_core::mock::{Mock, MockBus as _};
 use pinring_core::{
     AdminError, CopyDirection, CopyError, Device, MapError, NotAvailable, Permissions,
     RegionHandle, RegisterError, SubmitError, Tier, TierPolicy, TransferError,

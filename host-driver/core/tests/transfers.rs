@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use pinring_core::mock::{Hostile, Mock, stream_byte};
+use pinring_core::mock::{Hostile, Mock, MockBus as _, stream_byte};
 use pinring_core::{
     AdminError, Device, DeviceFault, Notify, Permissions, QueueConfig, QueueError, QueueHandle,
     SubmitError, Tier, TierPolicy, Transfer, TransferError,

@@ -15,7 +15,13 @@ use pinring_protocol::{
     Status, SubmissionEntry,
 };
 
-use super::MockHost;
+/// Memory as the device reaches it.
+pub trait MockBus {
+    /// Reads at a bus address; false if a page is not mapped for the device.
+    fn bus_read(&mut self, address: u64, bytes: &mut [u8]) -> bool;
+    /// Writes at a bus address; false if a page is not mapped for the device.
+    fn bus_write(&mut self, address: u64, bytes: &[u8]) -> bool;
+}
 
 /// How the device breaks the protocol with its next completion of a data queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +40,22 @@ pub enum Hostile {
     ReservedBit,
 }
 
+/// A transfer that is being moved.
+#[derive(Debug)]
+struct Active {
+    index: RingIndex,
+    entry: SubmissionEntry,
+    region: RegionEntry,
+    direction: Direction,
+    /// Bytes to move: those of the transfer, or of the packet if that is shorter.
+    length: u64,
+    packet: Option<u64>,
+    hint: u32,
+    done: u64,
+    /// H2C: what the stream has taken.
+    out: Vec<u8>,
+}
+
 #[derive(Debug)]
 struct DeviceQueue {
     context: QueueContext,
@@ -43,6 +65,7 @@ struct DeviceQueue {
     head: RingIndex,
     completed: RingIndex,
     armed: bool,
+    active: Option<Active>,
 }
 
 /// The device's side of the mock.
@@ -68,6 +91,14 @@ pub struct MockDevice {
     pub hostile: Option<Hostile>,
     /// Admin commands are refused with this.
     pub refuse_admin: Option<Status>,
+    /// Admin commands are not answered.
+    pub silent: bool,
+    /// Resets do not end.
+    pub reset_stuck: bool,
+    /// Bytes that one step moves at most.
+    pub step_bytes: u64,
+    /// C2H data is that of the transfer's cookie ([`cookie_byte`]) and not of one endless stream.
+    pub by_cookie: bool,
     /// Lengths of the next C2H packets; unbounded when empty.
     pub packets: VecDeque<u64>,
     /// Bytes that the C2H stream has given.
@@ -78,6 +109,8 @@ pub struct MockDevice {
     pub doorbells: u64,
     /// SG hints of the transfers, in order.
     pub hints: Vec<u32>,
+    /// Queue whose turn it is.
+    turn: u16,
 }
 
 /// The byte at a position of the C2H stream.
@@ -85,8 +118,20 @@ pub fn stream_byte(position: u64) -> u8 {
     (position.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
 }
 
+/// The byte at a position of a C2H transfer with this cookie, if [`MockDevice::by_cookie`] is set.
+pub fn cookie_byte(cookie: u64, position: u64) -> u8 {
+    stream_byte(cookie.wrapping_shl(32).wrapping_add(position))
+}
+
+impl Default for MockDevice {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl MockDevice {
-    pub(super) fn new() -> Self {
+    /// A device that serves once it is enabled.
+    pub fn new() -> Self {
         let mut device = Self {
             bar0_bytes: aperture::BAR0_BYTES.into(),
             registers: BTreeMap::new(),
@@ -99,11 +144,16 @@ impl MockDevice {
             interrupts: Vec::new(),
             hostile: None,
             refuse_admin: None,
+            silent: false,
+            reset_stuck: false,
+            step_bytes: u64::MAX,
+            by_cookie: false,
             packets: VecDeque::new(),
             streamed: 0,
             packets_out: Vec::new(),
             doorbells: 0,
             hints: Vec::new(),
+            turn: 0,
         };
         let features = Features::new().with_uniform_sg(true);
         device.set(&registers::MAGIC, MAGIC.into());
@@ -156,16 +206,18 @@ impl MockDevice {
             .map_or(0, |queue| queue.context.cq_address())
     }
 
-    pub(super) fn power_off(&mut self) {
+    /// Forgets its queues, as without power or bus mastering.
+    pub fn power_off(&mut self) {
         self.queues.clear();
     }
 
-    pub(super) fn read(&mut self, offset: u32) -> u32 {
+    /// Reads 32 bits of BAR0.
+    pub fn read(&mut self, offset: u32) -> u32 {
         if self.gone {
             return u32::MAX;
         }
         let control = Control::from_raw(self.get(&registers::CONTROL) as u32);
-        if offset == registers::CONTROL.offset && control.reset() {
+        if offset == registers::CONTROL.offset && control.reset() && !self.reset_stuck {
             match self.polls_left.checked_sub(1) {
                 Some(left) => self.polls_left = left,
                 None => {
@@ -193,7 +245,8 @@ impl MockDevice {
         self.registers.get(&offset).copied().unwrap_or(0)
     }
 
-    pub(super) fn write(&mut self, offset: u32, value: u64, bytes: u32) {
+    /// Writes 4 or 8 bytes of BAR0.
+    pub fn write(&mut self, offset: u32, value: u64, bytes: u32) {
         if offset >= aperture::DOORBELLS {
             let queue = (offset - aperture::DOORBELLS) / aperture::DOORBELL_STRIDE;
             return self.doorbell(
@@ -241,6 +294,7 @@ impl MockDevice {
             head: start,
             completed: start,
             armed: false,
+            active: None,
         };
         self.queues.insert(id, queue);
         Status::Ok
@@ -269,62 +323,88 @@ impl MockDevice {
     }
 }
 
-impl MockHost {
-    pub(super) fn run_device(&mut self, most: usize) -> usize {
+/// What the device does by itself.
+impl MockDevice {
+    /// Works until there is nothing to do, or `most` entries have ended; returns how many have.
+    pub(super) fn run(&mut self, bus: &mut dyn MockBus, most: usize) -> usize {
         let mut done = 0;
-        loop {
-            let before = done;
-            let ids: Vec<u16> = self.device.queues.keys().copied().collect();
-            for id in ids {
-                if done < most && self.serve(id) {
-                    done += 1;
-                }
-            }
-            if done == before {
-                return done;
+        while done < most {
+            match self.step(bus) {
+                Some(ended) => done += usize::from(ended),
+                None => break,
             }
         }
+        done
     }
 
-    /// Fetches and ends one entry of a queue, if there is one and room for its completion.
-    fn serve(&mut self, id: u16) -> bool {
-        let Some(queue) = self.device.queues.get_mut(&id) else {
-            return false;
-        };
+    /// Does one thing, for each queue in turn: takes an entry, moves a piece of a transfer, or ends one (`Some(true)`). `None` if there is nothing to
+    /// do.
+    pub fn step(&mut self, bus: &mut dyn MockBus) -> Option<bool> {
+        let ids: Vec<u16> = self.queues.keys().copied().collect();
+        let turn = ids.iter().position(|&id| id >= self.turn).unwrap_or(0);
+        let (before, after) = ids.split_at(turn);
+        for &id in after.iter().chain(before) {
+            if let Some(ended) = self.serve(bus, id) {
+                self.turn = id + 1;
+                return Some(ended);
+            }
+        }
+        None
+    }
+
+    fn serve(&mut self, bus: &mut dyn MockBus, id: u16) -> Option<bool> {
+        let queue = self.queues.get_mut(&id)?;
+        if let Some(active) = queue.active.take() {
+            return Some(self.proceed(bus, id, active));
+        }
         let index = queue.fetched;
-        if index == queue.tail || index.since(queue.head) >= queue.size.entries() {
-            return false;
+        let full = index.since(queue.head) >= queue.size.entries();
+        if index == queue.tail || full || (id == 0 && self.silent) {
+            return None;
         }
         queue.fetched = index.plus(1);
         let slot = u64::from(queue.size.slot(index)) * SubmissionEntry::BYTES as u64;
         let address = queue.context.sq_address() + slot;
         let mut bytes = [0; SubmissionEntry::BYTES];
-        self.bus_read(address, &mut bytes);
-        let completion = if id == 0 {
-            self.admin(index, &bytes)
-        } else {
-            self.transfer(id, index, &bytes)
-        };
-        self.complete(id, index, completion);
-        true
+        bus.bus_read(address, &mut bytes);
+        if id == 0 {
+            let completion = self.admin(bus, index, &bytes);
+            self.complete(bus, id, index, completion);
+            return Some(true);
+        }
+        let begun = SubmissionEntry::decode(&bytes)
+            .map_err(|_| (CompletionEntry::new(), Status::ReservedNotZero))
+            .and_then(|entry| {
+                self.begin(bus, id, index, entry)
+                    .map_err(|status| (describe(&entry), status))
+            });
+        match begun {
+            Ok(active) => Some(self.proceed(bus, id, active)),
+            Err((completion, status)) => {
+                self.complete(bus, id, index, completion.with_status(status));
+                Some(true)
+            }
+        }
     }
 
-    fn admin(&mut self, index: RingIndex, bytes: &[u8]) -> CompletionEntry {
+    fn admin(&mut self, bus: &mut dyn MockBus, index: RingIndex, bytes: &[u8]) -> CompletionEntry {
         let completion = CompletionEntry::new();
         let Ok(entry) = AdminEntry::decode(bytes) else {
             return completion.with_status(Status::ReservedNotZero);
         };
-        let status = match (self.device.refuse_admin, entry.opcode()) {
+        let status = match (self.refuse_admin, entry.opcode()) {
             (Some(status), _) => status,
             _ if entry.index() != index.0 => Status::BadIndex,
-            (_, Ok(AdminOpcode::CreateQueue)) => {
-                self.device.create(entry.target() as u16, entry.body())
-            }
+            (_, Ok(AdminOpcode::CreateQueue)) => self.create(entry.target() as u16, entry.body()),
             (_, Ok(AdminOpcode::DestroyQueue)) => {
-                match self.device.queues.remove(&(entry.target() as u16)) {
+                match self.queues.remove(&(entry.target() as u16)) {
                     Some(_) => Status::Ok,
                     None => Status::BadQueue,
                 }
+            }
+            (_, Ok(AdminOpcode::InvalidateRegion)) => {
+                self.abort(bus, entry.target());
+                Status::Ok
             }
             (_, Ok(_)) => Status::Ok,
             (_, Err(_)) => Status::BadOpcode,
@@ -332,26 +412,37 @@ impl MockHost {
         completion.with_status(status).with_cookie(entry.cookie())
     }
 
-    fn transfer(&mut self, id: u16, index: RingIndex, bytes: &[u8]) -> CompletionEntry {
-        let completion = CompletionEntry::new();
-        let Ok(entry) = SubmissionEntry::decode(bytes) else {
-            return completion.with_status(Status::ReservedNotZero);
-        };
-        let completion = completion
-            .with_cookie(entry.cookie())
-            .with_user(entry.user())
-            .with_timestamp(1);
-        if entry.index() != index.0 {
-            return completion.with_status(Status::BadIndex);
-        }
-        match self.move_data(id, &entry) {
-            Ok((moved, eop)) => completion.with_bytes_moved(moved).with_eop(eop),
-            Err(status) => completion.with_status(status),
+    /// Ends what is being moved to or from a region.
+    fn abort(&mut self, bus: &mut dyn MockBus, region: u32) {
+        let ids: Vec<u16> = self.queues.keys().copied().collect();
+        for id in ids {
+            let Some(queue) = self.queues.get_mut(&id) else {
+                continue;
+            };
+            if let Some(active) = queue
+                .active
+                .take_if(|active| active.entry.region() == region)
+            {
+                let completion = describe(&active.entry)
+                    .with_status(Status::Aborted)
+                    .with_bytes_moved(active.done);
+                self.complete(bus, id, active.index, completion);
+            }
         }
     }
 
-    fn move_data(&mut self, id: u16, entry: &SubmissionEntry) -> Result<(u64, bool), Status> {
-        let context = self.device.queues[&id].context;
+    /// Checks an entry, as the device does before the first byte.
+    fn begin(
+        &mut self,
+        bus: &mut dyn MockBus,
+        id: u16,
+        index: RingIndex,
+        entry: SubmissionEntry,
+    ) -> Result<Active, Status> {
+        if entry.index() != index.0 {
+            return Err(Status::BadIndex);
+        }
+        let context = self.queues.get(&id).ok_or(Status::BadQueue)?.context;
         let direction = context.direction().map_err(|_| Status::BadQueueContext)?;
         let expected = if direction == Direction::C2h {
             Opcode::C2h
@@ -361,12 +452,12 @@ impl MockHost {
         if entry.opcode() != Ok(expected) {
             return Err(Status::BadOpcode);
         }
-        if u64::from(entry.region()) >= self.device.get(&registers::REGION_COUNT) {
+        if u64::from(entry.region()) >= self.get(&registers::REGION_COUNT) {
             return Err(Status::BadRegion);
         }
         let mut bytes = [0; RegionEntry::BYTES];
-        let table = self.device.get(&registers::REGION_TABLE);
-        self.bus_read(
+        let table = self.get(&registers::REGION_TABLE);
+        bus.bus_read(
             table + u64::from(entry.region()) * RegionEntry::BYTES as u64,
             &mut bytes,
         );
@@ -397,103 +488,106 @@ impl MockHost {
         if !(context.tdest_first()..=context.tdest_last()).contains(&entry.tdest()) {
             return Err(Status::BadTdest);
         }
-        self.device.hints.push(entry.sg_hint());
+        self.hints.push(entry.sg_hint());
         let packet = match direction {
-            Direction::C2h => self.device.packets.front().copied(),
+            Direction::C2h => self.packets.front().copied(),
             Direction::H2c => None,
         };
-        let length = packet.map_or(entry.length(), |packet| packet.min(entry.length()));
-        let mut out = Vec::new();
-        let mut hint = entry.sg_hint();
-        let mut done = 0;
-        while done < length {
-            let position = u64::from(region.first_byte_offset()) + entry.offset() + done;
-            let (address, room) = self.locate(&region, hint, position)?;
-            let piece = room.min(length - done);
-            let mut data = vec![0; piece as usize];
-            let reached = match direction {
-                Direction::C2h => {
-                    let start = self.device.streamed;
-                    data.iter_mut()
-                        .zip(start..)
-                        .for_each(|(byte, at)| *byte = stream_byte(at));
-                    self.device.streamed += piece;
-                    self.bus_write(address, &data)
-                }
-                Direction::H2c => {
-                    let reached = self.bus_read(address, &mut data);
-                    out.extend_from_slice(&data);
-                    reached
-                }
-            };
-            if !reached {
-                return Err(Status::ReadUnsupported);
+        Ok(Active {
+            index,
+            entry,
+            region,
+            direction,
+            length: packet.map_or(entry.length(), |packet| packet.min(entry.length())),
+            packet,
+            hint: entry.sg_hint(),
+            done: 0,
+            out: Vec::new(),
+        })
+    }
+
+    /// Moves a piece; true if that was the last.
+    fn proceed(&mut self, bus: &mut dyn MockBus, id: u16, mut active: Active) -> bool {
+        let moved = self.piece(bus, &mut active);
+        if moved.is_ok() && active.done < active.length {
+            if let Some(queue) = self.queues.get_mut(&id) {
+                queue.active = Some(active);
             }
-            done += piece;
-            hint += 1;
+            return false;
         }
-        let eop = packet == Some(length);
-        match packet {
-            Some(rest) if rest > length => self.device.packets[0] = rest - length,
-            Some(_) => drop(self.device.packets.pop_front()),
+        let completion = describe(&active.entry);
+        let completion = match moved {
+            Ok(()) => completion
+                .with_bytes_moved(active.length)
+                .with_eop(active.packet == Some(active.length)),
+            Err(status) => completion.with_status(status),
+        };
+        let index = active.index;
+        if moved.is_ok() {
+            self.settle(active);
+        }
+        self.complete(bus, id, index, completion);
+        true
+    }
+
+    /// Moves bytes up to the end of an element, or as many as one step moves.
+    fn piece(&mut self, bus: &mut dyn MockBus, active: &mut Active) -> Result<(), Status> {
+        let position =
+            u64::from(active.region.first_byte_offset()) + active.entry.offset() + active.done;
+        let (address, room, last) = locate(bus, &active.region, active.hint, position)?;
+        let piece = room.min(active.length - active.done).min(self.step_bytes);
+        let mut data = vec![0; piece as usize];
+        let reached = match active.direction {
+            Direction::C2h => {
+                let (cookie, done) = (active.entry.cookie(), active.done);
+                for (byte, at) in data.iter_mut().zip(0..) {
+                    *byte = if self.by_cookie {
+                        cookie_byte(cookie, done + at)
+                    } else {
+                        stream_byte(self.streamed + at)
+                    };
+                }
+                self.streamed += piece;
+                bus.bus_write(address, &data)
+            }
+            Direction::H2c => {
+                let reached = bus.bus_read(address, &mut data);
+                active.out.extend_from_slice(&data);
+                reached
+            }
+        };
+        if !reached {
+            return Err(Status::ReadUnsupported);
+        }
+        active.done += piece;
+        active.hint += u32::from(position + piece >= last);
+        Ok(())
+    }
+
+    /// The books over a transfer that was moved whole.
+    fn settle(&mut self, active: Active) {
+        match active.packet {
+            Some(rest) if rest > active.length => self.packets[0] = rest - active.length,
+            Some(_) => drop(self.packets.pop_front()),
             None => {}
         }
-        if direction == Direction::H2c {
-            self.device.packets_out.push((entry.tdest(), out));
+        if active.direction == Direction::H2c {
+            self.packets_out.push((active.entry.tdest(), active.out));
         }
-        Ok((length, eop))
     }
 
-    /// Bus address of a position, which element `hint` must hold, and the bytes from there to the element's end.
-    pub(crate) fn locate(
+    fn complete(
         &mut self,
-        region: &RegionEntry,
-        hint: u32,
-        position: u64,
-    ) -> Result<(u64, u64), Status> {
-        if hint >= region.element_count() {
-            return Err(Status::BadHint);
-        }
-        if region.format() == Ok(SgFormat::Uniform) {
-            let shift = region.page_shift();
-            if position >> shift != u64::from(hint) {
-                return Err(Status::BadHint);
-            }
-            let mut bytes = [0; SgUniformElement::BYTES];
-            self.bus_read(
-                region.sg_table() + u64::from(hint) * SgUniformElement::BYTES as u64,
-                &mut bytes,
-            );
-            let element = SgUniformElement::decode(&bytes).map_err(|_| Status::BadSgElement)?;
-            let within = position & ((1 << shift) - 1);
-            return Ok((
-                (element.page_frame() << PAGE_SHIFT) + within,
-                (1 << shift) - within,
-            ));
-        }
-        let mut bytes = [0; SgElement::BYTES];
-        self.bus_read(
-            region.sg_table() + u64::from(hint) * SgElement::BYTES as u64,
-            &mut bytes,
-        );
-        let element = SgElement::decode(&bytes).map_err(|_| Status::BadSgElement)?;
-        let start = u64::from(element.start_page()) << PAGE_SHIFT;
-        let end = start + (u64::from(element.pages()) << PAGE_SHIFT);
-        if !(start..end).contains(&position) {
-            return Err(Status::BadHint);
-        }
-        Ok((
-            (element.page_frame() << PAGE_SHIFT) + (position - start),
-            end - position,
-        ))
-    }
-
-    fn complete(&mut self, id: u16, index: RingIndex, completion: CompletionEntry) {
+        bus: &mut dyn MockBus,
+        id: u16,
+        index: RingIndex,
+        completion: CompletionEntry,
+    ) {
         let mut completion = completion.with_slot(index.0).with_queue(id);
         let mut times = 1;
         let mut unknown_status = false;
         if id != 0 {
-            match self.device.hostile.take() {
+            match self.hostile.take() {
                 Some(Hostile::WrongSlot) => completion.set_slot(index.plus(1).0),
                 Some(Hostile::Twice) => times = 2,
                 Some(Hostile::TooManyBytes) => {
@@ -504,7 +598,7 @@ impl MockHost {
                 Some(Hostile::ReservedBit) => {
                     let mut bytes = completion.encode();
                     bytes[31] |= 0x40;
-                    return self.write_completion(id, bytes);
+                    return self.write_completion(bus, id, bytes);
                 }
                 None => {}
             }
@@ -514,12 +608,17 @@ impl MockHost {
             if unknown_status {
                 bytes[0x16..0x18].copy_from_slice(&0xfffe_u16.to_le_bytes());
             }
-            self.write_completion(id, bytes);
+            self.write_completion(bus, id, bytes);
         }
     }
 
-    fn write_completion(&mut self, id: u16, mut bytes: [u8; CompletionEntry::BYTES]) {
-        let Some(queue) = self.device.queues.get_mut(&id) else {
+    fn write_completion(
+        &mut self,
+        bus: &mut dyn MockBus,
+        id: u16,
+        mut bytes: [u8; CompletionEntry::BYTES],
+    ) {
+        let Some(queue) = self.queues.get_mut(&id) else {
             return;
         };
         let at = queue.completed;
@@ -529,7 +628,62 @@ impl MockHost {
         }
         let address = queue.context.cq_address()
             + u64::from(queue.size.slot(at)) * CompletionEntry::BYTES as u64;
-        self.bus_write(address, &bytes);
-        self.device.interrupt(id);
+        bus.bus_write(address, &bytes);
+        self.interrupt(id);
     }
+}
+
+/// What a completion repeats of its entry.
+fn describe(entry: &SubmissionEntry) -> CompletionEntry {
+    CompletionEntry::new()
+        .with_cookie(entry.cookie())
+        .with_user(entry.user())
+        .with_timestamp(1)
+}
+
+/// Bus address of a position, which element `hint` must hold, the bytes from there to the element's end, and the position of that end.
+fn locate(
+    bus: &mut dyn MockBus,
+    region: &RegionEntry,
+    hint: u32,
+    position: u64,
+) -> Result<(u64, u64, u64), Status> {
+    if hint >= region.element_count() {
+        return Err(Status::BadHint);
+    }
+    if region.format() == Ok(SgFormat::Uniform) {
+        let shift = region.page_shift();
+        if position >> shift != u64::from(hint) {
+            return Err(Status::BadHint);
+        }
+        let mut bytes = [0; SgUniformElement::BYTES];
+        bus.bus_read(
+            region.sg_table() + u64::from(hint) * SgUniformElement::BYTES as u64,
+            &mut bytes,
+        );
+        let element = SgUniformElement::decode(&bytes).map_err(|_| Status::BadSgElement)?;
+        let within = position & ((1 << shift) - 1);
+        let room = (1 << shift) - within;
+        return Ok((
+            (element.page_frame() << PAGE_SHIFT) + within,
+            room,
+            position + room,
+        ));
+    }
+    let mut bytes = [0; SgElement::BYTES];
+    bus.bus_read(
+        region.sg_table() + u64::from(hint) * SgElement::BYTES as u64,
+        &mut bytes,
+    );
+    let element = SgElement::decode(&bytes).map_err(|_| Status::BadSgElement)?;
+    let start = u64::from(element.start_page()) << PAGE_SHIFT;
+    let end = start + (u64::from(element.pages()) << PAGE_SHIFT);
+    if !(start..end).contains(&position) {
+        return Err(Status::BadHint);
+    }
+    Ok((
+        (element.page_frame() << PAGE_SHIFT) + (position - start),
+        end - position,
+        end,
+    ))
 }

@@ -18,7 +18,7 @@ use crate::{
     Mapping, MappingId, NotAvailable, PageRun, Platform, Tier,
 };
 
-pub use device::{Hostile, MockDevice, stream_byte};
+pub use device::{Hostile, MockBus, MockDevice, cookie_byte, stream_byte};
 
 const PAGE64: u64 = PAGE as u64;
 
@@ -226,9 +226,8 @@ impl Mock {
     }
 }
 
-impl MockHost {
-    /// Reads memory as the device does, by bus address; false if a page is not mapped for it.
-    pub fn bus_read(&mut self, address: u64, bytes: &mut [u8]) -> bool {
+impl MockBus for MockHost {
+    fn bus_read(&mut self, address: u64, bytes: &mut [u8]) -> bool {
         for (at, byte) in (address..).zip(bytes) {
             let Some(page) = self.reached(at) else {
                 return false;
@@ -238,8 +237,7 @@ impl MockHost {
         true
     }
 
-    /// Writes memory as the device does, by bus address; false if a page is not mapped for it.
-    pub fn bus_write(&mut self, address: u64, bytes: &[u8]) -> bool {
+    fn bus_write(&mut self, address: u64, bytes: &[u8]) -> bool {
         for (at, byte) in (address..).zip(bytes) {
             let Some(page) = self.reached(at) else {
                 return false;
@@ -247,6 +245,16 @@ impl MockHost {
             page[(at % PAGE64) as usize] = *byte;
         }
         true
+    }
+}
+
+impl MockHost {
+    fn run_device(&mut self, most: usize) -> usize {
+        // The device is in the host that it reaches into.
+        let mut device = core::mem::take(&mut self.device);
+        let done = device.run(self, most);
+        self.device = device;
+        done
     }
 
     fn reached(&mut self, address: u64) -> Option<&mut Box<[u8; PAGE]>> {
