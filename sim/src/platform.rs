@@ -10,10 +10,11 @@ use pinring_core::{
 use pinring_protocol::Direction;
 use pinring_protocol::registers::aperture;
 
+use crate::board::MachineError;
 use crate::host::{
     self, BusRun, CommonBuffer, Layout, Mapped, PAGE_BYTES, PAGE_SHIFT, PhysicalMemory, Transfer,
 };
-use crate::machine::{Machine, MachineError};
+use crate::machine::Machine;
 
 /// Largest mapping of one transfer: what KMDF grants with enough map registers.
 const MAX_TRANSFER: u64 = 1 << 31;

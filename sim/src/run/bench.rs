@@ -5,8 +5,9 @@ use pinring_protocol::Direction;
 
 use super::Options;
 use super::setup::{self, Bench, PATIENCE_NS, Queue, SetupError};
+use crate::board::MachineError;
 use crate::link::HostEvent;
-use crate::machine::{Machine, MachineError};
+use crate::machine::Machine;
 use crate::platform::SimPlatform;
 use crate::scenario::{Scenario, Strategy};
 

@@ -14,10 +14,10 @@ use super::proof::Guards;
 use super::setup::{self, Bench, Queue};
 use super::stop::{RunError, Stop};
 use super::{Options, Outcome, instructions};
+use crate::board::{Entry, MachineError};
 use crate::cpu::{Activity, ActivityId, Context, Cpus, Happened};
 use crate::host::PAGE_BYTES;
 use crate::link::HostEvent;
-use crate::machine::{Entry, MachineError};
 use crate::report::{Lane, Span, Timeline};
 use crate::scenario::{Bound, Costs, IommuMode, Scenario, Strategy};
 

@@ -12,13 +12,14 @@ use pinring_protocol::registers::aperture;
 
 use super::Options;
 use super::bench::{pass, redeem};
+use crate::board::{Board, MachineError};
 use crate::device::{Gateware, GatewareError, Streams};
 use crate::host::{
     AllocError, Host, Iommu, Layout, LayoutError, MapRegisters, Mapping, PAGE_BYTES, PageAllocator,
     Payload, PayloadError, PhysicalMemory,
 };
 use crate::link::{CompletionOrder, ConfigError, Generation, Link, LinkConfig};
-use crate::machine::{Machine, MachineError};
+use crate::machine::Machine;
 use crate::platform::SimPlatform;
 use crate::scenario::{IommuMode, LayoutKind, Scenario, Strategy};
 
@@ -207,14 +208,8 @@ pub(super) fn prepare(
     let mut host = Host::new(PhysicalMemory::new(ADDRESS_BITS), mapping);
     host.check_grants = true;
     let period_ps = 1_000_000 / u64::from(scenario.device.clock_mhz.max(1));
-    let machine = Machine::new(
-        gateware,
-        Link::new(config)?,
-        host,
-        pages,
-        streams,
-        period_ps,
-    );
+    let board = Board::new(gateware, Link::new(config)?, streams, period_ps);
+    let machine = Machine::new(board, host, pages);
     let transfers = scenario.burst.transfers;
     let mut device = Device::open(
         SimPlatform::new(machine),

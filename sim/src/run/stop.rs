@@ -4,8 +4,8 @@ use pinring_core::{BurstError, QueueError};
 use pinring_protocol::Status;
 
 use super::setup::SetupError;
+use crate::board::MachineError;
 use crate::cpu::CpuError;
-use crate::machine::MachineError;
 use crate::scenario::Strategy;
 
 /// Why a run ended early.
