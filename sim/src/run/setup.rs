@@ -157,12 +157,12 @@ pub fn link_config(scenario: &Scenario) -> LinkConfig {
     }
 }
 
-pub(super) fn prepare(
+/// The scenario's card in its slot, and the bytes that travel through it.
+pub(crate) fn board(
     scenario: &Scenario,
     strategy: Strategy,
     options: &Options,
-    log: &mut Vec<String>,
-) -> Result<Bench, SetupError> {
+) -> Result<(Board, Payload), SetupError> {
     let config = link_config(scenario);
     // Each strategy runs on a machine of its own, and has a trace of its own.
     let trace = options
@@ -191,6 +191,18 @@ pub(super) fn prepare(
         scenario.stream.h2c_ready_percent,
         scenario.seed,
     );
+    let period_ps = 1_000_000 / u64::from(scenario.device.clock_mhz.max(1));
+    let board = Board::new(gateware, Link::new(config)?, streams, period_ps);
+    Ok((board, payload))
+}
+
+pub(super) fn prepare(
+    scenario: &Scenario,
+    strategy: Strategy,
+    options: &Options,
+    log: &mut Vec<String>,
+) -> Result<Bench, SetupError> {
+    let (board, payload) = board(scenario, strategy, options)?;
     let mut pages = PageAllocator::new(1 << ADDRESS_BITS);
     let layouts = layouts(scenario)?;
     for layout in &layouts {
@@ -207,8 +219,6 @@ pub(super) fn prepare(
     };
     let mut host = Host::new(PhysicalMemory::new(ADDRESS_BITS), mapping);
     host.check_grants = true;
-    let period_ps = 1_000_000 / u64::from(scenario.device.clock_mhz.max(1));
-    let board = Board::new(gateware, Link::new(config)?, streams, period_ps);
     let machine = Machine::new(board, host, pages);
     let transfers = scenario.burst.transfers;
     let mut device = Device::open(
@@ -329,7 +339,7 @@ fn program_vectors(device: &mut Device<SimPlatform>) {
 }
 
 /// One layout per buffer.
-fn layouts(scenario: &Scenario) -> Result<Vec<Layout>, SetupError> {
+pub(crate) fn layouts(scenario: &Scenario) -> Result<Vec<Layout>, SetupError> {
     const CAPTURED: [&str; 10] = [
         include_str!("../../layouts/buffer-0.layout"),
         include_str!("../../layouts/buffer-1.layout"),
