@@ -1,0 +1,1 @@
+//! The DMA enabler, transactions and common buffers.

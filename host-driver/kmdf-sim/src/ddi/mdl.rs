@@ -1,0 +1,1 @@
+//! Memory descriptor lists and the requests' buffers as such.

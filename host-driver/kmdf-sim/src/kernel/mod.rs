@@ -1,0 +1,5 @@
+//! The kernel's own functions, by component: `ke`, `mm`, `ex`, `ps`, `io`, `etw`.
+
+mod stubs;
+
+pub use stubs::*;
