@@ -6,6 +6,7 @@ use pinring_protocol::limits::ADMIN_QUEUE;
 use pinring_protocol::ring::RingSize;
 use pinring_protocol::{AdminEntry, AdminOpcode, QueueContext, Status};
 
+use crate::memory;
 use crate::queue::RingPair;
 use crate::{AdminError, DeviceFault, DmaError, Platform, Retired};
 
@@ -58,8 +59,10 @@ impl AdminQueue {
         doorbell: u32,
         size: RingSize,
     ) -> Result<Self, DmaError> {
+        let entries = usize::from(size.entries());
+        let mut commands = memory::reserve(entries)?;
+        commands.resize(entries, None);
         let rings = RingPair::new(platform, ADMIN_QUEUE, doorbell, size)?;
-        let commands = alloc::vec![None; usize::from(size.entries())];
         Ok(Self {
             rings,
             commands,

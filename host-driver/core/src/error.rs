@@ -179,6 +179,9 @@ pub enum AdminError {
         "{0} lists of the region exist or are being made: install what was requested, then release or unregister each of them first"
     )]
     ListsOutstanding(u32),
+    /// The queue was installed before it was built.
+    #[error("the queue was not built: call build before install_queue")]
+    NotBuilt,
     /// No memory for the rings.
     #[error(transparent)]
     Memory(#[from] DmaError),

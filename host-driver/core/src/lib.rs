@@ -12,8 +12,17 @@
 //! | submit | [`Device::submit`] | one doorbell per batch, no allocation, no MMIO read, O(1) in pages |
 //! | reap | [`Device::reap`] | no MMIO, no allocation |
 //!
-//! A shell serialises calls with one lock around the `Device`. What takes long (mapping, building a table, unmapping) can be
-//! done outside it: see [`Request`] and [`Retired`].
+//! A shell serialises calls with one lock around the `Device`. What takes long, or allocates or frees memory, can be done outside it:
+//!
+//! | in one | under the lock | outside it |
+//! |---|---|---|
+//! | [`Device::create_queue`] | [`Device::request_queue`], [`Device::install_queue`] | [`QueueRequest::build`] |
+//! | [`Device::register`] | [`Device::request_region`], [`Device::try_install`] | [`Request::build`] |
+//! | [`Device::prepare`] | [`Device::request_list`], [`Device::try_install`] | [`Request::build`] |
+//! | [`Device::settle`] | [`Device::put_back`] | [`Retired::release`] |
+//! | [`Device::close`] | [`Device::shut`], then [`Device::next_remains`] until `None` | [`Retired::release`] |
+//!
+//! What remains for the lock allocates nothing: after [`Device::open`] a full heap is an error and never a panic.
 #![cfg_attr(not(any(test, feature = "mock")), no_std)]
 #![forbid(unsafe_code)]
 
@@ -24,6 +33,7 @@ mod burst;
 mod device;
 mod error;
 mod hint;
+mod memory;
 #[cfg(feature = "mock")]
 pub mod mock;
 mod platform;
@@ -49,7 +59,7 @@ pub use platform::{
 };
 pub use queue::{Completion, Notify, QueueConfig, QueueHandle, Transfer};
 pub use region::{Permissions, RegionHandle, RegionInfo};
-pub use request::{Request, Retired};
+pub use request::{QueueRequest, Request, Retired};
 pub use sg::TableInfo;
 pub use start::Capabilities;
 pub use tier::{Tier, TierPolicy};

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use pinring_protocol::limits::PAGE;
 
-use crate::{DmaError, DmaMemory, Platform};
+use crate::{DmaError, DmaMemory, Platform, memory};
 
 /// Tables of one size, allocated at the start.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ impl TablePool {
         bytes: usize,
     ) -> Result<Self, DmaError> {
         let mut pool = Self {
-            free: Vec::with_capacity(count),
+            free: memory::reserve(count)?,
             bytes,
         };
         for _ in 0..count {
@@ -48,6 +48,11 @@ impl TablePool {
     /// Takes back what `take` gave.
     pub(crate) fn put(&mut self, memory: DmaMemory) {
         self.free.push(memory);
+    }
+
+    /// A table, whatever its size, for the end.
+    pub(crate) fn take_any(&mut self) -> Option<DmaMemory> {
+        self.free.pop()
     }
 
     /// Frees every table that is in the pool.

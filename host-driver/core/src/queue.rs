@@ -10,6 +10,7 @@ use pinring_protocol::{
 };
 use zerocopy::FromBytes;
 
+use crate::memory;
 use crate::region::RegionTable;
 use crate::{DeviceFault, DmaError, DmaMemory, Platform, QueueError, RegionHandle};
 
@@ -152,13 +153,13 @@ impl RingPair {
     }
 
     pub(crate) fn free<P: Platform>(self, platform: &mut P) {
-        self.release(platform);
+        for memory in self.memory() {
+            platform.dma_free(memory);
+        }
     }
 
-    /// Frees the memory; the rings are not to be used after it.
-    pub(crate) fn release<P: Platform>(&self, platform: &mut P) {
-        platform.dma_free(self.submission);
-        platform.dma_free(self.completion);
+    pub(crate) fn memory(&self) -> [DmaMemory; 2] {
+        [self.submission, self.completion]
     }
 
     pub(crate) fn size(&self) -> RingSize {
@@ -327,23 +328,36 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
+    /// A queue that has no id yet; [`place`](Self::place) gives it one.
     pub(crate) fn new<P: Platform>(
         platform: &mut P,
-        handle: QueueHandle,
-        doorbell: u32,
         size: RingSize,
         config: QueueConfig,
     ) -> Result<Self, DmaError> {
-        let rings = RingPair::new(platform, handle.id, doorbell, size)?;
         let entries = usize::from(size.entries());
+        let mut records = memory::reserve(entries)?;
+        records.resize(entries, NO_RECORD);
+        let parked = memory::reserve(entries)?.into();
         Ok(Self {
-            handle,
+            handle: QueueHandle {
+                id: 0,
+                generation: 0,
+            },
             config,
             state: QueueState::Creating,
-            rings: Some(rings),
-            records: alloc::vec![NO_RECORD; entries],
-            parked: VecDeque::with_capacity(entries),
+            rings: Some(RingPair::new(platform, 0, 0, size)?),
+            records,
+            parked,
         })
+    }
+
+    /// Gives the queue its id and doorbell.
+    pub(crate) fn place(&mut self, handle: QueueHandle, doorbell: u32) {
+        self.handle = handle;
+        if let Some(rings) = &mut self.rings {
+            rings.id = handle.id;
+            rings.doorbell = doorbell;
+        }
     }
 
     /// The queue as the device is told of it.
@@ -374,6 +388,13 @@ impl Queue {
             (QueueState::Gone, _) => Err(QueueError::Stale(self.handle)),
             _ => Err(QueueError::NotReady),
         }
+    }
+
+    /// Submissions that may follow: what is parked keeps its place until it is reaped, so that parking never has to grow.
+    #[inline]
+    pub(crate) fn room(&mut self) -> Result<u16, QueueError> {
+        let parked = self.parked.len().min(usize::from(u16::MAX)) as u16;
+        Ok(self.open_rings()?.free_slots().saturating_sub(parked))
     }
 
     /// Submissions that have not been reaped.

@@ -6,10 +6,12 @@ use alloc::vec::Vec;
 use pinring_protocol::{Direction, RegionEntry, SgFormat, Status};
 
 use crate::hint::HintIndex;
+use crate::memory::reserve;
 use crate::queue::{Record, Transfer};
 use crate::request::{Backing, Built, Kind, Request};
 use crate::{
-    BufferId, DmaMemory, Platform, QueueConfig, RegisterError, TableInfo, Tier, TransferError,
+    BufferId, DmaError, DmaMemory, Platform, QueueConfig, RegisterError, TableInfo, Tier,
+    TransferError,
 };
 
 /// What the device may do with a region.
@@ -256,13 +258,17 @@ pub(crate) struct RegionTable {
 
 impl RegionTable {
     /// An empty table over zeroed memory of `count` entries.
-    pub(crate) fn new(memory: DmaMemory, count: u32, device: u16) -> Self {
-        Self {
+    pub(crate) fn new(memory: DmaMemory, count: u32, device: u16) -> Result<Self, DmaError> {
+        let mut slots = reserve(count as usize)?;
+        slots.extend((0..count).map(|_| Slot::free()));
+        let mut free = reserve(count as usize)?;
+        free.extend(0..count);
+        Ok(Self {
             memory,
-            slots: (0..count).map(|_| Slot::free()).collect(),
-            free: (0..count).collect(),
+            slots,
+            free: free.into(),
             device,
-        }
+        })
     }
 
     pub(crate) fn memory(&self) -> DmaMemory {
@@ -543,12 +549,11 @@ impl RegionTable {
         Ok(self.remove(handle.id))
     }
 
-    /// Ids of every region and list that exists.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = u32> {
-        (0..)
-            .zip(&self.slots)
-            .filter(|(_, slot)| slot.state != SlotState::Free)
-            .map(|(id, _)| id)
+    /// The first region or list from id `from` on.
+    pub(crate) fn first_from(&self, from: u32) -> Option<u32> {
+        let slots = self.slots.get(from as usize..)?;
+        let at = slots.iter().position(|slot| slot.state != SlotState::Free);
+        at.map(|at| from + at as u32)
     }
 }
 
@@ -574,7 +579,7 @@ mod tests {
 
     fn table(mock: &mut Mock) -> RegionTable {
         let memory = mock.dma_alloc(2 * RegionEntry::BYTES, 4096).unwrap();
-        RegionTable::new(memory, 2, 7)
+        RegionTable::new(memory, 2, 7).unwrap()
     }
 
     fn request(kind: Kind) -> Request {

@@ -4,13 +4,15 @@ use alloc::vec::Vec;
 
 use pinring_protocol::Direction;
 use pinring_protocol::limits::PAGE;
+use pinring_protocol::ring::RingSize;
 
 use crate::hint::HintIndex;
-use crate::queue::RingPair;
+use crate::memory::reserve;
+use crate::queue::{Queue, RingPair};
 use crate::region::Registration;
 use crate::{
-    BufferId, DmaMemory, MapError, Mapping, NotAvailable, Permissions, Platform, RegionHandle,
-    RegisterError, TableInfo, Tier, TierPolicy, sg,
+    BufferId, DmaError, DmaMemory, MapError, Mapping, NotAvailable, Permissions, Platform,
+    QueueConfig, RegionHandle, RegisterError, TableInfo, Tier, TierPolicy, sg,
 };
 
 /// A registration or a list that is being made.
@@ -75,6 +77,12 @@ pub(crate) struct Backing {
 }
 
 impl Backing {
+    /// Makes room for mappings.
+    fn reserve(&mut self, count: usize) -> Result<(), DmaError> {
+        self.mappings = reserve(count)?;
+        Ok(())
+    }
+
     /// Unmaps and frees everything but a table of the pool.
     pub(crate) fn release<P: Platform>(&mut self, platform: &mut P) {
         for mapping in self.mappings.drain(..) {
@@ -115,7 +123,59 @@ impl Retired {
     }
 }
 
+impl Retired {
+    /// Memory of its own.
+    pub(crate) fn of(memory: DmaMemory) -> Self {
+        Self {
+            backing: Backing {
+                common: Some(memory),
+                ..Backing::default()
+            },
+            rings: None,
+        }
+    }
+}
+
+/// A queue that is being made: [`Device::request_queue`](crate::Device::request_queue) gives it, [`build`](Self::build) allocates its
+/// rings without the device (so without its lock), and [`Device::install_queue`](crate::Device::install_queue) takes them.
+#[derive(Debug)]
+#[must_use = "retire it if it was not installed, or its memory is lost"]
+pub struct QueueRequest {
+    pub(crate) config: QueueConfig,
+    pub(crate) size: RingSize,
+    pub(crate) queue: Option<Queue>,
+}
+
+impl QueueRequest {
+    /// Allocates the rings. PASSIVE_LEVEL on Windows.
+    ///
+    /// # Errors
+    /// There is no memory; nothing is kept.
+    pub fn build<P: Platform>(&mut self, platform: &mut P) -> Result<(), DmaError> {
+        if self.queue.is_none() {
+            self.queue = Some(Queue::new(platform, self.size, self.config)?);
+        }
+        Ok(())
+    }
+
+    /// What a request holds that was not installed; nothing after it was.
+    pub fn retire(self) -> Retired {
+        Retired {
+            backing: Backing::default(),
+            rings: self.queue.and_then(|queue| queue.rings),
+        }
+    }
+}
+
 impl Request {
+    /// What a request holds that was not installed; nothing after it was.
+    pub fn retire(self) -> Retired {
+        Retired {
+            backing: self.backing,
+            rings: None,
+        }
+    }
+
     /// Maps the buffer, builds the table and writes it to host memory. Long: once or twice per page.
     ///
     /// # Errors
@@ -144,6 +204,7 @@ impl Request {
         policy: TierPolicy,
     ) -> Result<Built, RegisterError> {
         let mut missing = RegisterError::Empty;
+        self.backing.reserve(1)?;
         for tier in policy.tiers() {
             match tier {
                 Tier::Bypass | Tier::MappedOnce => match platform.map_persistent(self.buffer, tier)
@@ -228,6 +289,9 @@ impl Request {
         self.backing.per_transfer = true;
         // Whole pages, so that each piece but the last ends where a page ends and the next one begins with a page.
         let most = platform.max_transfer_mapping().max(PAGE as u64);
+        let pieces = (self.length / (most - PAGE as u64 + 1).max(1)).saturating_add(2);
+        self.backing
+            .reserve(usize::try_from(pieces).unwrap_or(usize::MAX))?;
         let mut done = 0;
         while done < self.length {
             let offset = self.offset + done;

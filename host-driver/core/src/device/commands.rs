@@ -12,48 +12,87 @@ impl<P: Platform> Device<P> {
         &mut self,
         config: QueueConfig,
     ) -> Result<(QueueHandle, Ticket), AdminError> {
-        self.running()?;
-        self.admin.check()?;
+        let mut request = self.request_queue(config)?;
+        let created = match request.build(&mut self.platform) {
+            Ok(()) => self.install_queue(&mut request),
+            Err(error) => Err(error.into()),
+        };
+        if created.is_err() {
+            request.retire().release(&mut self.platform);
+        }
+        created
+    }
+
+    /// The short first part of [`create_queue`](Self::create_queue).
+    ///
+    /// # Errors
+    /// The configuration is out of range, or all queues exist.
+    pub fn request_queue(&self, config: QueueConfig) -> Result<QueueRequest, AdminError> {
+        self.check_admin()?;
         let size = ring_size(config.entries).ok_or(AdminError::RingSize(config.entries))?;
-        let first = usize::from(ADMIN_QUEUE) + 1;
-        let free = |place: &QueuePlace| place.queue.as_ref().is_none_or(Queue::is_spent);
-        let id = (first..self.queues.len()).find(|&id| free(&self.queues[id]));
-        let id = id.ok_or(AdminError::NoQueue(self.queues.len() - first))? as u16;
+        if config.vector >= self.capabilities.vectors {
+            return Err(AdminError::Refused(Status::BadQueueContext));
+        }
+        self.free_queue()?;
+        Ok(QueueRequest {
+            config,
+            size,
+            queue: None,
+        })
+    }
+
+    /// The short last part of [`create_queue`](Self::create_queue). On an error the request keeps what it has: [`retire`](QueueRequest::retire) it.
+    ///
+    /// # Errors
+    /// Not built, refused, or all queues exist by now.
+    pub fn install_queue(
+        &mut self,
+        request: &mut QueueRequest,
+    ) -> Result<(QueueHandle, Ticket), AdminError> {
+        self.check_admin()?;
+        let id = self.free_queue()?;
         let place = &mut self.queues[usize::from(id)];
         let handle = QueueHandle {
             id,
             generation: place.generation.wrapping_add(1),
         };
-        let queue = Queue::new(
-            &mut self.platform,
-            handle,
-            self.capabilities.doorbell(id),
-            size,
-            config,
-        )?;
+        let queue = request.queue.as_mut().ok_or(AdminError::NotBuilt)?;
+        queue.place(handle, self.capabilities.doorbell(id));
+        let context = queue.context();
+        context.check().map_err(AdminError::QueueConfig)?;
         let command = Command {
             ticket: self.admin.ticket(),
             purpose: Purpose::CreateQueue(id),
         };
-        let sent = match queue.context().check() {
-            Ok(()) if config.vector < self.capabilities.vectors => {
-                self.admin
-                    .send(&mut self.platform, command, Some(queue.context()))
-            }
-            Ok(()) => Err(AdminError::Refused(Status::BadQueueContext)),
-            Err(cause) => Err(AdminError::QueueConfig(cause)),
-        };
-        if let Err(error) = sent {
-            if let Some(rings) = queue.rings {
-                rings.free(&mut self.platform);
-            }
-            return Err(error);
-        }
+        self.admin
+            .send(&mut self.platform, command, Some(context))?;
         *place = QueuePlace {
             generation: handle.generation,
-            queue: Some(queue),
+            queue: request.queue.take(),
         };
         Ok((handle, command.ticket))
+    }
+
+    fn free_queue(&self) -> Result<u16, AdminError> {
+        let first = usize::from(ADMIN_QUEUE) + 1;
+        let free = |place: &QueuePlace| place.queue.as_ref().is_none_or(Queue::is_spent);
+        (first..self.queues.len())
+            .find(|&id| free(&self.queues[id]))
+            .map(|id| id as u16)
+            .ok_or(AdminError::NoQueue(self.queues.len() - first))
+    }
+
+    /// The device runs, and there is room for a command and for its event.
+    fn check_admin(&self) -> Result<(), AdminError> {
+        self.running()?;
+        self.admin.check()?;
+        let waiting = usize::from(self.admin.rings.in_flight()) + self.events.len();
+        if waiting >= usize::from(self.admin.rings.size().entries()) {
+            return Err(AdminError::Full {
+                waiting: waiting as u16,
+            });
+        }
+        Ok(())
     }
 
     /// Destroys a queue. When the ticket is redeemed, what was in flight is reaped as aborted; the event holds the rings' memory.
@@ -82,8 +121,7 @@ impl<P: Platform> Device<P> {
         state: QueueState,
         purpose: Purpose,
     ) -> Result<Ticket, AdminError> {
-        self.running()?;
-        self.admin.check()?;
+        self.check_admin()?;
         let queue = find(&mut self.queues, handle)?;
         match queue.state {
             QueueState::Live | QueueState::Draining | QueueState::Faulted(_) => {}
@@ -128,8 +166,7 @@ impl<P: Platform> Device<P> {
     }
 
     fn check_idle_admin(&self, region: RegionHandle) -> Result<(), AdminError> {
-        self.running()?;
-        self.admin.check()?;
+        self.check_admin()?;
         match self.regions.get(region)?.state {
             SlotState::Live => Ok(()),
             _ => Err(TransferError::RegionBusy.into()),
@@ -150,7 +187,7 @@ impl<P: Platform> Device<P> {
     /// # Errors
     /// The device does not run, or the admin queue is full.
     pub fn flush_log(&mut self) -> Result<Ticket, AdminError> {
-        self.running()?;
+        self.check_admin()?;
         self.send_region(Purpose::ReadLog)
     }
 

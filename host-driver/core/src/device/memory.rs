@@ -143,17 +143,25 @@ impl<P: Platform> Device<P> {
     /// # Errors
     /// Not built, no free id, or the list's region was cancelled since.
     pub fn install(&mut self, mut request: Request) -> Result<RegionHandle, RegisterError> {
-        let installed = self.running().map_err(RegisterError::from);
-        let installed =
-            installed.and_then(|()| self.regions.insert(&mut self.platform, &mut request));
+        let installed = self.try_install(&mut request);
         if installed.is_err() {
-            if let Kind::List { of, .. } = request.kind {
-                self.regions.list_gone(of);
-            }
-            self.settle(Retired {
-                backing: core::mem::take(&mut request.backing),
-                rings: None,
-            });
+            self.settle(request.retire());
+        }
+        installed
+    }
+
+    /// As [`install`](Self::install), but frees nothing: on an error, [`retire`](Request::retire) the request and settle what it gives. Once for each
+    /// request.
+    ///
+    /// # Errors
+    /// Not built, no free id, or the list's region was cancelled since.
+    pub fn try_install(&mut self, request: &mut Request) -> Result<RegionHandle, RegisterError> {
+        let installed = self.running().map_err(RegisterError::from);
+        let installed = installed.and_then(|()| self.regions.insert(&mut self.platform, request));
+        if installed.is_err()
+            && let Kind::List { of, .. } = request.kind
+        {
+            self.regions.list_gone(of);
         }
         installed
     }
@@ -189,6 +197,15 @@ impl<P: Platform> Device<P> {
                 Phase::Closed => self.platform.dma_free(table),
                 _ => self.pool.put(table),
             }
+        }
+    }
+
+    /// As [`recycle`](Self::recycle), but frees nothing: what comes after [`shut`](Self::shut) is given by [`next_remains`](Self::next_remains).
+    pub fn put_back(&mut self, mut retired: Retired) {
+        if retired.backing.pooled
+            && let Some(table) = retired.backing.table.take()
+        {
+            self.pool.put(table);
         }
     }
 

@@ -15,6 +15,7 @@ use pinring_protocol::ring::RingSize;
 use pinring_protocol::{Direction, RegionEntry, Status};
 
 use crate::admin::{AdminQueue, Command, Purpose};
+use crate::memory::reserve;
 use crate::pool::TablePool;
 use crate::queue::{Queue, QueueState};
 use crate::region::{RegionTable, SlotState};
@@ -22,9 +23,9 @@ use crate::request::{Backing, Kind};
 use crate::start::is_serving;
 use crate::{
     AdminError, AdminEvent, BufferId, Capabilities, Completion, CopyDirection, CopyError, CopySpan,
-    DeviceFault, Notify, OpenError, Permissions, Platform, QueueConfig, QueueError, QueueHandle,
-    RegionHandle, RegionInfo, RegisterError, Request, Retired, StartError, StateError, SubmitError,
-    Ticket, TierPolicy, Transfer, TransferError, sg,
+    DeviceFault, DmaError, DmaMemory, Notify, OpenError, Permissions, Platform, QueueConfig,
+    QueueError, QueueHandle, QueueRequest, RegionHandle, RegionInfo, RegisterError, Request,
+    Retired, StartError, StateError, SubmitError, Ticket, TierPolicy, Transfer, TransferError, sg,
 };
 
 /// What a device is opened with.
@@ -87,6 +88,38 @@ pub struct Device<P: Platform> {
     events: VecDeque<AdminEvent>,
     /// Queues to create again when a reset is over.
     recreate: Vec<Command>,
+    /// Where `next_remains` goes on in the region table.
+    remains_from: u32,
+    /// How much of region table and admin rings `next_remains` has given.
+    own_given: usize,
+}
+
+/// What is kept in the host's own memory, with room for all that may come.
+struct HostLists {
+    regions: RegionTable,
+    queues: Vec<QueuePlace>,
+    events: VecDeque<AdminEvent>,
+    recreate: Vec<Command>,
+}
+
+impl HostLists {
+    fn new(
+        config: &Config,
+        capabilities: &Capabilities,
+        table: DmaMemory,
+        tag: u16,
+    ) -> Result<Self, DmaError> {
+        let count = usize::from(capabilities.queues);
+        let mut queues = reserve(count)?;
+        queues.extend((0..count).map(|_| QueuePlace::default()));
+        Ok(Self {
+            regions: RegionTable::new(table, config.regions, tag)?,
+            queues,
+            // A command has one event, and a reset gives each queue one more.
+            events: reserve(config.admin_entries as usize + count)?.into(),
+            recreate: reserve(count)?,
+        })
+    }
 }
 
 /// Tags handles with the device that gave them.
@@ -138,6 +171,23 @@ impl<P: Platform> Device<P> {
                 return Err(error.into());
             }
         };
+        let tag = NEXT_TAG.fetch_add(1, Ordering::Relaxed);
+        let lists = HostLists::new(&config, &capabilities, table, tag);
+        let HostLists {
+            regions,
+            queues,
+            events,
+            recreate,
+        } = match lists {
+            Ok(lists) => lists,
+            Err(error) => {
+                let mut pool = pool;
+                pool.release(&mut platform);
+                platform.dma_free(table);
+                admin.rings.free(&mut platform);
+                return Err(error.into());
+            }
+        };
         admin.restart(&mut platform);
         let mut device = Self {
             platform,
@@ -145,17 +195,13 @@ impl<P: Platform> Device<P> {
             capabilities,
             phase: Phase::Closed,
             admin,
-            regions: RegionTable::new(
-                table,
-                config.regions,
-                NEXT_TAG.fetch_add(1, Ordering::Relaxed),
-            ),
+            regions,
             pool,
-            queues: (0..capabilities.queues)
-                .map(|_| QueuePlace::default())
-                .collect(),
-            events: VecDeque::new(),
-            recreate: Vec::new(),
+            queues,
+            events,
+            recreate,
+            remains_from: 0,
+            own_given: 0,
         };
         device.begin_reset();
         Ok(device)
@@ -183,7 +229,7 @@ impl<P: Platform> Device<P> {
                 return self.not_yet(deadline_ns, "STATUS ready with the firmware running");
             }
             self.phase = Phase::Running;
-            for command in core::mem::take(&mut self.recreate) {
+            while let Some(command) = self.recreate.pop() {
                 self.send_create(command);
             }
         }
@@ -244,6 +290,24 @@ impl<P: Platform> Device<P> {
     /// # Errors
     /// The device may still write, so that nothing was freed; or it is closed already.
     pub fn close(&mut self) -> Result<(), StateError> {
+        self.shut()?;
+        for at in 0..self.events.len() {
+            if let Some(retired) = self.events[at].retired.take() {
+                self.settle(retired);
+            }
+        }
+        while let Some(mut retired) = self.next_remains() {
+            retired.release(&mut self.platform);
+        }
+        Ok(())
+    }
+
+    /// The short first part of [`close`](Self::close): takes Bus Master Enable away and settles what was in flight. Then release what
+    /// [`next_remains`](Self::next_remains) gives, and what the events of [`poll_admin`](Self::poll_admin) hold.
+    ///
+    /// # Errors
+    /// The device may still write; or it is closed already.
+    pub fn shut(&mut self) -> Result<(), StateError> {
         if self.phase == Phase::Closed {
             return Err(StateError::Closed);
         }
@@ -256,29 +320,44 @@ impl<P: Platform> Device<P> {
         for place in &mut self.queues {
             if let Some(queue) = &mut place.queue {
                 queue.state = QueueState::Gone;
-                if let Some(rings) = queue.rings.take() {
-                    rings.free(&mut self.platform);
-                }
             }
         }
-        for mut event in core::mem::take(&mut self.events) {
-            if let Some(retired) = event.retired.take() {
-                self.settle(retired);
-            }
-            self.events.push_back(event);
+        Ok(())
+    }
+
+    /// After [`shut`](Self::shut), the next thing that is still mapped or allocated: release it. `None` at the end, and at any other time.
+    pub fn next_remains(&mut self) -> Option<Retired> {
+        if self.phase != Phase::Closed {
+            return None;
         }
-        let ids: Vec<u32> = self.regions.ids().collect();
-        for id in ids {
-            let backing = self.regions.remove(id);
-            self.settle(Retired {
+        let rings = |queue: &mut Queue| queue.rings.take();
+        let mut queues = self
+            .queues
+            .iter_mut()
+            .filter_map(|place| place.queue.as_mut());
+        if let Some(rings) = queues.find_map(rings) {
+            return Some(Retired {
+                backing: Backing::default(),
+                rings: Some(rings),
+            });
+        }
+        if let Some(id) = self.regions.first_from(self.remains_from) {
+            self.remains_from = id + 1;
+            let mut backing = self.regions.remove(id);
+            backing.pooled = false;
+            return Some(Retired {
                 backing,
                 rings: None,
             });
         }
-        self.pool.release(&mut self.platform);
-        self.platform.dma_free(self.regions.memory());
-        self.admin.rings.release(&mut self.platform);
-        Ok(())
+        if let Some(table) = self.pool.take_any() {
+            return Some(Retired::of(table));
+        }
+        let [submission, completion] = self.admin.rings.memory();
+        let own = [self.regions.memory(), submission, completion];
+        let memory = own.get(self.own_given).copied()?;
+        self.own_given += 1;
+        Some(Retired::of(memory))
     }
 
     /// The device has forgotten everything: settles transfers and commands.

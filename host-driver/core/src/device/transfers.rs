@@ -15,16 +15,29 @@ impl<P: Platform> Device<P> {
         queue: QueueHandle,
         transfers: &[Transfer],
     ) -> Result<(), SubmitError> {
+        self.submit_iter(queue, transfers.iter().copied())
+    }
+
+    /// As [`submit`](Self::submit), for transfers that are nowhere together: they are walked twice, and must be the same both times.
+    ///
+    /// # Errors
+    /// The first transfer that is wrong, or the ring has not room for all.
+    #[inline]
+    pub fn submit_iter(
+        &mut self,
+        queue: QueueHandle,
+        transfers: impl ExactSizeIterator<Item = Transfer> + Clone,
+    ) -> Result<(), SubmitError> {
         self.running()?;
         let queue = find(&mut self.queues, queue)?;
-        let free = queue.open_rings()?.free_slots();
+        let free = queue.room()?;
         let asked = transfers.len();
         let Some(count) = u16::try_from(asked).ok().filter(|&count| count <= free) else {
             return Err(SubmitError::RingFull { asked, free });
         };
-        for (index, transfer) in transfers.iter().enumerate() {
-            if let Err(cause) = self.regions.claim(transfer, &queue.config) {
-                for claimed in &transfers[..index] {
+        for (index, transfer) in transfers.clone().enumerate() {
+            if let Err(cause) = self.regions.claim(&transfer, &queue.config) {
+                for claimed in transfers.take(index) {
                     self.regions.unclaim(claimed.region);
                 }
                 return Err(SubmitError::Transfer { index, cause });
@@ -33,12 +46,12 @@ impl<P: Platform> Device<P> {
         if count == 0 {
             return Ok(());
         }
-        for (ahead, transfer) in (0..).zip(transfers) {
+        for (ahead, transfer) in (0..count).zip(transfers) {
             queue.write(
                 &mut self.platform,
                 ahead,
-                transfer,
-                self.regions.hint(transfer),
+                &transfer,
+                self.regions.hint(&transfer),
             );
         }
         let arm = queue.config.notify == Notify::Interrupt;
@@ -79,6 +92,14 @@ impl<P: Platform> Device<P> {
             (QueueState::Faulted(fault), _) => Err(QueueError::Faulted(fault)),
             _ => Ok(false),
         }
+    }
+
+    /// Transfers that [`submit`](Self::submit) takes now.
+    ///
+    /// # Errors
+    /// The handle is stale, or the queue does not serve.
+    pub fn room(&mut self, queue: QueueHandle) -> Result<u16, QueueError> {
+        find(&mut self.queues, queue)?.room()
     }
 
     /// Submissions that have not been reaped.
