@@ -1,24 +1,33 @@
-//! Physical memory as CPU and device see it.
+//! Memory of the modelled machine: page frames behind real pointers, and MDLs.
+//!
+//! Drivers and applications dereference real addresses; devices go by page frame numbers. [`PhysicalMemory`] knows both names of every
+//! page. A kernel mapping of a user page is the user's own address: the double has one address space.
 
-/// A device's access that the machine refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the device may not access bus address {address:#x}")]
-pub struct BusFault {
-    /// First byte that is out of reach.
-    pub address: u64,
-}
+mod block;
+mod bus;
+mod layout;
+mod mdl;
+mod physical;
+#[cfg(test)]
+mod tests;
 
-/// What a device can do on the bus by itself.
-pub trait DeviceBus {
-    /// Reads memory at a bus address.
-    ///
-    /// # Errors
-    /// Nothing the device may reach is there, or bus mastering is off.
-    fn read(&mut self, address: u64, data: &mut [u8]) -> Result<(), BusFault>;
+pub use block::PageBlock;
+pub use bus::{BusFault, BusFaultReason, DeviceBus};
+pub use layout::PageLayout;
+pub use mdl::{LockAccess, MdlError, MdlPiece, MdlPieces, Mdls};
+pub use physical::{
+    Freed, MemoryError, MemoryUse, PageLock, PhysicalMemory, RegionId, WriteAfterFree,
+};
 
-    /// Writes memory at a bus address.
-    ///
-    /// # Errors
-    /// Nothing the device may reach is there, or bus mastering is off.
-    fn write(&mut self, address: u64, data: &[u8]) -> Result<(), BusFault>;
-}
+/// Bytes of a page.
+pub const PAGE_BYTES: usize = 4096;
+/// Binary logarithm of [`PAGE_BYTES`].
+pub const PAGE_SHIFT: u32 = 12;
+/// First page frame above 4 GiB.
+pub const FIRST_FRAME_ABOVE_4G: u64 = 1 << (32 - PAGE_SHIFT);
+/// What freed memory is filled with.
+pub const FREED: u8 = 0xDD;
+/// What a bounce page holds before data come: the remains of some other transfer.
+pub const STALE: u8 = 0xB5;
+/// What a new common buffer holds: Windows does not promise zeroes.
+pub const FRESH: u8 = 0xCB;

@@ -8,6 +8,7 @@
 mod shape;
 mod base;
 mod dma;
+mod dma_operations;
 mod mdl;
 mod wdf_device;
 mod wdf_interrupt;
@@ -17,9 +18,8 @@ mod wdf_work;
 mod wdm;
 
 pub use base::*;
-#[allow(unused_imports)]
 pub use dma::*;
-#[allow(unused_imports)]
+pub use dma_operations::*;
 pub use mdl::*;
 pub use wdf_device::*;
 pub use wdf_interrupt::*;
