@@ -10,6 +10,7 @@
 #[allow(missing_docs, clippy::missing_safety_doc)]
 pub mod constants;
 pub mod ddi;
+pub mod dma;
 mod kernel;
 mod macros;
 pub mod memory;

@@ -1,0 +1,20 @@
+//! DMA of the machine: adapters as Windows gives them out, and what the device may reach.
+//!
+//! - [`config`](DmaConfig): system, platform and INF, and what follows from them
+//! - [`domain`](Domain): a device's bus addresses, with rights to the byte
+//! - `hal`: adapters, lists, common buffers, map registers
+
+mod config;
+mod domain;
+mod hal;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+pub use config::{DmaConfig, InfPolicy, Iommu, OsVersion, Translation};
+pub use domain::{BusRun, Domain, MapRefusal, MapRequest, MappingId, Rights};
+pub use hal::{
+    Adapter, AdapterRequest, DeviceId, Finding, Hal, ListRefusal, ListRequest, TransferNeeds,
+    list_bytes,
+};
+pub use rules::DmaRule;
