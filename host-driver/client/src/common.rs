@@ -1,0 +1,145 @@
+//! Contiguous driver memory, reached by copying.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use pinring_ioctl as ioctl;
+use zerocopy::IntoBytes;
+
+use crate::device::{Shared, ask, refused};
+use crate::{Device, Error, Permissions, RegionHandle, RegionInfo, Status, Transfer, Transport};
+
+/// Bytes of one copy request: their number has 32 bits on the way.
+const COPY_BYTES: usize = 1 << 30;
+/// How often, and after how many nanoseconds each, a drop asks again while a cancellation holds it up.
+const RETRIES: u32 = 10_000;
+const RETRY_NS: u64 = 100_000;
+
+impl<T: Transport> Device<T> {
+    /// Allocates a region of contiguous driver memory: tier CommonBuffer.
+    ///
+    /// # Errors
+    /// The driver's reason.
+    pub fn allocate(&self, bytes: u64, permissions: Permissions) -> Result<CommonBuffer<T>, Error> {
+        let input = ioctl::Allocate {
+            length: bytes,
+            permissions: permissions.number(),
+            ..ioctl::Allocate::default()
+        };
+        let wire = ask(&self.shared.transport, ioctl::ALLOCATE, input.as_bytes())?;
+        Ok(CommonBuffer {
+            info: RegionInfo::from_wire(&wire, ioctl::ALLOCATE)?,
+            shared: Arc::clone(&self.shared),
+        })
+    }
+}
+
+/// A region of contiguous driver memory. Dropping it frees it; what is in flight on it ends as aborted and is still reported.
+#[must_use = "dropping it frees the memory"]
+pub struct CommonBuffer<T: Transport> {
+    shared: Arc<Shared<T>>,
+    info: RegionInfo,
+}
+
+impl<T: Transport> CommonBuffer<T> {
+    /// What the allocation came to.
+    pub const fn info(&self) -> &RegionInfo {
+        &self.info
+    }
+
+    /// Names the region in transfers.
+    pub const fn handle(&self) -> RegionHandle {
+        self.info.handle
+    }
+
+    /// A transfer of a range of its bytes.
+    pub const fn transfer(&self, range: Range<u64>) -> Transfer {
+        Transfer::new(self.info.handle, range)
+    }
+
+    /// Copies bytes of the region, from `offset` on, to `target`.
+    ///
+    /// # Errors
+    /// The driver's reason.
+    pub fn copy_out(&self, offset: u64, target: &mut [u8]) -> Result<(), Error> {
+        let mut offset = offset;
+        for part in target.chunks_mut(COPY_BYTES) {
+            // SAFETY: the driver writes `part`, which is borrowed alone until the request is over.
+            unsafe { self.copy(ioctl::COPY_OUT, offset, part.as_mut_ptr(), part.len())? };
+            offset = offset.saturating_add(part.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// Copies `source` to the region, from `offset` on.
+    ///
+    /// # Errors
+    /// The driver's reason.
+    pub fn copy_in(&self, offset: u64, source: &[u8]) -> Result<(), Error> {
+        let mut offset = offset;
+        for part in source.chunks(COPY_BYTES) {
+            // SAFETY: the driver only reads `part` (METHOD_IN_DIRECT), which is borrowed until the request is over.
+            unsafe { self.copy(ioctl::COPY_IN, offset, part.as_ptr().cast_mut(), part.len())? };
+            offset = offset.saturating_add(part.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    /// The bytes at `start` are the driver's, to use as the code's method says, until this returns.
+    unsafe fn copy(
+        &self,
+        code: ioctl::Code,
+        offset: u64,
+        start: *mut u8,
+        len: usize,
+    ) -> Result<(), Error> {
+        let transport = &self.shared.transport;
+        let input = ioctl::CopyRange {
+            handle: self.info.handle.0,
+            offset,
+        };
+        // SAFETY: the caller's promise; the request is over before this returns.
+        let started = unsafe { transport.start(code, input.as_bytes(), start, len) };
+        let ended = started.and_then(|pending| {
+            loop {
+                if let Some(result) = transport.wait(&pending, None) {
+                    return result;
+                }
+            }
+        });
+        ended.map(drop).map_err(|status| refused(code.name, status))
+    }
+
+    /// Cancels the region's transfers in flight; they are reported as aborted, but for what was faster.
+    ///
+    /// # Errors
+    /// The driver's reason.
+    pub fn cancel(&self) -> Result<(), Error> {
+        self.shared.cancel(self.info.handle.0, ioctl::scope::REGION)
+    }
+}
+
+impl<T: Transport> Drop for CommonBuffer<T> {
+    fn drop(&mut self) {
+        let input = ioctl::Handle {
+            handle: self.info.handle.0,
+        };
+        let busy = Status::from(ioctl::Error::RegionBusy);
+        for _ in 0..RETRIES {
+            let told = self.shared.tell(ioctl::UNREGISTER, input.as_bytes());
+            // Any other error: the memory goes with the handle.
+            if told.is_ok() || told.is_err_and(|error| error.status() != Some(busy)) {
+                return;
+            }
+            self.shared.transport.sleep(RETRY_NS);
+        }
+    }
+}
+
+impl<T: Transport> fmt::Debug for CommonBuffer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CommonBuffer").field(&self.info).finish()
+    }
+}
