@@ -34,6 +34,7 @@ mod device;
 mod error;
 #[cfg(feature = "loopback")]
 pub mod loopback;
+mod open;
 pub mod pattern;
 mod region;
 mod status;
@@ -41,11 +42,14 @@ mod system;
 mod tier;
 mod transfer;
 mod transport;
+#[cfg(windows)]
+mod windows;
 
 pub use buffer::{AlignedBuffer, Buffer, OutOfMemory, PAGE_BYTES, Release, Storage, Unowned};
 pub use common::CommonBuffer;
 pub use device::Device;
 pub use error::{Error, RegisterError};
+pub use open::DriverTransport;
 pub use pinring_ioctl as ioctl;
 pub use region::{MAX_REGION_BYTES, Region, RegionInfo, View, ViewMut};
 pub use status::Status;
