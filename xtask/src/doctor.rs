@@ -1,5 +1,6 @@
 //! `cargo xtask doctor`: what is there, what a task would provision, what has to be installed by hand.
 
+use crate::driver::windows;
 use crate::workspace::Workspace;
 use crate::{count, debian, native, python, riscv};
 use anyhow::{Result, bail};
@@ -110,16 +111,30 @@ fn examine(workspace: &Workspace) -> Vec<(&'static str, &'static str, State)> {
         None => from_debian(riscv::DEBIAN_PACKAGES),
     };
     tools.push(("RISC-V Rust", "building the firmware", riscv));
+    let windows = match windows::find() {
+        Some(toolchain) => State::Ready(toolchain.describe()),
+        None if riscv::has_rustup() => State::Provisioned(format!(
+            "`rustup target add {}`, else Debian's packages",
+            windows::TARGET
+        )),
+        None => optional(windows::DEBIAN_PACKAGES),
+    };
+    tools.push(("Windows Rust", "`cargo xtask driver check` alone", windows));
     let valgrind = count::valgrind().map(State::Ready);
     tools.push((
         "valgrind",
         "`cargo xtask count` alone",
-        valgrind.unwrap_or_else(|| match from_debian(count::DEBIAN_PACKAGES) {
-            State::Missing(how) => State::Optional(how),
-            other => other,
-        }),
+        valgrind.unwrap_or_else(|| optional(count::DEBIAN_PACKAGES)),
     ));
     tools
+}
+
+/// As [`from_debian`], for what only one command needs.
+fn optional(packages: &[&str]) -> State {
+    match from_debian(packages) {
+        State::Missing(how) => State::Optional(how),
+        other => other,
+    }
 }
 
 fn from_debian(packages: &[&str]) -> State {

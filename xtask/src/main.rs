@@ -4,6 +4,7 @@ mod cosim;
 mod count;
 mod debian;
 mod doctor;
+mod driver;
 mod firmware;
 mod generate;
 mod image;
@@ -44,6 +45,9 @@ enum Command {
     Count(count::Arguments),
     /// Emit the device's Verilog, soft core included.
     Verilog(verilog::Arguments),
+    /// Check the Windows driver as far as that goes here; on Windows, build its package.
+    #[command(subcommand)]
+    Driver(driver::Command),
     /// Provision everything, then run all tests.
     Test(test::Arguments),
 }
@@ -71,6 +75,7 @@ fn work(command: Command) -> Result<()> {
         Command::CapturePages(arguments) => cosim::capture_pages(&workspace, &arguments),
         Command::Count(arguments) => count::run(&workspace, &arguments),
         Command::Verilog(arguments) => verilog::run(&workspace, &arguments),
+        Command::Driver(command) => driver::run(&workspace, &command),
         Command::Test(arguments) => test::run(&workspace, &arguments),
     }
 }

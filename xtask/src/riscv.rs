@@ -4,7 +4,7 @@ use crate::debian;
 use crate::process::{output, run_long, say, version};
 use crate::workspace::{cargo, rustc};
 use anyhow::{Result, bail};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Target of the firmware.
@@ -67,21 +67,11 @@ impl Toolchain {
             Self::Debian { cargo, rustc } => {
                 let mut command = Command::new(cargo);
                 command.args(["build", "-Z", "build-std=core", "--target", TARGET]);
-                command.env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1");
+                use_debian_rustc(&mut command, rustc);
                 command.env(
                     "CARGO_TARGET_RISCV32IM_UNKNOWN_NONE_ELF_LINKER",
                     DEBIAN_LINKER,
                 );
-                // Set by the cargo and rustup that run us, for another compiler.
-                for name in [
-                    "LD_LIBRARY_PATH",
-                    "RUSTUP_TOOLCHAIN",
-                    "RUSTC_WRAPPER",
-                    "RUSTDOC",
-                    "CARGO",
-                ] {
-                    command.env_remove(name);
-                }
                 command
             }
         }
@@ -124,21 +114,43 @@ pub fn provision() -> Result<Toolchain> {
 }
 
 fn has_native() -> bool {
-    output(rustc().args(["--print", "target-libdir", "--target", TARGET]))
+    has_target(TARGET)
+}
+
+/// Whether the toolchain in use has a target's libraries.
+pub fn has_target(target: &str) -> bool {
+    output(rustc().args(["--print", "target-libdir", "--target", target]))
         .is_ok_and(|folder| PathBuf::from(folder.trim()).is_dir())
 }
 
+/// A program of one of Debian's packages, if that is installed.
+pub fn debian_program(package: &str, name: &str) -> Option<PathBuf> {
+    let files = output(Command::new("dpkg").args(["-L", package])).ok()?;
+    files
+        .lines()
+        .find(|file| file.ends_with(&format!("/usr/bin/{name}")))
+        .map(PathBuf::from)
+}
+
+/// Makes a cargo command use Debian's compiler, with the flags of an unstable one.
+pub fn use_debian_rustc(command: &mut Command, rustc: &Path) {
+    command.env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1");
+    // Set by the cargo and rustup that run us, for another compiler.
+    for name in [
+        "LD_LIBRARY_PATH",
+        "RUSTUP_TOOLCHAIN",
+        "RUSTC_WRAPPER",
+        "RUSTDOC",
+        "CARGO",
+    ] {
+        command.env_remove(name);
+    }
+}
+
 fn find_debian() -> Option<Toolchain> {
-    let program = |package: &str, name: &str| {
-        let files = output(Command::new("dpkg").args(["-L", package])).ok()?;
-        files
-            .lines()
-            .find(|file| file.ends_with(&format!("/usr/bin/{name}")))
-            .map(PathBuf::from)
-    };
     let (cargo, rustc) = (
-        program("cargo-web", "cargo")?,
-        program("rustc-web", "rustc")?,
+        debian_program("cargo-web", "cargo")?,
+        debian_program("rustc-web", "rustc")?,
     );
     let has_source = output(Command::new("dpkg").args(["-L", "rust-web-src"])).is_ok();
     let has_linker = output(Command::new(DEBIAN_LINKER).arg("--version")).is_ok();

@@ -3,12 +3,15 @@
 use crate::firmware::{self, Firmware};
 use crate::python::{self, Tools};
 use crate::workspace::{Workspace, cargo};
-use crate::{generate, native, process};
+use crate::{driver, generate, native, process};
 use anyhow::Result;
 use std::process::Command;
 
 #[derive(clap::Args)]
 pub struct Arguments {
+    /// Also check the Windows driver (`cargo xtask driver check`)
+    #[arg(long)]
+    all: bool,
     /// Further arguments for `cargo test`, such as `-p pinring-hdl`
     #[arg(last = true)]
     cargo: Vec<String>,
@@ -16,6 +19,9 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    if arguments.all {
+        driver::check(workspace)?;
+    }
     native::provision()?;
     let tools = python::provision(workspace)?;
     generate::check(workspace)?;
