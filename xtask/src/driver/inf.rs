@@ -133,9 +133,7 @@ fn inf_is_a_windows_driver_s() {
         }
         for token in fields
             .iter()
-            .flat_map(|field| field.split('%'))
-            .skip(1)
-            .step_by(2)
+            .flat_map(|field| field.split('%').skip(1).step_by(2))
         {
             let is_known = token == "13" || inf["Strings"].iter().any(|string| string[0] == token);
             assert!(is_known, "%{token}% has no string");

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
-use syn::{ItemUse, Macro, UseTree};
+use syn::{Attribute, ItemFn, ItemMod, ItemUse, Macro, UseTree};
 
 /// The list, below the workspace's root.
 const FILE: &str = "host-driver/kmdf/wdk-names.txt";
@@ -225,6 +225,9 @@ impl Imports {
 
 impl<'ast> Visit<'ast> for Imports {
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
+        if is_for_the_double(&item.attrs) {
+            return;
+        }
         self.tree(&item.tree, &mut Vec::new());
     }
 }
@@ -292,6 +295,18 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         }
     }
 
+    fn visit_item_fn(&mut self, item: &'ast ItemFn) {
+        if !is_for_the_double(&item.attrs) {
+            visit::visit_item_fn(self, item);
+        }
+    }
+
+    fn visit_item_mod(&mut self, item: &'ast ItemMod) {
+        if !is_for_the_double(&item.attrs) {
+            visit::visit_item_mod(self, item);
+        }
+    }
+
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let parts: Vec<_> = path
             .segments
@@ -318,6 +333,22 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         self.tokens(call.tokens.clone());
         visit::visit_macro(self, call);
     }
+}
+
+/// Whether an item is compiled against the double only, and may use what wdk-sys has not.
+fn is_for_the_double(attributes: &[Attribute]) -> bool {
+    let condition = |attribute: &Attribute| {
+        attribute
+            .meta
+            .require_list()
+            .map(|list| list.tokens.to_string())
+    };
+    attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("cfg"))
+        .any(|attribute| {
+            condition(attribute).is_ok_and(|text| text.replace(' ', "") == "not(windows)")
+        })
 }
 
 /// Whether a name is built like those of the framework's functions.
@@ -411,6 +442,10 @@ mod tests {
             "use wdk_sys::{self, MDL, ntddk, ntddk::KeSetEvent as set, call_unsafe_wdf_function_binding as call};
              use wdk_sys::_WDF_TRI_STATE::{self, WdfTrue};
              use other::Thing;
+             #[cfg(not(windows))]
+             use wdk_sys::mmio as access;
+             #[cfg(not(windows))]
+             fn double() { wdk_sys::double() }
              fn f(mdl: *mut MDL) {
                  let a = _WDF_TRI_STATE::WdfUseDefault;
                  unsafe { ntddk::MmUnlockPages(mdl); wdk_sys::ntddk::KeBugCheck(0) };
