@@ -7,21 +7,29 @@
 //! What the driver sees is at the root ([`types`], [`constants`], [`ntddk`], [`call_unsafe_wdf_function_binding`]).
 #![allow(non_camel_case_types, non_snake_case, non_upper_case_globals)]
 
-#[allow(missing_docs, clippy::missing_safety_doc)]
+#[allow(missing_docs)]
 pub mod constants;
 pub mod ddi;
 pub mod dma;
+pub mod hardware;
 mod kernel;
+mod machine;
 mod macros;
 pub mod memory;
+pub mod mmio;
 pub mod ntddk;
+mod pnp;
 #[allow(missing_docs, clippy::upper_case_acronyms)]
 pub mod types;
-
+pub mod user;
 pub mod verifier;
-#[allow(dead_code)]
 mod world;
 
 pub use constants::*;
+pub use hardware::{Hardware, NoHardware};
+pub use kernel::TraceEvent;
+pub use machine::{Background, Machine, Stopped};
 pub use macros::{NT_ERROR, NT_INFORMATION, NT_SUCCESS, NT_WARNING};
 pub use types::*;
+pub use verifier::{Report, Rule, Violation};
+pub use world::{Config, Costs, FlatCosts};

@@ -7,8 +7,7 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 
 use super::config::{DmaConfig, Translation};
-use super::domain::{Domain, MapRefusal, MapRequest, MappingId, Rights};
-use super::rules::DmaRule;
+use super::domain::{Domain, MapRefusal, MapRequest, MappingId, Rights, Window};
 use crate::memory::{
     BusFault, FREED, FRESH, MdlPiece, Mdls, MemoryUse, PAGE_BYTES, PAGE_SHIFT, PageLayout,
     PhysicalMemory, RegionId,
@@ -17,6 +16,7 @@ use crate::types::{
     _DMA_OPERATIONS, _SCATTER_GATHER_ELEMENT, _SCATTER_GATHER_LIST, DMA_ADAPTER, PDMA_ADAPTER,
     PHYSICAL_ADDRESS, PMDL, PSCATTER_GATHER_LIST,
 };
+use crate::verifier::Rule;
 
 /// Words of 8 bytes before a list's elements, and of an element.
 const LIST_HEADER_WORDS: usize = size_of::<_SCATTER_GATHER_LIST>() / 8;
@@ -31,7 +31,7 @@ pub struct DeviceId(pub u64);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// The rule.
-    pub rule: DmaRule,
+    pub rule: Rule,
     /// The routine.
     pub ddi: &'static str,
     /// What was wrong.
@@ -162,6 +162,18 @@ pub struct Hal<W> {
     waiting: VecDeque<(ListRequest, W)>,
     retired_lists: Vec<Box<[u64]>>,
     findings: Vec<Finding>,
+    /// Where the device last read and last wrote.
+    last: [Option<Last>; 2],
+}
+
+/// What a device's access has found, for the next in the same page.
+#[derive(Clone, Copy)]
+struct Last {
+    device: DeviceId,
+    bus_page: u64,
+    /// Epochs of memory and of the domain that it holds for.
+    epochs: (u64, u64),
+    window: Window,
 }
 
 impl<W> Hal<W> {
@@ -178,6 +190,7 @@ impl<W> Hal<W> {
             waiting: VecDeque::new(),
             retired_lists: Vec::new(),
             findings: Vec::new(),
+            last: [None; 2],
         }
     }
 
@@ -201,7 +214,7 @@ impl<W> Hal<W> {
     }
 
     /// Records a rule that was broken.
-    pub fn find(&mut self, rule: DmaRule, ddi: &'static str, detail: impl Into<String>) {
+    pub fn find(&mut self, rule: Rule, ddi: &'static str, detail: impl Into<String>) {
         let detail = detail.into();
         self.findings.push(Finding { rule, ddi, detail });
     }
@@ -245,7 +258,7 @@ impl<W> Hal<W> {
     pub fn adapter(&mut self, adapter: PDMA_ADAPTER, ddi: &'static str) -> Option<&Adapter> {
         if !self.adapters.contains_key(&(adapter as usize)) {
             let detail = format!("no adapter is at {adapter:?}, or it was put back");
-            self.find(DmaRule::DmaAdapter, ddi, detail);
+            self.find(Rule::DmaAdapter, ddi, detail);
         }
         self.adapters.get(&(adapter as usize))
     }
@@ -271,7 +284,7 @@ impl<W> Hal<W> {
         ] {
             if count > 0 {
                 let detail = format!("the adapter goes while {count} {what} of it are in force");
-                self.find(DmaRule::Leak, ddi, detail);
+                self.find(Rule::Leak, ddi, detail);
             }
         }
         self.adapters.remove(&address);
@@ -335,7 +348,7 @@ impl<W> Hal<W> {
                 "{} bytes, the adapter was made for at most {maximum}",
                 request.length
             );
-            self.find(DmaRule::DmaLength, ddi, detail);
+            self.find(Rule::DmaLength, ddi, detail);
         }
         let (pieces, mdls) = self.pieces(request, ddi)?;
         let map = map_request(&pieces, request.write_to_device, highest);
@@ -409,15 +422,15 @@ impl<W> Hal<W> {
     ) {
         let Some(found) = self.lists.remove(&(list as usize)) else {
             let detail = format!("no list is at {list:?}, or it was put back before");
-            return self.find(DmaRule::DmaList, ddi, detail);
+            return self.find(Rule::DmaList, ddi, detail);
         };
         if found.adapter != adapter as usize {
             let detail = "the list was got through another adapter";
-            self.find(DmaRule::DmaList, ddi, detail);
+            self.find(Rule::DmaList, ddi, detail);
         }
         if found.write_to_device != write_to_device {
             let detail = "the list was got for the other direction";
-            self.find(DmaRule::DmaList, ddi, detail);
+            self.find(Rule::DmaList, ddi, detail);
         }
         if let Some(domain) = self.domains.get_mut(&found.device) {
             domain.unmap(&mut self.memory, found.mapping, ddi);
@@ -591,7 +604,7 @@ impl<W> Hal<W> {
                 ),
                 false => format!("no common buffer is at bus address {logical:#x}"),
             };
-            return self.find(DmaRule::DmaCommonBuffer, ddi, detail);
+            return self.find(Rule::DmaCommonBuffer, ddi, detail);
         };
         // The address of a mapped MDL is the caller's own, and the documentation does not say what to pass.
         let is_memory = matches!(buffer.backing, Backing::Memory(_));
@@ -600,7 +613,7 @@ impl<W> Hal<W> {
                 "{length} bytes at {address:?} are freed, {} at {:#x} were allocated",
                 buffer.length, buffer.address
             );
-            self.find(DmaRule::DmaCommonBuffer, ddi, detail);
+            self.find(Rule::DmaCommonBuffer, ddi, detail);
         }
         if let Some(domain) = self.domains.get_mut(&buffer.device) {
             domain.unmap(&mut self.memory, buffer.mapping, ddi);
@@ -625,16 +638,16 @@ impl<W> Hal<W> {
         });
         if unflushed {
             let detail = "the device's data are still in bounce pages: complete the transfer before the request";
-            self.find(DmaRule::DmaNotFlushed, ddi, detail);
+            self.find(Rule::DmaNotFlushed, ddi, detail);
         }
         match self.mdls.unlock(&mut self.memory, mdl, ddi) {
             Ok(0) => {}
             Ok(mappings) => {
                 let detail =
                     format!("the device has {mappings} mappings of the pages that are unlocked");
-                self.find(DmaRule::PagesReleasedEarly, ddi, detail);
+                self.find(Rule::PagesReleasedEarly, ddi, detail);
             }
-            Err(error) => self.find(DmaRule::Mdl, ddi, error.to_string()),
+            Err(error) => self.find(Rule::Mdl, ddi, error.to_string()),
         }
     }
 
@@ -645,7 +658,7 @@ impl<W> Hal<W> {
                 "{:#x} (frame {:#x}), which had been {:?} memory, was written after it was freed",
                 write.address, write.frame, write.kind
             );
-            self.find(DmaRule::WriteAfterFree, "end", detail);
+            self.find(Rule::WriteAfterFree, "end", detail);
         }
     }
 
@@ -664,12 +677,12 @@ impl<W> Hal<W> {
             Ok(found) => {
                 if !found.writable && !request.write_to_device {
                     let detail = "the device is to write pages that are locked for reading only";
-                    self.find(DmaRule::Mdl, ddi, detail);
+                    self.find(Rule::Mdl, ddi, detail);
                 }
                 Ok((found.pieces, found.mdls))
             }
             Err(error) => {
-                self.find(DmaRule::Mdl, ddi, error.to_string());
+                self.find(Rule::Mdl, ddi, error.to_string());
                 Err(ListRefusal::Invalid)
             }
         }
@@ -759,10 +772,27 @@ impl<W> Hal<W> {
         is_write: bool,
         mut copy: impl FnMut(*mut u8, usize, usize),
     ) -> Result<(), BusFault> {
-        self.domain(device);
+        if !self.domains.contains_key(&device) {
+            self.domain(device);
+        }
         let Some(domain) = self.domains.get(&device) else {
             return Ok(());
         };
+        let epochs = (self.memory.epoch(), domain.epoch());
+        // Most accesses follow another in the same page.
+        if let Some(last) = self.last[usize::from(is_write)]
+            && last.device == device
+            && last.bus_page == address >> PAGE_SHIFT
+            && last.epochs == epochs
+        {
+            let offset = address as usize % PAGE_BYTES;
+            let window = last.window;
+            if usize::from(window.from) <= offset && offset + length <= usize::from(window.to) {
+                // SAFETY: the offset is within the page.
+                copy(unsafe { window.page.add(offset) }, 0, length);
+                return Ok(());
+            }
+        }
         let mut windows = [None; 2];
         let mut more = Vec::new();
         let mut done = 0;
@@ -775,6 +805,12 @@ impl<W> Hal<W> {
                     return Err(fault);
                 }
             };
+            self.last[usize::from(is_write)] = Some(Last {
+                device,
+                bus_page: at >> PAGE_SHIFT,
+                epochs,
+                window,
+            });
             let offset = at as usize % PAGE_BYTES;
             let part = (usize::from(window.to) - offset).min(length - done);
             // SAFETY: the offset is within the page.
@@ -803,6 +839,6 @@ impl<W> Hal<W> {
             None => String::new(),
         };
         let detail = format!("{fault} (an access of {length} bytes){who}");
-        self.find(DmaRule::DeviceFault, "device", detail);
+        self.find(Rule::DeviceFault, "device", detail);
     }
 }

@@ -7,7 +7,8 @@
 mod config;
 mod domain;
 mod hal;
-mod rules;
+mod operations;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -17,4 +18,9 @@ pub use hal::{
     Adapter, AdapterRequest, DeviceId, Finding, Hal, ListRefusal, ListRequest, TransferNeeds,
     list_bytes,
 };
-pub use rules::DmaRule;
+pub use state::DeviceMemory;
+
+pub(crate) use operations::{OPERATIONS, map_or_wait, put, serve_waiting};
+pub(crate) use state::{
+    DEVICE, MachineBus, State, Waiter, cancel_waits_of, report_leaks, with_hal,
+};

@@ -7,6 +7,7 @@ use crate::memory::{
     BusFaultReason, FREED, FRESH, LockAccess, MemoryUse, PAGE_BYTES, PageLayout, RegionId, STALE,
 };
 use crate::types::{_DMA_OPERATIONS, PDMA_ADAPTER, PMDL, PSCATTER_GATHER_LIST};
+use crate::verifier::Rule;
 
 const DEVICE: DeviceId = DeviceId(0);
 
@@ -98,7 +99,7 @@ impl Bench {
         assert_eq!(done, data.len());
     }
 
-    fn rules(&mut self) -> Vec<DmaRule> {
+    fn rules(&mut self) -> Vec<Rule> {
         let findings = self.hal.take_findings();
         findings.into_iter().map(|finding| finding.rule).collect()
     }
@@ -205,7 +206,7 @@ fn physical_addresses_are_for_those_who_were_told() {
     bench.hal.unlock_mdl(buffer.mdl, "WdfRequestComplete");
     assert!(bench.hal.device_read(DEVICE, address, &mut byte).is_err());
     let found = bench.hal.take_findings();
-    assert!(found.iter().all(|f| f.rule == DmaRule::DeviceFault));
+    assert!(found.iter().all(|f| f.rule == Rule::DeviceFault));
     assert!(
         found.last().unwrap().detail.contains("WdfRequestComplete"),
         "{found:?}"
@@ -257,7 +258,7 @@ fn bounced_data_for_the_device_are_those_at_mapping() {
     );
     assert!(bench.hal.device_write(DEVICE, address, &[0]).is_err());
     bench.put(list, true);
-    assert_eq!(bench.rules(), [DmaRule::DeviceFault; 2]);
+    assert_eq!(bench.rules(), [Rule::DeviceFault; 2]);
 }
 
 #[test]
@@ -331,9 +332,9 @@ fn lists_are_put_back_once_and_as_they_were_got() {
     let buffer = bench.buffer(PAGE_BYTES, &PageLayout::Shuffled, LockAccess::Write);
     let list = bench.map(&buffer, 0, 10, false).unwrap();
     bench.put(list, true);
-    assert_eq!(bench.rules(), [DmaRule::DmaList]);
+    assert_eq!(bench.rules(), [Rule::DmaList]);
     bench.put(list, false);
-    assert_eq!(bench.rules(), [DmaRule::DmaList]);
+    assert_eq!(bench.rules(), [Rule::DmaList]);
     let list = bench.map(&buffer, 0, 10, false).unwrap();
     let (address, _) = elements(list)[0];
     bench.put(list, false);
@@ -360,11 +361,11 @@ fn pages_are_released_after_the_device_let_go() {
     bench.hal.unlock_mdl(buffer.mdl, "WdfRequestComplete");
     assert_eq!(
         bench.rules(),
-        [DmaRule::DmaNotFlushed, DmaRule::PagesReleasedEarly]
+        [Rule::DmaNotFlushed, Rule::PagesReleasedEarly]
     );
     bench.put(list, false);
     bench.hal.unlock_mdl(buffer.mdl, "WdfRequestComplete");
-    assert_eq!(bench.rules(), [DmaRule::Mdl]);
+    assert_eq!(bench.rules(), [Rule::Mdl]);
 }
 
 #[test]
@@ -394,9 +395,9 @@ fn common_buffers_belong_to_their_adapter() {
         bench
             .hal
             .free_common_buffer(other, 10_000, logical, address, ddi);
-        assert_eq!(bench.rules(), [DmaRule::DmaCommonBuffer]);
+        assert_eq!(bench.rules(), [Rule::DmaCommonBuffer]);
         bench.hal.remove_adapter(adapter, "PutDmaAdapter");
-        assert_eq!(bench.rules(), [DmaRule::Leak]);
+        assert_eq!(bench.rules(), [Rule::Leak]);
         bench
             .hal
             .free_common_buffer(adapter, 10_000, logical, address, ddi);
@@ -404,13 +405,13 @@ fn common_buffers_belong_to_their_adapter() {
         bench
             .hal
             .free_common_buffer(adapter, 10_000, logical, address, ddi);
-        assert_eq!(bench.rules(), [DmaRule::DmaCommonBuffer]);
+        assert_eq!(bench.rules(), [Rule::DmaCommonBuffer]);
         assert!(bench.hal.device_write(DEVICE, logical, &[1]).is_err());
         // SAFETY: freed memory stays allocated in quarantine.
         unsafe { address.write(1) };
         bench.rules();
         bench.hal.finish();
-        assert_eq!(bench.rules(), [DmaRule::WriteAfterFree]);
+        assert_eq!(bench.rules(), [Rule::WriteAfterFree]);
     }
 }
 
@@ -484,7 +485,7 @@ fn a_device_that_may_not_is_refused() {
         .device_read(DEVICE, logical, &mut [1])
         .unwrap_err();
     assert_eq!(fault.reason, BusFaultReason::Removed);
-    assert_eq!(bench.rules(), [DmaRule::DeviceFault; 2]);
+    assert_eq!(bench.rules(), [Rule::DeviceFault; 2]);
 }
 
 #[test]
@@ -499,15 +500,15 @@ fn a_read_lock_is_not_written_and_lengths_are_kept() {
     );
     let buffer = bench.buffer(3 * PAGE_BYTES, &PageLayout::Shuffled, LockAccess::Read);
     let list = bench.map(&buffer, 0, 4097, false).unwrap();
-    assert_eq!(bench.rules(), [DmaRule::DmaLength, DmaRule::Mdl]);
+    assert_eq!(bench.rules(), [Rule::DmaLength, Rule::Mdl]);
     bench.put(list, false);
     assert_eq!(
         bench.map(&buffer, 12_000, 4096, true),
         Err(ListRefusal::Invalid)
     );
-    assert_eq!(bench.rules(), [DmaRule::Mdl]);
+    assert_eq!(bench.rules(), [Rule::Mdl]);
     bench.hal.adapter(std::ptr::null_mut(), "PutDmaAdapter");
-    assert_eq!(bench.rules(), [DmaRule::DmaAdapter]);
+    assert_eq!(bench.rules(), [Rule::DmaAdapter]);
 }
 
 /// One thing that happens in the property test.

@@ -1,5 +1,62 @@
-//! The kernel's own functions, by component: `ke`, `mm`, `ex`, `ps`, `io`, `etw`.
+//! The kernel's own functions, by component.
 
-mod stubs;
+mod etw;
+mod ex;
+mod io;
+mod ke;
+mod mdl;
+mod mm;
+mod ps;
 
-pub use stubs::*;
+pub use etw::*;
+pub use ex::*;
+pub use io::*;
+pub use ke::*;
+pub use mdl::*;
+pub use mm::*;
+pub use ps::*;
+
+pub(crate) use ke::{deadline, sleep_until};
+pub(crate) use mm::{mapped_read, mapped_write};
+pub(crate) use ps::notify_process;
+#[allow(unused_imports)]
+pub(crate) use ps::process_object;
+
+use crate::world::{World, point, require_irql};
+
+/// What the kernel keeps.
+#[derive(Default)]
+pub(crate) struct State {
+    ex: ex::Pools,
+    mm: mm::Mappings,
+    ps: ps::Processes,
+    etw: etw::Providers,
+    io: io::Log,
+}
+
+impl State {
+    /// Error log entries written, as (error code, final status).
+    pub(crate) fn error_log(&self) -> &[(i32, i32)] {
+        &self.io.written
+    }
+
+    /// Events written by EtwWrite.
+    pub(crate) fn trace(&self) -> &[TraceEvent] {
+        &self.etw.written
+    }
+}
+
+/// Reports what the driver has not given back.
+pub(crate) fn report_leaks(w: &mut World) {
+    ex::report_leaks(w);
+    mm::report_leaks(w);
+    ps::report_leaks(w);
+    etw::report_leaks(w);
+    io::report_leaks(w);
+}
+
+/// The start of every function: time passes, and the IRQL is checked.
+pub(crate) fn enter(ddi: &'static str, max_irql: u8) {
+    point(ddi, 1);
+    require_irql(ddi, max_irql);
+}

@@ -148,10 +148,11 @@ impl Mdls {
         self.records.contains_key(&(mdl as usize))
     }
 
-    /// Locks the pages of a buffer, as the I/O manager does for direct requests.
+    /// Locks the pages of a buffer, as the I/O manager does for direct requests. Host memory that is none of the machine's allocations
+    /// gets frames for as long as it is locked.
     ///
     /// # Errors
-    /// The buffer is not memory of the machine, or the MDL is locked already.
+    /// The buffer leaves an allocation of the machine, or the MDL is locked already.
     pub fn lock(
         &mut self,
         memory: &mut PhysicalMemory,
@@ -159,8 +160,20 @@ impl Mdls {
         access: LockAccess,
     ) -> Result<(), MdlError> {
         let address = virtual_address(self.get(mdl)?);
-        let (frames, _) = self.fill(memory, mdl)?;
         let bytes = byte_count(self.get(mdl)?);
+        if memory.frames_at(address, bytes as usize).is_none() {
+            if !self.get(mdl)?.frames.is_empty() {
+                return Err(MdlError::Built);
+            }
+            if memory.locate(address).is_some() || address < PAGE_BYTES {
+                return Err(MdlError::NoMemory(address));
+            }
+            let frames = memory.adopt(address, bytes as usize, MemoryUse::User);
+            self.set_frames(mdl, frames)?;
+        } else {
+            self.fill(memory, mdl)?;
+        }
+        let frames = self.get(mdl)?.frames.clone();
         let write = access == LockAccess::Write;
         for piece in pieces_of(&frames, address % PAGE_BYTES, 0, bytes) {
             let lock = PageLock {
@@ -365,13 +378,23 @@ impl Mdls {
             .frames_at(address, bytes)
             .ok_or(MdlError::NoMemory(address))?;
         let frames = frames.to_vec();
-        // SAFETY: `create` made room for a frame number for each page that the bytes span.
+        self.set_frames(mdl, frames.clone())?;
+        Ok((frames, kind))
+    }
+
+    fn set_frames(&mut self, mdl: PMDL, frames: Vec<u64>) -> Result<(), MdlError> {
+        let record = self.get_mut(mdl)?;
+        assert!(
+            HEADER_WORDS + frames.len() <= record.count,
+            "more frames than the MDL spans"
+        );
+        // SAFETY: there is room for as many.
         unsafe {
             let list = record.words.add(HEADER_WORDS);
             std::ptr::copy_nonoverlapping(frames.as_ptr(), list, frames.len());
         }
-        record.frames.clone_from(&frames);
-        Ok((frames, kind))
+        record.frames = frames;
+        Ok(())
     }
 }
 

@@ -5,11 +5,13 @@
 
 mod block;
 mod bus;
+mod io;
 mod layout;
 mod mdl;
 mod physical;
 #[cfg(test)]
 mod tests;
+mod user;
 
 pub use block::PageBlock;
 pub use bus::{BusFault, BusFaultReason, DeviceBus};
@@ -18,6 +20,11 @@ pub use mdl::{LockAccess, MdlError, MdlPiece, MdlPieces, Mdls};
 pub use physical::{
     Freed, MemoryError, MemoryUse, PageLock, PhysicalMemory, RegionId, WriteAfterFree,
 };
+
+pub use user::UserBuffer;
+
+pub(crate) use crate::dma::{MachineBus, State};
+pub(crate) use io::{lock_user_buffer, system_address, unlock_user_buffer};
 
 /// Bytes of a page.
 pub const PAGE_BYTES: usize = 4096;

@@ -115,11 +115,25 @@ enum State {
 
 #[derive(Debug)]
 struct Region {
-    block: PageBlock,
+    /// Nothing for a page of the host's own memory that was only adopted.
+    block: Option<PageBlock>,
+    base: *mut u8,
     frames: Vec<u64>,
     kind: MemoryUse,
     state: State,
     locks: usize,
+}
+
+impl Region {
+    fn pages(&self) -> usize {
+        self.frames.len()
+    }
+
+    fn fill(&mut self, byte: u8) {
+        if let Some(block) = &mut self.block {
+            block.fill(byte);
+        }
+    }
 }
 
 /// The memory of the machine.
@@ -179,7 +193,7 @@ impl PhysicalMemory {
     pub fn base(&self, id: RegionId) -> *mut u8 {
         self.regions
             .get(&id)
-            .map_or(std::ptr::null_mut(), |region| region.block.base())
+            .map_or(std::ptr::null_mut(), |region| region.base)
     }
 
     /// Frames of an allocation, in its order.
@@ -192,7 +206,7 @@ impl PhysicalMemory {
         let (&base, &id) = self.by_address.range(..=address).next_back()?;
         let region = self.regions.get(&id)?;
         let offset = address - base;
-        (offset < region.block.pages() * PAGE_BYTES).then_some((id, offset))
+        (offset < region.pages() * PAGE_BYTES).then_some((id, offset))
     }
 
     /// Frames of the pages that hold `bytes` bytes from an address on, and what the memory is for; nothing if they are not all of one
@@ -207,6 +221,39 @@ impl PhysicalMemory {
         Some((frames, region.kind))
     }
 
+    /// Frames for host memory that is none of the machine's allocations, such as a vector that an application passes: page by page, for as
+    /// long as they are locked.
+    pub(super) fn adopt(&mut self, address: usize, bytes: usize, kind: MemoryUse) -> Vec<u64> {
+        let first = address / PAGE_BYTES;
+        let end = (address + bytes.max(1)).div_ceil(PAGE_BYTES);
+        (first..end)
+            .map(|page| self.adopt_page(page * PAGE_BYTES, kind))
+            .collect()
+    }
+
+    fn adopt_page(&mut self, base: usize, kind: MemoryUse) -> u64 {
+        if let Some((&[frame, ..], _)) = self.frames_at(base, 1) {
+            return frame;
+        }
+        let frame = self.next_high;
+        self.next_high += 2;
+        let id = RegionId(self.next_region);
+        self.next_region += 1;
+        let base = std::ptr::with_exposed_provenance_mut(base);
+        self.add_frame(frame, base, 0, id);
+        self.by_address.insert(base as usize, id);
+        let region = Region {
+            block: None,
+            base,
+            frames: vec![frame],
+            kind,
+            state: State::Live,
+            locks: 0,
+        };
+        self.regions.insert(id, region);
+        frame
+    }
+
     /// Frees an allocation. Locked pages stay, without an owner, until they are unlocked.
     pub fn free(&mut self, id: RegionId) -> Freed {
         let Some(region) = self.regions.get_mut(&id) else {
@@ -215,7 +262,7 @@ impl PhysicalMemory {
         if region.state != State::Live {
             return Freed::Unknown;
         }
-        self.by_address.remove(&(region.block.base() as usize));
+        self.by_address.remove(&(region.base as usize));
         self.epoch += 1;
         if region.locks > 0 {
             region.state = State::Orphaned;
@@ -234,8 +281,8 @@ impl PhysicalMemory {
         let Some(region) = self.regions.get(&id) else {
             return Ok(Freed::Unknown);
         };
-        let (pages, kind, locks) = (region.block.pages(), region.kind, region.locks);
-        let base = region.block.base();
+        let (pages, kind, locks) = (region.pages(), region.kind, region.locks);
+        let base = region.base;
         let fresh = self.choose(pages, layout)?;
         let old = PageBlock::new(pages);
         // SAFETY: both blocks have that many pages and are different allocations.
@@ -243,7 +290,7 @@ impl PhysicalMemory {
         let Some(region) = self.regions.get_mut(&id) else {
             return Ok(Freed::Unknown);
         };
-        region.block.fill(0);
+        region.fill(0);
         let frames = std::mem::replace(&mut region.frames, fresh.clone());
         region.locks = 0;
         for (index, frame) in fresh.into_iter().enumerate() {
@@ -304,7 +351,14 @@ impl PhysicalMemory {
             return;
         };
         region.locks -= 1;
-        if region.locks == 0 && region.state == State::Orphaned {
+        if region.locks > 0 {
+            return;
+        }
+        if region.block.is_none() {
+            self.by_address.remove(&(region.base as usize));
+            self.regions.remove(&id);
+            self.frames.remove(&frame);
+        } else if region.state == State::Orphaned {
             self.quarantine(id);
         }
     }
@@ -318,7 +372,7 @@ impl PhysicalMemory {
     pub fn live_bytes(&self, kind: MemoryUse) -> usize {
         let live = self.regions.values();
         live.filter(|region| region.kind == kind && region.state != State::Quarantined)
-            .map(|region| region.block.pages() * PAGE_BYTES)
+            .map(|region| region.pages() * PAGE_BYTES)
             .sum()
     }
 
@@ -330,7 +384,7 @@ impl PhysicalMemory {
     /// Fills an allocation.
     pub fn fill(&mut self, id: RegionId, byte: u8) {
         if let Some(region) = self.regions.get_mut(&id) {
-            region.block.fill(byte);
+            region.fill(byte);
         }
     }
 
@@ -412,7 +466,8 @@ impl PhysicalMemory {
         }
         self.by_address.insert(base as usize, id);
         let region = Region {
-            block,
+            block: Some(block),
+            base,
             frames,
             kind,
             state,
@@ -440,7 +495,8 @@ impl PhysicalMemory {
             }
         }
         let region = Region {
-            block,
+            base: block.base(),
+            block: Some(block),
             frames,
             kind,
             state: State::Orphaned,
@@ -467,8 +523,8 @@ impl PhysicalMemory {
             return;
         };
         region.state = State::Quarantined;
-        region.block.fill(FREED);
-        self.quarantined_pages += region.block.pages();
+        region.fill(FREED);
+        self.quarantined_pages += region.pages();
         self.quarantine.push_back(id);
         self.epoch += 1;
         while self.quarantined_pages > QUARANTINE_PAGES && self.quarantine.len() > 1 {
@@ -477,7 +533,7 @@ impl PhysicalMemory {
             };
             self.check(oldest);
             if let Some(region) = self.regions.remove(&oldest) {
-                self.quarantined_pages -= region.block.pages();
+                self.quarantined_pages -= region.pages();
                 for frame in &region.frames {
                     self.frames.remove(frame);
                 }
@@ -489,15 +545,19 @@ impl PhysicalMemory {
         let Some(region) = self.regions.get_mut(&id) else {
             return;
         };
-        let Some(offset) = region.block.first_other_than(FREED) else {
+        let offset = region
+            .block
+            .as_ref()
+            .and_then(|block| block.first_other_than(FREED));
+        let Some(offset) = offset else {
             return;
         };
         self.written_after_free.push(WriteAfterFree {
-            address: region.block.base() as usize + offset,
+            address: region.base as usize + offset,
             frame: region.frames[offset / PAGE_BYTES],
             kind: region.kind,
         });
-        region.block.fill(FREED);
+        region.fill(FREED);
     }
 
     /// Copies bytes out of physical memory, as a CPU or device that goes by physical addresses sees them. False if some are not there.

@@ -1,1 +1,0 @@
-//! The DMA enabler, transactions and common buffers.

@@ -1,0 +1,152 @@
+//! Ex: pool memory, with fences around each block.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::collections::BTreeMap;
+
+use super::enter;
+use crate::constants::*;
+use crate::types::*;
+use crate::verifier::Rule;
+use crate::world::{self, DISPATCH, World, with};
+
+const FENCE: usize = 64;
+const FENCE_BYTE: u8 = 0xFD;
+const FREED_BYTE: u8 = 0xDD;
+
+struct Block {
+    layout: Layout,
+    bytes: usize,
+    tag: u32,
+    paged: bool,
+}
+
+/// Blocks in use, by address.
+#[derive(Default)]
+pub(super) struct Pools {
+    blocks: BTreeMap<usize, Block>,
+}
+
+/// Allocates zeroed pool memory; null if there is none.
+///
+/// # Safety
+/// None needed.
+#[must_use]
+pub unsafe fn ExAllocatePool2(Flags: POOL_FLAGS, NumberOfBytes: SIZE_T, Tag: ULONG) -> PVOID {
+    let ddi = "ExAllocatePool2";
+    let paged = Flags & POOL_FLAG_PAGED != 0;
+    enter(ddi, if paged { 1 } else { DISPATCH });
+    if Tag == 0 {
+        world::fatal(Rule::InvalidArgument, ddi, "a tag of 0");
+    }
+    if NumberOfBytes == 0 {
+        world::fatal(Rule::InvalidArgument, ddi, "0 bytes");
+    }
+    let bytes = NumberOfBytes as usize;
+    let align = if bytes >= PAGE_SIZE as usize {
+        PAGE_SIZE as usize
+    } else {
+        FENCE
+    };
+    let Ok(layout) = Layout::from_size_align(bytes.saturating_add(2 * align), align) else {
+        return core::ptr::null_mut();
+    };
+    if world::inject(ddi) {
+        return core::ptr::null_mut();
+    }
+    // SAFETY: the layout's size is not 0; the fences lie inside it.
+    let block = unsafe {
+        let start = alloc_zeroed(layout);
+        if start.is_null() {
+            return core::ptr::null_mut();
+        }
+        let block = start.add(align);
+        block.sub(FENCE).write_bytes(FENCE_BYTE, FENCE);
+        block.add(bytes).write_bytes(FENCE_BYTE, FENCE);
+        block
+    };
+    with(|w| {
+        w.kernel.ex.blocks.insert(
+            block.addr(),
+            Block {
+                layout,
+                bytes,
+                tag: Tag,
+                paged,
+            },
+        )
+    });
+    block.cast()
+}
+
+fn free(ddi: &'static str, pointer: PVOID, tag: Option<u32>) {
+    world::point(ddi, 1);
+    let Some(block) = with(|w| w.kernel.ex.blocks.remove(&pointer.addr())) else {
+        world::fatal(
+            Rule::PoolFree,
+            ddi,
+            format!("{pointer:?} is no block of pool in use"),
+        );
+    };
+    world::require_irql(ddi, if block.paged { 1 } else { DISPATCH });
+    if let Some(tag) = tag
+        && tag != 0
+        && tag != block.tag
+    {
+        world::violation(
+            Rule::PoolFree,
+            ddi,
+            format!("allocated with tag {:#x}, freed with {tag:#x}", block.tag),
+        );
+    }
+    let memory: *mut u8 = pointer.cast();
+    // SAFETY: the block was in the table, so it was allocated with this layout and is freed once.
+    unsafe {
+        let before = core::slice::from_raw_parts(memory.sub(FENCE), FENCE);
+        let after = core::slice::from_raw_parts(memory.add(block.bytes), FENCE);
+        if before.iter().chain(after).any(|byte| *byte != FENCE_BYTE) {
+            world::violation(
+                Rule::PoolOverrun,
+                ddi,
+                format!(
+                    "memory around the block of {} bytes at {pointer:?} was written",
+                    block.bytes
+                ),
+            );
+        }
+        memory.write_bytes(FREED_BYTE, block.bytes);
+        dealloc(memory.sub(block.layout.align()), block.layout);
+    }
+}
+
+/// Frees pool memory.
+///
+/// # Safety
+/// The pointer is from [`ExAllocatePool2`].
+pub unsafe fn ExFreePoolWithTag(P: PVOID, Tag: ULONG) {
+    free("ExFreePoolWithTag", P, Some(Tag));
+}
+
+/// Frees pool memory.
+///
+/// # Safety
+/// The pointer is from [`ExAllocatePool2`].
+pub unsafe fn ExFreePool(P: PVOID) {
+    free("ExFreePool", P, None);
+}
+
+pub(super) fn report_leaks(w: &mut World) {
+    let left: Vec<_> = w
+        .kernel
+        .ex
+        .blocks
+        .values()
+        .map(|block| (block.bytes, block.tag))
+        .collect();
+    for (bytes, tag) in left.into_iter().take(10) {
+        w.violation(
+            Rule::Leak,
+            "ExAllocatePool2",
+            format!("{bytes} bytes of tag {tag:#x} are still allocated"),
+        );
+    }
+}

@@ -1,0 +1,409 @@
+//! Adding, starting, removing the device; unloading the driver.
+
+use super::{config_space, list, make_list, power_down, power_up};
+use crate::constants::*;
+use crate::ddi::device::{Device, Init, Phase};
+use crate::ddi::driver::Driver;
+use crate::ddi::interrupt::Interrupt;
+use crate::ddi::queue::{self, Queue};
+use crate::types::*;
+use crate::verifier::Rule;
+use crate::world::{self, call_at, object, with};
+
+const FIRST_BAR: u64 = 0x0000_0040_0000_0000;
+
+/// EvtDriverDeviceAdd, and the start of the device up to D0.
+pub(crate) fn add_device() -> NTSTATUS {
+    let driver = with(|w| w.pnp.driver);
+    let callback = with(|w| {
+        w.objects
+            .peek::<Driver>(driver)
+            .and_then(|driver| driver.config.EvtDriverDeviceAdd)
+    });
+    let Some(callback) = callback else {
+        return STATUS_INVALID_DEVICE_STATE;
+    };
+    let init = object::create_checked("framework", None, core::ptr::null_mut(), Init::default());
+    // SAFETY: the driver's callback with the objects it was registered for.
+    let mut status = call_at("EvtDriverDeviceAdd", 0, || unsafe {
+        callback(object::handle(driver), init.cast())
+    });
+    let device = with(|w| w.pnp.device);
+    if device == 0 {
+        object::delete("framework", init);
+        if status >= 0 {
+            world::violation(
+                Rule::WrongPlace,
+                "EvtDriverDeviceAdd",
+                "success without a device",
+            );
+            status = STATUS_INVALID_DEVICE_STATE;
+        }
+        return status;
+    }
+    if status < 0 {
+        delete_device();
+        return status;
+    }
+    let (interfaces, sddl) = with(|w| {
+        w.objects
+            .peek::<Device>(device)
+            .map_or((false, true), |device| {
+                (!device.interfaces.is_empty(), device.init.sddl.is_some())
+            })
+    });
+    if interfaces && !sddl {
+        world::violation(
+            Rule::Security,
+            "WdfDeviceInitAssignSDDLString",
+            "a device that applications can open has no security descriptor",
+        );
+    }
+    let status = start();
+    if status < 0 {
+        queue_teardown();
+        delete_device();
+        return status;
+    }
+    with(|w| w.pnp.interface_enabled = true);
+    STATUS_SUCCESS
+}
+
+fn set_phase(phase: Phase) {
+    with(|w| {
+        let device = w.pnp.device;
+        if let Some(device) = w.objects.peek::<Device>(device) {
+            device.phase = phase;
+        }
+    });
+}
+
+fn pnp() -> (WDFDEVICE, WDF_PNPPOWER_EVENT_CALLBACKS) {
+    with(|w| {
+        let device = w.pnp.device;
+        (
+            object::handle(device),
+            w.objects
+                .peek::<Device>(device)
+                .map(|device| device.init.pnp)
+                .unwrap_or_default(),
+        )
+    })
+}
+
+fn memory(start: u64, bytes: u64) -> CM_PARTIAL_RESOURCE_DESCRIPTOR {
+    let mut descriptor = CM_PARTIAL_RESOURCE_DESCRIPTOR {
+        Type: CmResourceTypeMemory as u8,
+        ShareDisposition: 1,
+        ..Default::default()
+    };
+    descriptor.u.Memory = _CM_PARTIAL_RESOURCE_DESCRIPTOR__bindgen_ty_1__bindgen_ty_1 {
+        Start: PHYSICAL_ADDRESS {
+            QuadPart: start as i64,
+        },
+        Length: bytes as u32,
+    };
+    descriptor
+}
+
+fn message(number: u32, translated: bool) -> CM_PARTIAL_RESOURCE_DESCRIPTOR {
+    let mut descriptor = CM_PARTIAL_RESOURCE_DESCRIPTOR {
+        Type: CmResourceTypeInterrupt as u8,
+        ShareDisposition: 1,
+        Flags: (CM_RESOURCE_INTERRUPT_LATCHED | CM_RESOURCE_INTERRUPT_MESSAGE) as u16,
+        ..Default::default()
+    };
+    let vector = 0x50 + number;
+    descriptor.u.MessageInterrupt.__bindgen_anon_1 = if translated {
+        _CM_PARTIAL_RESOURCE_DESCRIPTOR__bindgen_ty_1__bindgen_ty_4__bindgen_ty_1 {
+            Translated: _CM_PARTIAL_RESOURCE_DESCRIPTOR__bindgen_ty_1__bindgen_ty_3 {
+                Level: world::DIRQL.into(),
+                Vector: vector,
+                Affinity: 0b11,
+            },
+        }
+    } else {
+        _CM_PARTIAL_RESOURCE_DESCRIPTOR__bindgen_ty_1__bindgen_ty_4__bindgen_ty_1 {
+            Raw: _CM_PARTIAL_RESOURCE_DESCRIPTOR__bindgen_ty_1__bindgen_ty_4__bindgen_ty_1__bindgen_ty_1 {
+                Reserved: 0,
+                MessageCount: 1,
+                Vector: vector,
+                Affinity: 0b11,
+            },
+        }
+    };
+    descriptor
+}
+
+fn assign_resources() {
+    let (sizes, messages) = with(|w| {
+        let granted = w.config.messages_granted;
+        let sizes = w
+            .hardware
+            .as_ref()
+            .map_or_else(Vec::new, |hardware| hardware.bars());
+        let messages = w
+            .hardware
+            .as_ref()
+            .map_or(0, |hardware| hardware.messages());
+        (
+            sizes,
+            granted.map_or(messages, |granted| granted.min(messages)),
+        )
+    });
+    let mut next = FIRST_BAR;
+    let mut bars = Vec::new();
+    for bytes in sizes {
+        let align = bytes.next_power_of_two().max(4096);
+        next = next.next_multiple_of(align);
+        bars.push((next, bytes));
+        next += align;
+    }
+    let lists = [false, true].map(|translated| {
+        let memories = bars.iter().map(|(start, bytes)| memory(*start, *bytes));
+        make_list(
+            memories
+                .chain((0..messages).map(|number| message(number, translated)))
+                .collect(),
+        )
+    });
+    with(|w| {
+        w.pnp.first_message = bars.len();
+        w.pnp.bars = bars;
+        w.pnp.lists = Some((lists[0], lists[1]));
+        w.pnp.translated = w
+            .objects
+            .peek::<crate::ddi::resource::ResourceList>(lists[1])
+            .map_or(0, |list| list.descriptors.as_ptr().addr());
+    });
+    // Interrupts that were created before the resources were known take the messages in order.
+    let mut number = 0;
+    for interrupt in with(|w| w.objects.of_type::<Interrupt>()) {
+        with(|w| {
+            if let Some(data) = w.objects.peek::<Interrupt>(interrupt) {
+                data.message = (!data.explicit && number < messages).then_some(number);
+                number += 1;
+            }
+        });
+    }
+}
+
+fn start() -> NTSTATUS {
+    assign_resources();
+    let (device, callbacks) = pnp();
+    set_phase(Phase::Preparing);
+    config_space::set_command(PCI_ENABLE_MEMORY_SPACE as u16);
+    with(|w| {
+        w.pnp.powered = true;
+        w.with_hardware(|hardware, bus| hardware.power(bus, true));
+    });
+    if let Some(callback) = callbacks.EvtDevicePrepareHardware {
+        // SAFETY: the driver's callback with the objects it was registered for.
+        let status = call_at("EvtDevicePrepareHardware", 0, || unsafe {
+            callback(device, list(true), list(false))
+        });
+        if status < 0 {
+            release_hardware();
+            return status;
+        }
+    }
+    set_phase(Phase::Prepared);
+    let status = power_up(_WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3Final);
+    if status < 0 {
+        release_hardware();
+    }
+    status
+}
+
+fn release_hardware() {
+    let (device, callbacks) = pnp();
+    set_phase(Phase::Released);
+    if let Some(callback) = callbacks.EvtDeviceReleaseHardware {
+        // SAFETY: the driver's callback with the objects it was registered for.
+        call_at("EvtDeviceReleaseHardware", 0, || unsafe {
+            callback(device, list(false))
+        });
+    }
+    with(|w| w.pnp.powered = false);
+    // Interrupts that were created in EvtDevicePrepareHardware go with the resources.
+    for interrupt in with(|w| w.objects.of_type::<Interrupt>()) {
+        if with(|w| {
+            w.objects
+                .peek::<Interrupt>(interrupt)
+                .is_some_and(|interrupt| interrupt.explicit)
+        }) {
+            object::delete("framework", object::handle(interrupt));
+        }
+    }
+    if let Some((raw, translated)) = with(|w| w.pnp.lists.take()) {
+        object::delete("framework", object::handle(raw));
+        object::delete("framework", object::handle(translated));
+    }
+}
+
+/// All queues: waiting requests are cancelled, and the driver must let go of the others.
+fn queue_teardown() {
+    let queues = with(|w| w.objects.of_type::<Queue>());
+    for queue in &queues {
+        queue::purge(*queue);
+    }
+    if !queue::wait_until_idle(&queues) {
+        world::fatal(
+            Rule::RequestPended,
+            "remove",
+            "the driver keeps a request that it neither completes nor made cancelable",
+        );
+    }
+}
+
+fn after_hardware() {
+    queue_teardown();
+    let (device, callbacks) = pnp();
+    for (name, callback) in [
+        (
+            "EvtDeviceSelfManagedIoFlush",
+            callbacks.EvtDeviceSelfManagedIoFlush,
+        ),
+        (
+            "EvtDeviceSelfManagedIoCleanup",
+            callbacks.EvtDeviceSelfManagedIoCleanup,
+        ),
+    ] {
+        if let Some(callback) = callback {
+            // SAFETY: the driver's callback with the object it was registered for.
+            call_at(name, 0, || unsafe { callback(device) });
+        }
+    }
+    with(|w| w.pnp.removal_pending = true);
+}
+
+fn delete_device() {
+    let device = with(|w| core::mem::take(&mut w.pnp.device));
+    if device != 0 {
+        object::delete("framework", object::handle(device));
+    }
+    with(|w| {
+        w.pnp.removal_pending = false;
+        w.pnp.gone = false;
+    });
+}
+
+/// The device object goes when the device is gone and the last handle closed.
+pub(crate) fn remove_if_unused() {
+    if with(|w| w.pnp.removal_pending && w.io.open_files() == 0) {
+        delete_device();
+    }
+}
+
+/// Orderly removal, which open handles prevent.
+pub(crate) fn remove() -> NTSTATUS {
+    if with(|w| w.pnp.device) == 0 {
+        return STATUS_NO_SUCH_DEVICE;
+    }
+    if with(|w| w.io.open_files()) > 0 {
+        return STATUS_DEVICE_BUSY;
+    }
+    let (device, callbacks) = pnp();
+    if let Some(callback) = callbacks.EvtDeviceQueryRemove {
+        // SAFETY: the driver's callback with the object it was registered for.
+        let status = call_at("EvtDeviceQueryRemove", 0, || unsafe { callback(device) });
+        if status < 0 {
+            return status;
+        }
+    }
+    with(|w| w.pnp.interface_enabled = false);
+    if with(|w| w.pnp.powered) {
+        power_down(_WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3Final);
+    }
+    release_hardware();
+    after_hardware();
+    remove_if_unused();
+    STATUS_SUCCESS
+}
+
+/// The device is pulled out.
+pub(crate) fn surprise_remove() {
+    if with(|w| w.pnp.device) == 0 {
+        return;
+    }
+    let powered = with(|w| {
+        w.pnp.gone = true;
+        w.pnp.interface_enabled = false;
+        if let Some(hardware) = w.hardware.as_mut() {
+            hardware.removed();
+        }
+        w.pnp.powered
+    });
+    // The bus driver takes a while to notice.
+    let delay = with(|w| {
+        w.now_ps()
+            + if w.config.preempt {
+                w.random(100_000_000)
+            } else {
+                1_000_000
+            }
+    });
+    crate::kernel::sleep_until(delay);
+    let (device, callbacks) = pnp();
+    if let Some(callback) = callbacks.EvtDeviceSurpriseRemoval {
+        // SAFETY: the driver's callback with the object it was registered for.
+        call_at("EvtDeviceSurpriseRemoval", 0, || unsafe {
+            callback(device)
+        });
+    }
+    if powered {
+        power_down(_WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3Final);
+    }
+    release_hardware();
+    after_hardware();
+    remove_if_unused();
+}
+
+/// EvtDriverUnload, and what must be gone then.
+pub(crate) fn unload() {
+    let driver = with(|w| w.pnp.driver);
+    if let Some(callback) = with(|w| {
+        w.objects
+            .peek::<Driver>(driver)
+            .and_then(|driver| driver.config.EvtDriverUnload)
+    }) {
+        // SAFETY: the driver's callback with the object it was registered for.
+        call_at("EvtDriverUnload", 0, || unsafe {
+            callback(object::handle(driver))
+        });
+    }
+    if driver != 0 {
+        object::delete("framework", object::handle(driver));
+        with(|w| w.pnp.driver = 0);
+    }
+    report_leaks();
+}
+
+/// Reports what is left when the driver is gone.
+pub(crate) fn report_leaks() {
+    with(|w| {
+        crate::kernel::report_leaks(w);
+        crate::dma::report_leaks(w);
+        for (type_name, number, references) in w.objects.census() {
+            w.violation(
+                Rule::ObjectLeak,
+                "unload",
+                format!("{type_name} {number:#x} is left, with {references} references"),
+            );
+        }
+        for (process, code) in crate::user::io::unfinished(w) {
+            w.violation(
+                Rule::RequestPended,
+                "unload",
+                format!("operation {code:#x} of process {process} was never completed"),
+            );
+        }
+        if w.pnp.interface_references > 0 {
+            w.violation(
+                Rule::Leak,
+                "WdfFdoQueryForInterface",
+                "the bus interface was not dereferenced",
+            );
+        }
+    });
+}

@@ -1,0 +1,115 @@
+//! Plug and Play and power: the device's life, from the driver's load to its unload.
+
+pub(crate) mod config_space;
+mod life;
+mod power;
+
+use std::collections::VecDeque;
+
+use crate::ddi::resource::ResourceList;
+use crate::types::*;
+use crate::world::{self, object, thread, with};
+
+pub(crate) use life::{add_device, remove, remove_if_unused, surprise_remove, unload};
+pub(crate) use power::{power_down, power_up};
+
+/// What system worker threads do.
+#[derive(Clone, Copy)]
+pub(crate) enum Work {
+    Item(u64),
+    Timer(u64),
+    Interrupt(u64),
+    Dispatch(u64),
+    QueueState(u64, PFN_WDF_IO_QUEUE_STATE, u64),
+    CloseFile(u64),
+}
+
+/// State of the driver and its device.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) driver: u64,
+    pub(crate) device: u64,
+    pub(crate) driver_object: Box<DRIVER_OBJECT>,
+    /// Physical address and bytes of each BAR.
+    pub(crate) bars: Vec<(u64, u64)>,
+    /// The device was pulled out.
+    pub(crate) gone: bool,
+    /// The device is in D0, or entering or leaving it.
+    pub(crate) powered: bool,
+    /// Power-managed queues deliver.
+    pub(crate) queues_run: bool,
+    pub(crate) interface_enabled: bool,
+    pub(crate) work: VecDeque<Work>,
+    pub(crate) driver_threads: Vec<thread::ThreadId>,
+    pub(crate) interface_references: u32,
+    /// Command register of the configuration space.
+    pub(crate) command: u16,
+    lists: Option<(u64, u64)>,
+    /// First message's index in the lists.
+    first_message: usize,
+    /// The hardware part was torn down; the device object goes with the last handle.
+    removal_pending: bool,
+    translated: usize,
+}
+
+impl State {
+    /// The message of a translated descriptor, by the descriptor's address.
+    pub(crate) fn message_of(&self, descriptor: usize) -> Option<u32> {
+        let index =
+            descriptor.checked_sub(self.translated)? / size_of::<CM_PARTIAL_RESOURCE_DESCRIPTOR>();
+        index
+            .checked_sub(self.first_message)
+            .map(|message| message as u32)
+    }
+}
+
+/// Starts the system's worker threads.
+pub(crate) fn spawn_workers() {
+    for _ in 0..3 {
+        thread::spawn("system worker", 4, true, || {
+            loop {
+                match with(|w| w.pnp.work.pop_front()) {
+                    Some(work) => run(work),
+                    None => {
+                        world::block(crate::ddi::work::WORK, None);
+                    }
+                }
+            }
+        });
+    }
+}
+
+fn run(work: Work) {
+    match work {
+        Work::Item(item) => crate::ddi::work::run_item(item),
+        Work::Timer(timer) => crate::ddi::work::expired(timer),
+        Work::Interrupt(interrupt) => crate::ddi::interrupt::run_work_item(interrupt),
+        Work::Dispatch(queue) => crate::ddi::queue::dispatch(queue),
+        Work::QueueState(queue, callback, context) => {
+            crate::ddi::queue::run_notification(queue, callback, context)
+        }
+        Work::CloseFile(file) => crate::user::close_if_done(file),
+    }
+}
+
+/// Access to the lists of the device's resources.
+fn list(raw: bool) -> WDFCMRESLIST {
+    with(|w| {
+        w.pnp
+            .lists
+            .map_or(core::ptr::null_mut(), |(first, second)| {
+                object::handle(if raw { first } else { second })
+            })
+    })
+}
+
+fn make_list(descriptors: Vec<CM_PARTIAL_RESOURCE_DESCRIPTOR>) -> u64 {
+    object::number(object::create_checked(
+        "framework",
+        None,
+        core::ptr::null_mut(),
+        ResourceList {
+            descriptors: descriptors.into(),
+        },
+    ))
+}
