@@ -29,6 +29,9 @@
 )]
 
 mod buffer;
+mod burst;
+#[cfg(feature = "cli")]
+pub mod cli;
 mod common;
 mod device;
 mod error;
@@ -46,6 +49,7 @@ mod transport;
 mod windows;
 
 pub use buffer::{AlignedBuffer, Buffer, OutOfMemory, PAGE_BYTES, Release, Storage, Unowned};
+pub use burst::{Burst, BurstTimes, Strategy};
 pub use common::CommonBuffer;
 pub use device::Device;
 pub use error::{Error, RegisterError};

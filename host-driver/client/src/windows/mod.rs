@@ -3,6 +3,8 @@
 //! Requests go through `NtDeviceIoControlFile`, which DeviceIoControl wraps: DeviceIoControl turns a status that is refused at once into a
 //! Win32 error, and all statuses of the driver's own into the same one (ERROR_MR_MID_NOT_FOUND).
 
+#[cfg(feature = "cli")]
+pub(crate) mod facts;
 mod handle;
 mod interfaces;
 

@@ -1,0 +1,345 @@
+//! The command-line tool over the driver double: what it prints is kept here, and time is virtual, so that it never differs.
+
+use std::rc::Rc;
+
+use expect_test::{Expect, expect, expect_file};
+use pinring_client::cli::{Host, run};
+use pinring_client::loopback::{Config, Loopback};
+use pinring_client::{Error, Status, Transport, ioctl};
+
+/// Status, output, errors.
+fn pinring(config: Config, arguments: &str) -> (u8, String, String) {
+    let loopback = Loopback::with(config);
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let status = run(
+        std::iter::once("pinring").chain(arguments.split_whitespace()),
+        &mut Host {
+            list: &mut || Ok(vec!["double".to_string()]),
+            open: &mut |name| match name {
+                None | Some("double") => Ok(Rc::new(loopback.clone()) as Rc<dyn Transport>),
+                Some(name) => Err(Error::Open {
+                    name: name.to_string(),
+                    status: Status::OBJECT_NAME_NOT_FOUND,
+                }),
+            },
+            out: &mut out,
+            err: &mut err,
+            interactive: false,
+        },
+    );
+    assert_eq!(loopback.left(), (0, 0), "nothing is left behind");
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status, text(out), text(err))
+}
+
+fn windows_10() -> Config {
+    let mut config = Config::default();
+    config.info.bypass_missing = ioctl::tier_reason::TRANSLATED;
+    config.info.mapped_once_missing = ioctl::tier_reason::UNSUPPORTED;
+    config
+}
+
+fn prints(config: Config, arguments: &str, expected: Expect) {
+    let (status, out, err) = pinring(config, arguments);
+    assert_eq!((status, err.as_str()), (0, ""), "{out}");
+    expected.assert_eq(&out);
+}
+
+#[test]
+fn info_names_tiers_and_what_is_missing() {
+    prints(
+        windows_10(),
+        "info",
+        expect![[r#"
+        device double
+        ────────────────────────────────────────────────────────────────────────────────
+         state         running
+        ────────────────────────────────────────────────────────────────────────────────
+         versions      driver 0.1, interface 1, gateware 0x1, layout 0x1122334455667788
+        ────────────────────────────────────────────────────────────────────────────────
+         data path     128 bits at 250 MHz
+        ────────────────────────────────────────────────────────────────────────────────
+         features      inline doorbell, uniform lists, resident hits
+        ────────────────────────────────────────────────────────────────────────────────
+         queues        16, 4 messages, 256 transfers in flight per handle and direction
+        ────────────────────────────────────────────────────────────────────────────────
+         regions       64; locked at most 2.15 GB per handle, 4.29 GB in all
+        ────────────────────────────────────────────────────────────────────────────────
+         lists ahead   4, of transfers of at most 67.1 MB (tier PerTransfer)
+        ────────────────────────────────────────────────────────────────────────────────
+         resets        0
+        ────────────────────────────────────────────────────────────────────────────────
+        ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             tier       to be had                                        why not
+        ═════════════════════════════════════════════════════════════════════════════════════════════════════════════
+         Bypass         no          the host remaps or bounces DMA of this device
+        ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         MappedOnce     no          this Windows has no lasting mappings (they came with Windows 11 and Server 2022)
+        ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         PerTransfer    yes
+        ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         CommonBuffer   yes
+        ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+    "#]],
+    );
+}
+
+#[test]
+fn bench_answers_what_each_way_costs() {
+    prints(
+        Config::default(),
+        "bench --bursts 3",
+        expect![[r#"
+            3 bursts of 8 transfers of 4.40 MB, C2H; a frame at 120 Hz lasts 8.33 ms
+            ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+                strategy         tier         made    set-up per    submit   first byte   last byte    copies   GB/s   part of
+                                              once     transfer                                                        a frame
+            ═══════════════════════════════════════════════════════════════════════════════════════════════════════════════════
+             per-transfer     PerTransfer   1.31 ms       161 µs   8.00 µs       164 µs     4.02 ms         –   8.76    48.2 %
+            ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             prepare-ahead    PerTransfer   1.31 ms       161 µs   1.00 µs       164 µs     2.87 ms         –   12.3    34.5 %
+            ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             registered            Bypass   2.59 ms         0 ns   1.00 µs      3.00 µs     2.71 ms         –   13.0    32.5 %
+            ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             common-buffer   CommonBuffer   8.00 µs         0 ns   1.00 µs       709 µs     3.29 ms   2.94 ms   10.7    39.5 %
+            ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+            Median of the bursts, and least to most. Made once: all registrations, or allocations. Times run from the burst's first
+            action; submit: inside the calls; first byte: the first buffer's first bytes changed (common-buffer: were copied); last
+            byte: the last transfer was reported (and copied). Part of a frame: of its period.
+        "#]],
+    );
+}
+
+#[test]
+fn bench_says_which_way_cannot_be_had() {
+    prints(
+        windows_10(),
+        "bench --bursts 2 --direction h2c --fps 240 --transfers 24",
+        expect![[r#"
+            2 bursts of 24 transfers of 4.40 MB, H2C; a frame at 240 Hz lasts 4.17 ms
+            ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+                strategy         tier         made    set-up per    submit   first byte   last byte    copies   GB/s   part of
+                                              once     transfer                                                        a frame
+            ═══════════════════════════════════════════════════════════════════════════════════════════════════════════════════
+             per-transfer     PerTransfer   3.92 ms       161 µs   24.0 µs            –     12.1 ms         –   8.76   289.2 %
+            ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             prepare-ahead    PerTransfer   3.92 ms       161 µs   1.00 µs            –     8.29 ms         –   12.7   198.9 %
+            ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             common-buffer   CommonBuffer   24.0 µs         0 ns   24.0 µs            –     9.19 ms   8.82 ms   11.5   220.5 %
+            ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+            Median of the bursts, and least to most. Made once: all registrations, or allocations. Times run from the burst's first
+            action; submit: inside the calls; first byte: the first buffer's first bytes changed (common-buffer: were copied); last
+            byte: the last transfer was reported (and copied). Part of a frame: of its period.
+            registered: REGISTER: tier MappedOnce needs Windows 11 or Server 2022 and version 3 of the DMA interface: allow
+            PerTransfer
+        "#]],
+    );
+}
+
+#[test]
+fn selftest_gives_a_verdict_for_each_step() {
+    prints(
+        Config::default(),
+        "selftest",
+        expect![[r#"
+            ────────────────────────────────────────────────────────────────────────────────────────────────────
+                    step         verdict                               what was seen
+            ════════════════════════════════════════════════════════════════════════════════════════════════════
+             open the device     pass      128 bits at 250 MHz
+            ────────────────────────────────────────────────────────────────────────────────────────────────────
+             register a buffer   pass      1.05 MB, tier Bypass: it is the strongest that was asked for
+            ────────────────────────────────────────────────────────────────────────────────────────────────────
+             card to host        pass      2.10 MB from position 0 of a packet, every byte right
+            ────────────────────────────────────────────────────────────────────────────────────────────────────
+             host to card        pass      1.05 MB sent; the sink's own counts say whether they arrived as sent
+            ────────────────────────────────────────────────────────────────────────────────────────────────────
+             counters            pass      3 transfers ended well
+            ────────────────────────────────────────────────────────────────────────────────────────────────────
+             unregister          pass      the buffer is the application's again
+            ────────────────────────────────────────────────────────────────────────────────────────────────────
+            The device works.
+        "#]],
+    );
+    let config = Config {
+        packet_bytes: 4096,
+        seed: 9,
+        ..Config::default()
+    };
+    let (status, out, _) = pinring(config, "selftest --bytes 8192");
+    assert_eq!(status, 1);
+    expect![[r#"
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+                step         verdict                                         what was seen
+        ════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════
+         open the device     pass      128 bits at 250 MHz
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         register a buffer   pass      8.19 kB, tier Bypass: it is the strongest that was asked for
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         card to host        FAIL      the second transfer begins at position 12260639556 of a packet, not 0: give the source's
+                                       seed (`--seed`); with the right one, bytes were lost between the transfers
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         host to card        pass      8.19 kB sent; the sink's own counts say whether they arrived as sent
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         counters            skip      a step that it needs failed
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         unregister          pass      the buffer is the application's again
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        The device does NOT work: see the step that failed.
+    "#]].assert_eq(&out);
+    let config = Config {
+        stalled: true,
+        ..Config::default()
+    };
+    let (status, out, _) = pinring(config, "selftest");
+    assert_eq!(status, 1);
+    expect![[r#"
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+                step         verdict                                  what was seen
+        ═══════════════════════════════════════════════════════════════════════════════════════════════════════════
+         open the device     pass      128 bits at 250 MHz
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+         register a buffer   pass      1.05 MB, tier Bypass: it is the strongest that was asked for
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+         card to host        FAIL      no end after 5 s: does the source send packets with this TDEST (`--tdest`)?
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+         host to card        FAIL      no end after 5 s: does the sink take its stream?
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+         counters            skip      a step that it needs failed
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+         unregister          pass      the buffer is the application's again
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+        The device does NOT work: see the step that failed.
+    "#]].assert_eq(&out);
+}
+
+#[test]
+fn doctor_needs_no_device() {
+    prints(
+        Config::default(),
+        "doctor --offline --os-build 19045 --remapping off --vbs on",
+        expect![[r#"
+            ───────────────────────────────────────────────────────────────────────────────────────
+                          fact                                       value
+            ═══════════════════════════════════════════════════════════════════════════════════════
+             Windows build                   19045
+            ───────────────────────────────────────────────────────────────────────────────────────
+             Windows remaps DMA              no
+            ───────────────────────────────────────────────────────────────────────────────────────
+             virtualization-based security   yes
+            ───────────────────────────────────────────────────────────────────────────────────────
+             the driver asks for remapping   not known, taken for as shipped: external cards alone
+            ───────────────────────────────────────────────────────────────────────────────────────
+             external card                   not known, taken for no (--external)
+            ───────────────────────────────────────────────────────────────────────────────────────
+             contiguous buffers              not known, taken for no (--contiguous)
+            ───────────────────────────────────────────────────────────────────────────────────────
+             buffers of whole pages          not known, taken for yes (--whole-pages)
+            ───────────────────────────────────────────────────────────────────────────────────────
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+                 tier       to be had                            why                                       what to change
+            ════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════
+             Bypass         maybe       Windows does not remap DMA on this machine; but with
+                                        virtualization-based security the hypervisor holds
+                                        the IOMMU, and only the driver sees what Windows says
+                                        of this card
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             MappedOnce     no          Windows 10 has no lasting mappings of an                update to Windows 11 or Server 2022
+                                        application's buffers (CreateCommonBufferFromMdl)
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             PerTransfer    yes         every machine has it: the driver prepares the lists
+                                        of coming transfers while others run
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             CommonBuffer   yes         every machine has it, for as much contiguous memory
+                                        as is left; it costs a copy
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+            Expect tier PerTransfer (each transfer costs the driver a list, which it prepares ahead), or Bypass if the driver finds
+            it (registered buffers keep their lists, and a transfer costs one call); `pinring info` says which it is.
+        "#]],
+    );
+    let (status, out, _) = pinring(
+        Config::default(),
+        "doctor --offline --json --os-build 22631 --remapping on --vbs on --inf-policy force",
+    );
+    assert_eq!(status, 0);
+    let found: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(found["certain"], "mapped-once");
+    let (status, ..) = pinring(Config::default(), "doctor --offline --os-build 17763");
+    assert_eq!(status, 1);
+}
+
+#[test]
+fn watch_prints_rates() {
+    prints(
+        Config::default(),
+        "watch --count 2 --interval 0.5",
+        expect![[r#"
+            regions    locked  transfers    ended         C2H         H2C  doorbells interrupts    lists     each
+                                      /s  badly/s        GB/s        GB/s         /s         /s       /s       µs
+                  0       0 B          0        0        0.00        0.00          0          0        0        –
+                  0       0 B          0        0        0.00        0.00          0          0        0        –
+        "#]],
+    );
+    let (_, out, _) = pinring(Config::default(), "watch --count 3 --json");
+    assert_eq!(out.lines().count(), 3);
+    for line in out.lines() {
+        let rates: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(rates["transfers"], 0.0);
+    }
+}
+
+#[test]
+fn every_result_is_json_on_demand() {
+    for arguments in ["info", "bench --bursts 1", "selftest", "doctor --offline"] {
+        let (status, out, err) = pinring(Config::default(), &format!("{arguments} --json"));
+        assert_eq!((status, err.as_str()), (0, ""), "{arguments}: {out}");
+        serde_json::from_str::<serde_json::Value>(&out).unwrap();
+    }
+}
+
+#[test]
+fn errors_say_what_to_do() {
+    let cases = [
+        ("info --device other", "`pinring info` lists those"),
+        ("bench --bytes 0", "give 1 to"),
+        ("bench --fps -1", "unexpected argument"),
+        ("watch --interval 0", "give 0.001"),
+        ("selftest --bytes 6", "multiple of 4"),
+        (
+            "log --elf /nowhere/firmware",
+            "cannot read /nowhere/firmware",
+        ),
+        ("log --elf Cargo.toml", "Cargo.toml"),
+        ("frobnicate", "unrecognized subcommand"),
+    ];
+    for (arguments, expected) in cases {
+        let (status, out, err) = pinring(Config::default(), arguments);
+        assert_ne!(status, 0, "{arguments}");
+        assert_eq!(out, "", "{arguments}");
+        assert!(err.contains(expected), "{arguments}: {err}");
+    }
+    let (status, out, err) = pinring(Config::default(), "--json watch --interval 0");
+    assert_eq!((status, err.as_str()), (1, ""));
+    assert!(out.contains("\"error\""), "{out}");
+}
+
+#[test]
+fn help_shows_examples() {
+    let (status, out, _) = pinring(Config::default(), "--help");
+    assert_eq!(status, 0);
+    assert!(out.contains("pinring bench --fps 240"), "{out}");
+}
+
+#[test]
+fn charts_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["chart.svg", "chart.html"] {
+        let path = folder.path().join(name);
+        let arguments = format!("bench --bursts 2 --chart {}", path.display());
+        let (status, _, err) = pinring(Config::default(), &arguments);
+        assert_eq!((status, err.as_str()), (0, ""));
+        let found = std::fs::read_to_string(&path).unwrap();
+        assert!(found.contains("frame at 120 Hz"), "{found}");
+    }
+    let picture = std::fs::read_to_string(folder.path().join("chart.svg")).unwrap();
+    expect_file!["snapshots/chart.svg"].assert_eq(&picture);
+}
