@@ -244,11 +244,16 @@ impl Finder<'_> {
         let Some((first, rest)) = path.split_first() else {
             return;
         };
-        let below: Vec<_> = match self.imports.get(first) {
+        let mut below: Vec<_> = match self.imports.get(first) {
             Some(below) => below.iter().chain(rest).cloned().collect(),
             None if first == "wdk_sys" => rest.to_vec(),
             None => return,
         };
+        // A function that belongs to a type, such as `default`, is Rust's.
+        let is_rust = |name: &String| name.starts_with(char::is_lowercase);
+        if below.len() > 1 && below[0] != "ntddk" && below.last().is_some_and(is_rust) {
+            below.pop();
+        }
         let is_module = below.len() == 1 && below[0] == "ntddk";
         if !below.is_empty() && !is_module {
             self.names.others.insert(below.join("::"));
@@ -448,6 +453,7 @@ mod tests {
              fn double() { wdk_sys::double() }
              fn f(mdl: *mut MDL) {
                  let a = _WDF_TRI_STATE::WdfUseDefault;
+                 let b = MDL::default();
                  unsafe { ntddk::MmUnlockPages(mdl); wdk_sys::ntddk::KeBugCheck(0) };
                  let _ = call_unsafe_wdf_function_binding!(WdfDeviceCreate, Thing::x, wdk_sys::STATUS_SUCCESS);
                  wdf!(WdfObjectDelete(mdl as wdk_sys::WDFOBJECT));
