@@ -60,6 +60,8 @@ impl Default for Config {
 enum Phase {
     /// CONTROL.reset was written and has not read back as 0.
     Resetting,
+    /// The reset is over; nothing was told to the device yet.
+    Quiet,
     /// Enabled, not yet serving.
     Starting,
     Running,
@@ -212,15 +214,10 @@ impl<P: Platform> Device<P> {
     /// # Errors
     /// `deadline_ns`, on the platform's clock, has passed, or the device reports that it will not come up.
     pub fn poll_start(&mut self, deadline_ns: u64) -> Result<bool, StartError> {
-        if self.phase == Phase::Resetting {
-            let control = self.platform.mmio_read32(registers::CONTROL.offset);
-            if control == u32::MAX {
-                return Err(StartError::Gone);
-            }
-            if Control::from_raw(control).reset() {
-                return self.not_yet(deadline_ns, "the end of the reset");
-            }
-            self.settle_all();
+        if !self.poll_reset(deadline_ns)? {
+            return Ok(false);
+        }
+        if self.phase == Phase::Quiet {
             self.program();
             self.phase = Phase::Starting;
         }
@@ -232,6 +229,30 @@ impl<P: Platform> Device<P> {
             while let Some(command) = self.recreate.pop() {
                 self.send_create(command);
             }
+        }
+        if self.phase == Phase::Closed {
+            Err(StateError::Closed.into())
+        } else {
+            Ok(true)
+        }
+    }
+
+    /// Goes on with a reset, to its end and no further: true once the device has let go of everything. It stays silent until
+    /// [`poll_start`](Self::poll_start): for a host that goes to sleep.
+    ///
+    /// # Errors
+    /// `deadline_ns`, on the platform's clock, has passed, or the device is gone.
+    pub fn poll_reset(&mut self, deadline_ns: u64) -> Result<bool, StartError> {
+        if self.phase == Phase::Resetting {
+            let control = self.platform.mmio_read32(registers::CONTROL.offset);
+            if control == u32::MAX {
+                return Err(StartError::Gone);
+            }
+            if Control::from_raw(control).reset() {
+                return self.not_yet(deadline_ns, "the end of the reset");
+            }
+            self.settle_all();
+            self.phase = Phase::Quiet;
         }
         if self.phase == Phase::Closed {
             Err(StateError::Closed.into())
