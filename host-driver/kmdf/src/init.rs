@@ -91,8 +91,7 @@ pub(crate) fn unicode(text: &'static [u16]) -> UNICODE_STRING {
 macro_rules! wide {
     ($text:literal) => {{
         const TEXT: [u16; $text.len() + 1] = {
-            let (bytes, mut wide, mut at) =
-                ($text.as_bytes(), [0; $text.len() + 1], 0);
+            let (bytes, mut wide, mut at) = ($text.as_bytes(), [0; $text.len() + 1], 0);
             while at < bytes.len() {
                 assert!(bytes[at].is_ascii());
                 wide[at] = bytes[at] as u16;

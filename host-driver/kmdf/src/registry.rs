@@ -79,12 +79,7 @@ fn query(key: WDFKEY, mut name: UNICODE_STRING) -> Option<u32> {
     let mut value = 0;
     // SAFETY: the key is open, and name and place are valid.
     let status = unsafe {
-        call_unsafe_wdf_function_binding!(
-            WdfRegistryQueryULong,
-            key,
-            &raw mut name,
-            &raw mut value
-        )
+        call_unsafe_wdf_function_binding!(WdfRegistryQueryULong, key, &raw mut name, &raw mut value)
     };
     check(status).ok().map(|()| value)
 }

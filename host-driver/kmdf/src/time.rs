@@ -30,9 +30,7 @@ pub(crate) fn pause() {
         QuadPart: relative(ms(1)),
     };
     // SAFETY: the interval is valid. Whether the pause was cut short does not matter: the caller looks again.
-    let _ = unsafe {
-        KeDelayExecutionThread(_MODE::KernelMode as i8, 0, &raw mut interval)
-    };
+    let _ = unsafe { KeDelayExecutionThread(_MODE::KernelMode as i8, 0, &raw mut interval) };
 }
 
 /// Asks `done` every millisecond, until it is true or `limit_ns` have passed; whether it was true. IRQL <= APC_LEVEL.

@@ -69,8 +69,14 @@ pub(crate) enum Cause {
 pub(crate) fn begin() {
     let mut handle = 0;
     // SAFETY: the identifier and the place for the handle are valid, and there is no callback.
-    let status =
-        unsafe { EtwRegister(&raw const PROVIDER, None, core::ptr::null_mut(), &raw mut handle) };
+    let status = unsafe {
+        EtwRegister(
+            &raw const PROVIDER,
+            None,
+            core::ptr::null_mut(),
+            &raw mut handle,
+        )
+    };
     // Without the provider events are lost, and nothing else.
     root()
         .trace
@@ -125,8 +131,7 @@ pub(crate) fn operator(device: WDFDEVICE, which: Event, numbers: &[u64]) {
     let dump = numbers.len().min(4) * size_of::<u64>();
     let bytes = size_of::<IO_ERROR_LOG_PACKET>() + dump;
     // SAFETY: the device's handle is valid.
-    let object =
-        unsafe { call_unsafe_wdf_function_binding!(WdfDeviceWdmGetDeviceObject, device) };
+    let object = unsafe { call_unsafe_wdf_function_binding!(WdfDeviceWdmGetDeviceObject, device) };
     // SAFETY: the device object is valid.
     let entry = unsafe { IoAllocateErrorLogEntry(object.cast(), bytes as u8) };
     if entry.is_null() {

@@ -73,6 +73,19 @@ impl<P: Platform> Device<P> {
         Ok((handle, command.ticket))
     }
 
+    /// Id of the queue that [`install_queue`](Self::install_queue) would make now.
+    ///
+    /// # Errors
+    /// All queues exist.
+    pub fn next_queue_id(&self) -> Result<u16, AdminError> {
+        self.free_queue()
+    }
+
+    /// Admin commands that wait for the device or for [`poll_admin`](Self::poll_admin).
+    pub fn admin_waiting(&self) -> usize {
+        usize::from(self.admin.rings.in_flight()) + self.events.len()
+    }
+
     fn free_queue(&self) -> Result<u16, AdminError> {
         let first = usize::from(ADMIN_QUEUE) + 1;
         let free = |place: &QueuePlace| place.queue.as_ref().is_none_or(Queue::is_spent);
@@ -86,7 +99,7 @@ impl<P: Platform> Device<P> {
     fn check_admin(&self) -> Result<(), AdminError> {
         self.running()?;
         self.admin.check()?;
-        let waiting = usize::from(self.admin.rings.in_flight()) + self.events.len();
+        let waiting = self.admin_waiting();
         if waiting >= usize::from(self.admin.rings.size().entries()) {
             return Err(AdminError::Full {
                 waiting: waiting as u16,

@@ -1,0 +1,175 @@
+//! DriverEntry, unloading, and the exit of processes.
+
+use core::sync::atomic::AtomicU64;
+
+use wdk_sys::ntddk::PsSetCreateProcessNotifyRoutine;
+use wdk_sys::{
+    HANDLE, NTSTATUS, PCUNICODE_STRING, PDRIVER_OBJECT, STATUS_SUCCESS, WDF_DRIVER_CONFIG,
+    WDF_NO_OBJECT_ATTRIBUTES, WDFDRIVER, call_unsafe_wdf_function_binding,
+};
+
+use crate::device::{self, Card, TEARDOWN_LIMIT_NS};
+use crate::init::size;
+use crate::lock::Lock;
+use crate::status::check;
+use crate::time::wait_until;
+use crate::trace;
+
+/// What the driver has once.
+pub(crate) struct Root {
+    /// Handle of the ETW provider, or 0.
+    pub(crate) trace: AtomicU64,
+    /// Every card, a list.
+    pub(crate) cards: Lock<*mut Card>,
+}
+
+impl Root {
+    const fn new() -> Self {
+        Self {
+            trace: AtomicU64::new(0),
+            cards: Lock::new(core::ptr::null_mut()),
+        }
+    }
+}
+
+/// What the driver has once.
+#[cfg(windows)]
+pub(crate) fn root() -> &'static Root {
+    static ROOT: Root = Root::new();
+    &ROOT
+}
+
+/// What the driver has once on a simulated machine, of which each host thread has one.
+#[cfg(not(windows))]
+pub(crate) fn root() -> &'static Root {
+    extern crate std;
+    std::thread_local! {
+        static ROOT: &'static Root = alloc::boxed::Box::leak(alloc::boxed::Box::new(Root::new()));
+    }
+    ROOT.with(|root| *root)
+}
+
+/// DriverEntry. PASSIVE_LEVEL.
+///
+/// # Safety
+/// Called by the system, once, with the driver's object and registry path.
+#[cfg_attr(windows, unsafe(export_name = "DriverEntry"))]
+pub unsafe extern "system" fn driver_entry(
+    driver: PDRIVER_OBJECT,
+    registry_path: PCUNICODE_STRING,
+) -> NTSTATUS {
+    root().cards.initialize();
+    let mut config = WDF_DRIVER_CONFIG {
+        Size: size::<WDF_DRIVER_CONFIG>(),
+        EvtDriverDeviceAdd: Some(device::add),
+        EvtDriverUnload: Some(unload),
+        DriverPoolTag: u32::from_ne_bytes(*b"PinR"),
+        ..WDF_DRIVER_CONFIG::default()
+    };
+    // SAFETY: the caller's arguments are valid; the framework's handle is not kept.
+    let created = unsafe {
+        call_unsafe_wdf_function_binding!(
+            WdfDriverCreate,
+            driver,
+            registry_path,
+            WDF_NO_OBJECT_ATTRIBUTES,
+            &raw mut config,
+            core::ptr::null_mut::<WDFDRIVER>()
+        )
+    };
+    if let Err(status) = check(created) {
+        return status;
+    }
+    trace::begin();
+    // SAFETY: the routine stays until `unload` takes it away.
+    let noticed = unsafe { PsSetCreateProcessNotifyRoutine(Some(process_notice), 0) };
+    if let Err(status) = check(noticed) {
+        trace::end();
+        return status;
+    }
+    STATUS_SUCCESS
+}
+
+/// EvtDriverUnload. PASSIVE_LEVEL.
+unsafe extern "C" fn unload(_driver: WDFDRIVER) {
+    // SAFETY: registered in `driver_entry`; a routine that runs is waited for.
+    let _ = unsafe { PsSetCreateProcessNotifyRoutine(Some(process_notice), 1) };
+    trace::end();
+}
+
+/// A process begins or ends. PASSIVE_LEVEL, in the context of its last thread, before its address space goes.
+///
+/// With a completion port and a duplicated handle neither cancellation nor cleanup comes for what a process registered; its pages must be
+/// unlocked all the same before it is gone (bug check 0x76).
+unsafe extern "C" fn process_notice(_parent: HANDLE, process: HANDLE, create: u8) {
+    if create != 0 {
+        return;
+    }
+    // One card after the other, each referenced while it is worked on.
+    let mut done = 0usize;
+    while let Some(card) = nth_card(done) {
+        done += 1;
+        end_process(card, process);
+        // SAFETY: referenced by `nth_card`.
+        unsafe {
+            call_unsafe_wdf_function_binding!(
+                WdfObjectDereferenceActual,
+                card.wdf.cast(),
+                core::ptr::null_mut(),
+                0,
+                core::ptr::null()
+            );
+        }
+    }
+}
+
+/// A card by its place on the list, with a reference.
+fn nth_card(place: usize) -> Option<&'static Card> {
+    root().cards.with(|first| {
+        let mut card = *first;
+        for _ in 0..place {
+            // SAFETY: cards on the list are alive, and the list's lock is held.
+            card = unsafe { card.as_ref() }?.next;
+        }
+        // SAFETY: as above; the reference keeps the device, and the device its card.
+        let card = unsafe { card.as_ref() }?;
+        unsafe {
+            call_unsafe_wdf_function_binding!(
+                WdfObjectReferenceActual,
+                card.wdf.cast(),
+                core::ptr::null_mut(),
+                0,
+                core::ptr::null()
+            );
+        }
+        Some(card)
+    })
+}
+
+/// Tears down what a process has with a card, and waits for it.
+fn end_process(card: &'static Card, process: HANDLE) {
+    let concerned = card.state.with(|state| {
+        let mut concerned = false;
+        for file in state.files() {
+            // SAFETY: files on the list are alive, and the lock is held.
+            let file = unsafe { &mut *file };
+            if file.process == process && !file.regions.is_empty() {
+                file.begin_close();
+                concerned = true;
+            }
+        }
+        concerned
+    });
+    if !concerned {
+        return;
+    }
+    crate::wait::serve(card);
+    // Bounded: behind a device that neither acknowledges nor resets nor gives the bus up, the pages stay locked.
+    let _ = wait_until(TEARDOWN_LIMIT_NS, || {
+        let over = card.is_settled(|file| file.process == process);
+        if !over {
+            card.wake();
+        }
+        over
+    });
+}

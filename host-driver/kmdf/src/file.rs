@@ -1,0 +1,257 @@
+//! Open files: what belongs to one WDFFILEOBJECT, and nobody else sees.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use pinring_ioctl::Error;
+use pinring_protocol::Direction;
+use wdk_sys::ntddk::PsGetCurrentProcessId;
+use wdk_sys::{
+    FO_SYNCHRONOUS_IO, HANDLE, STATUS_CANCELLED, STATUS_SUCCESS, WDFDEVICE, WDFFILEOBJECT,
+    WDFREQUEST, call_unsafe_wdf_function_binding,
+};
+
+use crate::context::ContextType;
+use crate::device::{Card, card_of};
+use crate::memory::{boxed, filled};
+use crate::region::{self, Region, Regions, Slot};
+use crate::state::State;
+use crate::time::pause;
+use crate::transfer::{Lane, LaneQueue};
+use crate::wait;
+
+/// Regions that one file may have.
+const REGIONS: usize = 1024;
+
+/// Context of a WDFFILEOBJECT; constant once the file is open.
+pub(crate) struct FileContext {
+    /// Everything else, under the device's lock; null if the file was refused.
+    pub(crate) file: *mut File,
+    /// The process that opened it.
+    pub(crate) process: HANDLE,
+    /// Opened without FILE_FLAG_OVERLAPPED: 1.
+    pub(crate) synchronous: u8,
+}
+
+// SAFETY: pointers and plain data, for which zeroes are values.
+pub(crate) static FILE: ContextType<FileContext> =
+    unsafe { ContextType::new(c"PinringFile", &FILE) };
+
+/// One open file. Guarded by the device's lock.
+pub(crate) struct File {
+    pub(crate) next: *mut File,
+    pub(crate) wdf: WDFFILEOBJECT,
+    pub(crate) process: HANDLE,
+    /// Protection domain of its regions and queues.
+    pub(crate) domain: u32,
+    pub(crate) lanes: [Lane; 2],
+    pub(crate) regions: Regions,
+    pub(crate) locked_bytes: u64,
+    /// EvtFileCleanup has come, or its process has gone.
+    pub(crate) closing: bool,
+    /// EvtFileClose has come: nobody but the work item knows it.
+    pub(crate) closed: bool,
+    /// A processor serves its WAITs.
+    pub(crate) serving: bool,
+    /// Requests that are about to leave the driver's hands and look at the file once more.
+    pub(crate) pins: u32,
+    /// Its WAITs are to be looked at (again).
+    pub(crate) wanted: bool,
+    /// Completions that the oldest WAIT asks for.
+    pub(crate) least: u64,
+}
+
+impl File {
+    /// The lanes, by direction, and the regions.
+    pub(crate) fn parts(&mut self) -> (&mut [Lane; 2], &mut Regions) {
+        (&mut self.lanes, &mut self.regions)
+    }
+
+    /// Completions for WAIT.
+    pub(crate) fn available(&self) -> u64 {
+        self.lanes.iter().map(Lane::available).sum()
+    }
+
+    /// Has the WAITs looked at if the oldest may end.
+    pub(crate) fn look_at_waits(&mut self) {
+        if self.available() >= self.least {
+            self.wanted = true;
+        }
+    }
+
+    /// Begins to take everything back; again and again without harm.
+    pub(crate) fn begin_close(&mut self) {
+        self.closing = true;
+        self.wanted = true;
+        for lane in &mut self.lanes {
+            lane.abort(|_| true);
+            lane.settle();
+        }
+        for at in 0..self.regions.slots.len() {
+            if let Some(region) = self.regions.at(at) {
+                region::begin_leave(&mut self.lanes, region, STATUS_CANCELLED);
+            }
+        }
+    }
+
+    /// Nothing of it is left with the device.
+    pub(crate) fn is_empty(&mut self) -> bool {
+        self.regions.is_empty()
+            && self
+                .lanes
+                .iter()
+                .all(|lane| matches!(lane.queue, LaneQueue::None) && lane.lists == 0)
+            && !self.serving
+            && self.pins == 0
+    }
+}
+
+/// The file of a request, whose context lives as long as the request.
+pub(crate) fn context_of(request: WDFREQUEST) -> Result<&'static FileContext, Error> {
+    // SAFETY: the request is the caller's.
+    let file = unsafe { call_unsafe_wdf_function_binding!(WdfRequestGetFileObject, request) };
+    if file.is_null() {
+        return Err(Error::NoRegion);
+    }
+    // SAFETY: file objects of this device have this context, and it is constant now; it outlives the request.
+    let context = unsafe { &*FILE.of(file.cast()) };
+    if context.file.is_null() {
+        return Err(Error::NoRegion);
+    }
+    Ok(context)
+}
+
+/// EvtDeviceFileCreate. PASSIVE_LEVEL, in the context of whoever opens.
+pub(crate) unsafe extern "C" fn create(
+    device: WDFDEVICE,
+    request: WDFREQUEST,
+    object: WDFFILEOBJECT,
+) {
+    let card = card_of(device);
+    let status = match open(card, object) {
+        Ok(()) => STATUS_SUCCESS,
+        Err(error) => error.status(),
+    };
+    // SAFETY: the request is ours to complete.
+    unsafe { call_unsafe_wdf_function_binding!(WdfRequestComplete, request, status) };
+}
+
+fn open(card: &'static Card, object: WDFFILEOBJECT) -> Result<(), Error> {
+    if object.is_null() {
+        return Err(Error::Malformed);
+    }
+    // SAFETY: no argument.
+    let process = unsafe { PsGetCurrentProcessId() };
+    let slots: Vec<Slot> = filled(REGIONS, Slot::default)?;
+    let file = Box::into_raw(boxed(File {
+        next: core::ptr::null_mut(),
+        wdf: object,
+        process,
+        domain: 0,
+        lanes: [Lane::new(Direction::C2h), Lane::new(Direction::H2c)],
+        regions: Regions { slots },
+        locked_bytes: 0,
+        closing: false,
+        closed: false,
+        serving: false,
+        pins: 0,
+        wanted: false,
+        least: u64::MAX,
+    })?);
+    // SAFETY: the object is valid, and nobody else sees its context before this request completes.
+    unsafe {
+        let flags = call_unsafe_wdf_function_binding!(WdfFileObjectGetFlags, object);
+        FILE.of(object.cast()).write(FileContext {
+            file,
+            process,
+            synchronous: u8::from(flags & FO_SYNCHRONOUS_IO != 0),
+        });
+    }
+    card.state.with(|state| {
+        // SAFETY: nobody else knows it yet.
+        unsafe {
+            (*file).domain = state.next_domain;
+            (*file).next = state.files;
+        }
+        state.next_domain = state.next_domain.wrapping_add(1).max(1);
+        state.files = file;
+    });
+    Ok(())
+}
+
+/// EvtFileCleanup: the last handle was closed. Requests that the driver holds are not cancelled by that: they end here. PASSIVE_LEVEL.
+pub(crate) unsafe extern "C" fn cleanup(object: WDFFILEOBJECT) {
+    let Some((card, file)) = of_object(object) else {
+        return;
+    };
+    card.state.with(|_| {
+        // SAFETY: the file is on the list until it is closed, and the lock is held.
+        unsafe { (*file).begin_close() }
+    });
+    wait::serve(card);
+    card.wake();
+}
+
+/// EvtFileClose: no request of the file is left. PASSIVE_LEVEL.
+pub(crate) unsafe extern "C" fn close(object: WDFFILEOBJECT) {
+    let Some((card, file)) = of_object(object) else {
+        return;
+    };
+    loop {
+        let serving = card.state.with(|_| {
+            // SAFETY: as in `cleanup`.
+            let file = unsafe { &mut *file };
+            file.begin_close();
+            file.closed = !file.serving;
+            file.serving
+        });
+        if !serving {
+            break;
+        }
+        // Another processor is about to find that there is no WAIT left.
+        pause();
+    }
+    card.wake();
+}
+
+fn of_object(object: WDFFILEOBJECT) -> Option<(&'static Card, *mut File)> {
+    // SAFETY: the object is valid during its callbacks and has this context.
+    unsafe {
+        let file = (*FILE.of(object.cast())).file;
+        let device = call_unsafe_wdf_function_binding!(WdfFileObjectGetDevice, object);
+        (!file.is_null()).then(|| (card_of(device), file))
+    }
+}
+
+/// Takes a file off the list that nobody knows any more.
+pub(crate) fn unlink(state: &mut State, file: *mut File) {
+    let mut place = &raw mut state.files;
+    // SAFETY: every file on the list is alive, and the lock is held.
+    unsafe {
+        while !(*place).is_null() {
+            if *place == file {
+                *place = (*file).next;
+                return;
+            }
+            place = &raw mut (**place).next;
+        }
+    }
+}
+
+/// Frees a file that is on no list. IRQL <= DISPATCH_LEVEL, outside the lock.
+///
+/// # Safety
+/// Nobody else has it.
+pub(crate) unsafe fn free(file: *mut File) {
+    // SAFETY: it came from `Box::into_raw` in `open`.
+    drop(unsafe { Box::from_raw(file) });
+}
+
+/// A region of this file, by place; for walking.
+impl Regions {
+    pub(crate) fn at(&mut self, index: usize) -> Option<&mut Region> {
+        let region = self.slots.get(index)?.region;
+        // SAFETY: what is in a slot is alive, and the lock is held.
+        (!region.is_null()).then(|| unsafe { &mut *region })
+    }
+}

@@ -1,0 +1,344 @@
+//! What the device's lock guards.
+
+use pinring_core::{AdminError, Device, Retired, StartError, StateError, Ticket};
+use pinring_ioctl::Error;
+use wdk_sys::WDFDEVICE;
+
+use crate::file::File;
+use crate::platform::KmdfPlatform;
+use crate::time::{ms, now_ns};
+use crate::trace::{Cause, Event, event, operator};
+
+/// An admin command has this long; then the device is reset.
+pub(crate) const ADMIN_LIMIT_NS: u64 = ms(1000);
+/// A reset or start has this long; then the device is given up.
+pub(crate) const START_LIMIT_NS: u64 = ms(5000);
+
+/// Whether the device serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Power {
+    /// There is no hardware: nothing is mapped.
+    Off,
+    /// It serves.
+    Running,
+    /// A reset after a fault is under way; the work item looks after it.
+    Resetting {
+        /// When it must be over.
+        deadline: u64,
+    },
+    /// D0Exit has begun; D0Entry starts it again. Regions stay.
+    Asleep,
+    /// It is given up: Bus Master Enable must read back as 0 before anything is unmapped.
+    Closing,
+    /// It can reach nothing any more: what is left is unmapped.
+    Unmapping,
+    /// Everything was unmapped.
+    Closed,
+}
+
+/// An admin command that waits for its acknowledgement.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) ticket: Ticket,
+    /// When it was sent.
+    pub(crate) since: u64,
+}
+
+impl Waiting {
+    pub(crate) fn new(ticket: Ticket) -> Self {
+        Self {
+            ticket,
+            since: now_ns(),
+        }
+    }
+}
+
+/// Counters since the driver was loaded.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) regions: u64,
+    pub(crate) locked_bytes: u64,
+    pub(crate) batches: u64,
+    pub(crate) transfers: u64,
+    pub(crate) completed: u64,
+    pub(crate) aborted: u64,
+    pub(crate) failed: u64,
+    pub(crate) c2h_bytes: u64,
+    pub(crate) h2c_bytes: u64,
+    pub(crate) lists: u64,
+    pub(crate) list_ns: u64,
+    pub(crate) shortages: u64,
+    pub(crate) registrations: u64,
+    pub(crate) registration_ns: u64,
+    pub(crate) resets: u64,
+}
+
+/// Everything of one device that changes.
+pub(crate) struct State {
+    pub(crate) wdf: WDFDEVICE,
+    pub(crate) power: Power,
+    /// From the first D0Entry to EvtDeviceReleaseHardware.
+    pub(crate) device: Option<Device<KmdfPlatform>>,
+    /// Open files, a list.
+    pub(crate) files: *mut File,
+    /// Data queues that the device has, and that are given to files.
+    pub(crate) queues: u16,
+    pub(crate) queues_taken: u16,
+    /// MSI-X messages that are used.
+    pub(crate) messages: u16,
+    /// Lists of tier PerTransfer that exist, how many may, and how many may at most.
+    pub(crate) lists: u32,
+    pub(crate) depth: u32,
+    pub(crate) full_depth: u32,
+    /// Map registers ran out: no list is made before this time, unless one is released.
+    pub(crate) short_until: u64,
+    /// Lists made since map registers ran out.
+    pub(crate) since_shortage: u32,
+    /// Longest transfer of tier PerTransfer in bytes.
+    pub(crate) max_transfer: u64,
+    /// Regions and lists that the device was opened with.
+    pub(crate) max_regions: u32,
+    pub(crate) next_domain: u32,
+    pub(crate) totals: Totals,
+    /// The work item runs.
+    pub(crate) working: bool,
+    /// The timer has expired.
+    pub(crate) tick: bool,
+    /// The framework is to be told that the device failed.
+    pub(crate) tell_failed: bool,
+    /// It was said that Bus Master Enable is stuck.
+    pub(crate) said_stuck: bool,
+    /// A flush of the firmware's log waits.
+    pub(crate) log: Option<Waiting>,
+}
+
+impl State {
+    pub(crate) const fn new() -> Self {
+        Self {
+            wdf: core::ptr::null_mut(),
+            power: Power::Off,
+            device: None,
+            files: core::ptr::null_mut(),
+            queues: 0,
+            queues_taken: 0,
+            messages: 1,
+            lists: 0,
+            depth: 1,
+            full_depth: 1,
+            short_until: 0,
+            since_shortage: 0,
+            max_transfer: 0,
+            max_regions: 0,
+            next_domain: 1,
+            totals: Totals {
+                regions: 0,
+                locked_bytes: 0,
+                batches: 0,
+                transfers: 0,
+                completed: 0,
+                aborted: 0,
+                failed: 0,
+                c2h_bytes: 0,
+                h2c_bytes: 0,
+                lists: 0,
+                list_ns: 0,
+                shortages: 0,
+                registrations: 0,
+                registration_ns: 0,
+                resets: 0,
+            },
+            working: false,
+            tick: false,
+            tell_failed: false,
+            said_stuck: false,
+            log: None,
+        }
+    }
+
+    /// The device, while it takes requests.
+    pub(crate) fn serving(&mut self) -> Result<&mut Device<KmdfPlatform>, Error> {
+        match (self.power, &mut self.device) {
+            (Power::Running, Some(device)) => Ok(device),
+            (Power::Closing | Power::Unmapping | Power::Closed, _) => Err(Error::Gone),
+            _ => Err(Error::NotRunning),
+        }
+    }
+
+    /// A hand on the hardware, for the long work outside the lock.
+    pub(crate) fn platform(&self) -> Option<KmdfPlatform> {
+        self.device.as_ref().map(|device| *device.platform())
+    }
+
+    /// The open files.
+    pub(crate) fn files(&self) -> Files {
+        Files { next: self.files }
+    }
+
+    /// The device did what it must not, or stopped: resets it. Regions stay; what is in flight ends as aborted.
+    pub(crate) fn fault(&mut self, cause: Cause) {
+        let (Power::Running, Some(device)) = (self.power, &mut self.device) else {
+            return;
+        };
+        self.totals.resets += 1;
+        operator(self.wdf, Event::Reset, &[cause as u64, self.totals.resets]);
+        match device.reset() {
+            Ok(()) => {
+                self.power = Power::Resetting {
+                    deadline: now_ns() + START_LIMIT_NS,
+                };
+            }
+            Err(_) => self.give_up(cause),
+        }
+    }
+
+    /// Gives the device up: what follows unmaps everything, once it can reach nothing.
+    pub(crate) fn give_up(&mut self, cause: Cause) {
+        if matches!(
+            self.power,
+            Power::Running | Power::Resetting { .. } | Power::Asleep
+        ) {
+            operator(self.wdf, Event::Failed, &[cause as u64]);
+            self.tell_failed = true;
+            self.power = Power::Closing;
+        }
+    }
+
+    /// The device is going, or gone: everything is unmapped, once it can reach nothing. No failure.
+    pub(crate) fn close(&mut self) {
+        if matches!(
+            self.power,
+            Power::Running | Power::Resetting { .. } | Power::Asleep
+        ) {
+            self.power = Power::Closing;
+        }
+    }
+
+    /// A copy into or out of a common buffer is under way.
+    pub(crate) fn copying(&self) -> bool {
+        self.files().any(|file| {
+            // SAFETY: files on the list are alive, and so is what is in their slots; the lock is held.
+            let slots = unsafe { &(*file).regions.slots };
+            slots.iter().any(|slot| {
+                unsafe { slot.region.as_ref() }.is_some_and(|region| region.copies != 0)
+            })
+        })
+    }
+
+    /// Goes on with what [`Power`] says; true if something happened, so that it is worth looking again.
+    pub(crate) fn advance_power(&mut self) -> bool {
+        let Some(device) = &mut self.device else {
+            return false;
+        };
+        match self.power {
+            Power::Resetting { deadline } => match device.poll_start(deadline) {
+                Ok(true) => {
+                    self.power = Power::Running;
+                    true
+                }
+                Ok(false) => false,
+                Err(StartError::Gone) => {
+                    self.give_up(Cause::Gone);
+                    true
+                }
+                Err(_) => {
+                    self.give_up(Cause::ResetTimeout);
+                    true
+                }
+            },
+            Power::Closing => match device.shut() {
+                Ok(()) | Err(StateError::Closed | StateError::NotRunning) => {
+                    self.power = Power::Unmapping;
+                    true
+                }
+                Err(StateError::BusMasterStuck) => {
+                    if !core::mem::replace(&mut self.said_stuck, true) {
+                        operator(self.wdf, Event::Stuck, &[]);
+                    }
+                    false
+                }
+            },
+            _ => false,
+        }
+    }
+
+    /// Asks a running device whether it still serves; for the timer.
+    pub(crate) fn check_health(&mut self) {
+        if let (Power::Running, Some(device)) = (self.power, &mut self.device) {
+            match device.check_health() {
+                Ok(()) => {}
+                Err(StartError::Gone) => self.give_up(Cause::Gone),
+                Err(_) => self.fault(Cause::Health),
+            }
+        }
+    }
+
+    /// What an admin command that was not taken means: try again later (`true`), or the device is lost.
+    pub(crate) fn may_retry(&mut self, error: AdminError) -> bool {
+        match error {
+            AdminError::Fault(_) => {
+                self.fault(Cause::Protocol);
+                true
+            }
+            AdminError::Refused(_) => {
+                self.give_up(Cause::Refused);
+                true
+            }
+            AdminError::State(_)
+            | AdminError::Full { .. }
+            | AdminError::ListsOutstanding(_)
+            | AdminError::Queue(_)
+            | AdminError::Region(_) => true,
+            _ => false,
+        }
+    }
+
+    /// A list was made, or map registers ran out.
+    pub(crate) fn list_outcome(&mut self, short: bool) {
+        if short {
+            self.totals.shortages += 1;
+            self.depth = self.lists.max(1);
+            self.since_shortage = 0;
+            self.short_until = now_ns() + ms(5);
+            event(Event::Shortage, &[u64::from(self.lists)]);
+        } else {
+            self.since_shortage = self.since_shortage.saturating_add(1);
+            // Others may have given map registers back: try one more now and then.
+            if self.since_shortage >= 32 && self.depth < self.full_depth {
+                self.depth += 1;
+                self.since_shortage = 0;
+            }
+        }
+    }
+
+    /// A list was released.
+    pub(crate) fn list_released(&mut self) {
+        self.lists = self.lists.saturating_sub(1);
+        self.short_until = 0;
+    }
+
+    /// Puts back what was released outside the lock.
+    pub(crate) fn put_back(&mut self, retired: Retired) {
+        if let Some(device) = &mut self.device {
+            device.put_back(retired);
+        }
+    }
+}
+
+/// Walks the open files. They stay while the lock is held.
+pub(crate) struct Files {
+    next: *mut File,
+}
+
+impl Iterator for Files {
+    type Item = *mut File;
+
+    fn next(&mut self) -> Option<*mut File> {
+        let file = self.next;
+        if file.is_null() {
+            return None;
+        }
+        // SAFETY: files leave the list before they are freed, both under the lock that whoever walks holds.
+        self.next = unsafe { (*file).next };
+        Some(file)
+    }
+}

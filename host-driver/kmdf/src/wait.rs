@@ -1,0 +1,199 @@
+//! WAIT: pended until there are enough completions.
+
+use pinring_ioctl::{self as ioctl, Error};
+use wdk_sys::{
+    NTSTATUS, PVOID, STATUS_CANCELLED, STATUS_SUCCESS, WDFQUEUE, WDFREQUEST,
+    call_unsafe_wdf_function_binding,
+};
+use zerocopy::IntoBytes;
+
+use crate::device::Card;
+use crate::file::{File, FileContext};
+use crate::region::REQUEST;
+use crate::state::{Power, State};
+use crate::status::check;
+
+/// WAIT: forwards the request to the queue in which it waits. On an error it is the caller's to complete.
+pub(crate) fn pend(
+    card: &'static Card,
+    context: &FileContext,
+    request: WDFREQUEST,
+    input: &[u8],
+    output_bytes: usize,
+) -> Result<(), Error> {
+    if input.len() != ioctl::Wait::BYTES {
+        return Err(Error::Malformed);
+    }
+    let asked = ioctl::Wait::parse(input).ok_or(Error::Malformed)?;
+    if output_bytes < ioctl::Completion::BYTES
+        || asked.least as usize > output_bytes / ioctl::Completion::BYTES
+    {
+        return Err(Error::Malformed);
+    }
+    if context.synchronous != 0 {
+        return Err(Error::Synchronous);
+    }
+    // Behind the forwarding the request may end at any time, and with it the file; the pin keeps it.
+    let file = context.file;
+    card.state.with(|_| {
+        // SAFETY: the request in hand keeps the file until here, and the lock is held.
+        unsafe { (*file).pins += 1 }
+    });
+    // SAFETY: the request is ours until it is forwarded.
+    let forwarded = unsafe {
+        (*REQUEST.of(request.cast())).least = asked.least;
+        call_unsafe_wdf_function_binding!(WdfRequestForwardToIoQueue, request, card.waits)
+    };
+    let closing = card.state.with(|_| {
+        // SAFETY: the pin has kept it, and the lock is held.
+        let file = unsafe { &mut *file };
+        file.pins -= 1;
+        file.wanted = true;
+        file.closing
+    });
+    if closing {
+        card.wake();
+    }
+    check(forwarded).map_err(|_| Error::NotRunning)?;
+    serve(card);
+    Ok(())
+}
+
+/// Completes every WAIT that may end. IRQL <= DISPATCH_LEVEL, outside the lock.
+pub(crate) fn serve(card: &'static Card) {
+    while let Some(file) = card.state.with(next) {
+        // SAFETY: `serving` keeps it.
+        let object = unsafe { (*file).wdf };
+        loop {
+            let mut request: WDFREQUEST = core::ptr::null_mut();
+            // SAFETY: queue and file object are valid: EvtFileClose waits for `serving`.
+            let got = unsafe {
+                call_unsafe_wdf_function_binding!(
+                    WdfIoQueueRetrieveRequestByFileObject,
+                    card.waits,
+                    object,
+                    &raw mut request
+                )
+            };
+            if check(got).is_err() {
+                break;
+            }
+            if !answer(card, file, request) {
+                break;
+            }
+        }
+        let closing = card.state.with(|_| {
+            // SAFETY: as above.
+            let file = unsafe { &mut *file };
+            file.serving = false;
+            file.closing
+        });
+        if closing {
+            // The work item may have waited for that.
+            card.wake();
+        }
+    }
+}
+
+/// A file whose WAITs are to be looked at, and that no other processor serves.
+fn next(state: &mut State) -> Option<*mut File> {
+    let file = state.files().find(|&file| {
+        // SAFETY: files on the list are alive.
+        let file = unsafe { &*file };
+        file.wanted && !file.serving && !file.closed
+    })?;
+    // SAFETY: as above.
+    let open = unsafe { &mut *file };
+    open.serving = true;
+    open.wanted = false;
+    // Until a WAIT says otherwise.
+    open.least = u64::MAX;
+    Some(file)
+}
+
+/// Completes a WAIT, or puts it back; true if it was completed.
+fn answer(card: &'static Card, file: *mut File, request: WDFREQUEST) -> bool {
+    let (mut buffer, mut bytes): (PVOID, usize) = (core::ptr::null_mut(), 0);
+    // SAFETY: the request is ours, and the places are valid.
+    let (got, least) = unsafe {
+        let got = call_unsafe_wdf_function_binding!(
+            WdfRequestRetrieveOutputBuffer,
+            request,
+            ioctl::Completion::BYTES,
+            &raw mut buffer,
+            &raw mut bytes
+        );
+        (got, u64::from((*REQUEST.of(request.cast())).least))
+    };
+    let ended = check(got).and_then(|()| {
+        // SAFETY: the request's system buffer, of this length, in nonpaged pool, until the request completes; nobody else has it.
+        let output = unsafe { core::slice::from_raw_parts_mut(buffer.cast::<u8>(), bytes) };
+        card.state.with(|state| {
+            // SAFETY: `serving` keeps it, and the lock is held.
+            take(state, unsafe { &mut *file }, least, output)
+        })
+    });
+    let (status, information): (NTSTATUS, usize) = match ended {
+        Ok(Some(count)) => (STATUS_SUCCESS, count * ioctl::Completion::BYTES),
+        Ok(None) => {
+            // SAFETY: it came out of a manual queue, and goes back to its head. If it was cancelled meanwhile, `cancelled` gets it.
+            let requeued = unsafe { call_unsafe_wdf_function_binding!(WdfRequestRequeue, request) };
+            match check(requeued) {
+                Ok(()) => return false,
+                Err(status) => (status, 0),
+            }
+        }
+        Err(status) => (status, 0),
+    };
+    // SAFETY: the request is ours.
+    unsafe {
+        call_unsafe_wdf_function_binding!(
+            WdfRequestCompleteWithInformation,
+            request,
+            status,
+            information as u64
+        );
+    }
+    true
+}
+
+/// What a WAIT gets: completions, "not yet" or an end.
+fn take(
+    state: &State,
+    file: &mut File,
+    least: u64,
+    output: &mut [u8],
+) -> Result<Option<usize>, NTSTATUS> {
+    let available = file.available();
+    if file.closing && available < least {
+        return Err(STATUS_CANCELLED);
+    }
+    if available < least {
+        let coming: u64 = file.lanes.iter().map(|lane| lane.unfinished()).sum();
+        let over = matches!(state.power, Power::Closed) && coming == 0;
+        if !over {
+            file.least = least;
+            return Ok(None);
+        }
+        if available == 0 {
+            return Err(Error::Gone.status());
+        }
+    }
+    let mut count = 0;
+    for place in output.chunks_exact_mut(ioctl::Completion::BYTES) {
+        let Some(lane) = file.lanes.iter_mut().find(|lane| lane.available() != 0) else {
+            break;
+        };
+        place.copy_from_slice(lane.take().as_bytes());
+        count += 1;
+    }
+    Ok(Some(count))
+}
+
+/// EvtIoCanceledOnQueue of the WAITs. IRQL <= DISPATCH_LEVEL.
+pub(crate) unsafe extern "C" fn cancelled(_queue: WDFQUEUE, request: WDFREQUEST) {
+    // SAFETY: the request is ours again.
+    unsafe {
+        call_unsafe_wdf_function_binding!(WdfRequestComplete, request, STATUS_CANCELLED);
+    }
+}
