@@ -12,7 +12,7 @@ use clap::{Parser, value_parser};
 use indicatif::{ProgressBar, ProgressStyle};
 use pinring_sim::device::Tools;
 use pinring_sim::report::{Report, Timeline, html, table, timelines_svg, unmet};
-use pinring_sim::run::{self, Options, Progress};
+use pinring_sim::run::{self, Driver, Options, Progress};
 use pinring_sim::scenario::Scenario;
 
 /// Transfers of one random scenario.
@@ -47,6 +47,9 @@ struct Arguments {
     /// Write the timelines as one SVG picture
     #[arg(long, value_name = "OUT")]
     svg: Option<PathBuf>,
+    /// Who drives the device: the portable core, or the Windows driver's own code behind the client library
+    #[arg(long, value_enum, default_value_t, conflicts_with = "stress")]
+    driver: Driver,
     /// Leave out the ranges of times: a third of the run
     #[arg(long)]
     quick: bool,
@@ -119,6 +122,7 @@ fn work(arguments: &Arguments) -> Result<bool> {
     };
     let options = Options {
         tools,
+        driver: arguments.driver,
         trace: arguments.vcd.clone(),
         ranges: !arguments.quick && arguments.vcd.is_none(),
         cancel: &cancel,
@@ -161,6 +165,7 @@ fn stress(arguments: &Arguments, transfers: u64) -> Result<()> {
     let cancel = AtomicBool::new(false);
     let options = Options {
         tools: tools()?,
+        driver: Driver::Core,
         trace: None,
         ranges: false,
         cancel: &cancel,

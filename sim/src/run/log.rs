@@ -9,7 +9,7 @@ use super::bench::redeem;
 use crate::platform::SimPlatform;
 
 /// Bytes taken at most: more would be a log without an end.
-const MOST: usize = 64 << 10;
+pub(super) const MOST: usize = 64 << 10;
 
 /// Takes what the firmware has logged. Without its ELF file, which holds the words, the bytes are counted.
 pub(super) fn take(device: &mut Device<SimPlatform>, elf: Option<&Path>) -> Vec<String> {
@@ -20,7 +20,13 @@ pub(super) fn take(device: &mut Device<SimPlatform>, elf: Option<&Path>) -> Vec<
     let mut bytes = vec![0; MOST];
     let taken = device.take_log(&mut bytes);
     bytes.truncate(taken);
-    match elf.map(|elf| decode(&bytes, elf)) {
+    show(&bytes, elf)
+}
+
+/// A log in words.
+pub(super) fn show(bytes: &[u8], elf: Option<&Path>) -> Vec<String> {
+    let taken = bytes.len();
+    match elf.map(|elf| decode(bytes, elf)) {
         Some(Ok(lines)) => lines,
         Some(Err(cause)) => vec![format!("{taken} bytes that cannot be read: {cause}")],
         None => vec![format!("{taken} bytes")],

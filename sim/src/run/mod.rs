@@ -4,6 +4,7 @@ mod bench;
 mod books;
 mod bursts;
 mod instructions;
+mod kmdf;
 mod log;
 mod proof;
 mod setup;
@@ -21,10 +22,22 @@ use crate::link::Direction as Wire;
 use crate::report::{Origin, Report, SimReport, StrategyReport, Timeline};
 use crate::scenario::{Bound, Direction, Scenario, Strategy};
 
+/// Which driver is between the workload and the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Driver {
+    /// The portable core, on a modelled host.
+    #[default]
+    Core,
+    /// The Windows driver's own code and the client library, on a modelled Windows.
+    Kmdf,
+}
+
 /// What a run needs beside its scenario.
 pub struct Options<'a> {
     /// Where processor and firmware are.
     pub tools: Tools,
+    /// Who drives the device.
+    pub driver: Driver,
     /// Write the device's signals here (VCD). Slow, and large.
     pub trace: Option<PathBuf>,
     /// Run each strategy twice more, with the stated costs at their cheapest and at their dearest: the ranges of its times.
@@ -109,7 +122,10 @@ pub fn run(
                 });
             };
             let log = &mut report.firmware_log;
-            let outcome = bursts::run(scenario, strategy, bound, options, &show, log)?;
+            let outcome = match options.driver {
+                Driver::Core => bursts::run(scenario, strategy, bound, options, &show, log)?,
+                Driver::Kmdf => kmdf::run(scenario, strategy, bound, options, &show, log)?,
+            };
             begun += each;
             cycles += outcome.cycles;
             seconds += outcome.cpu_seconds;

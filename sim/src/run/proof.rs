@@ -12,7 +12,7 @@ use crate::scenario::Scenario;
 const MARGIN: u64 = 4096;
 
 /// What a guard's bytes are.
-const GUARD: u8 = 0x5a;
+pub(super) const GUARD: u8 = 0x5a;
 
 /// Parts of buffers that one burst leaves alone, next to those that it writes.
 #[derive(Debug, Default)]
@@ -60,6 +60,11 @@ impl Guards {
         }
         ranges.retain(|(_, range)| !range.is_empty());
         Self { ranges }
+    }
+
+    /// Buffer and bytes of each.
+    pub(super) fn ranges(&self) -> &[(usize, Range<u64>)] {
+        &self.ranges
     }
 
     /// Writes them. `buffer` gives a buffer's layout and where it begins in it.

@@ -586,6 +586,23 @@ impl<W> Hal<W> {
         Ok(logical)
     }
 
+    /// Bus addresses of the common buffers that are memory of their own, in ascending order.
+    pub fn common_buffers(&self) -> Vec<std::ops::Range<u64>> {
+        let own = |buffer: &&CommonBuffer| matches!(buffer.backing, Backing::Memory(_));
+        let mut ranges: Vec<_> = self
+            .common_buffers
+            .values()
+            .filter(own)
+            .filter_map(|buffer| {
+                let domain = self.domains.get(&buffer.device)?;
+                let address = domain.runs(buffer.mapping).first()?.address;
+                Some(address..address + u64::from(buffer.length))
+            })
+            .collect();
+        ranges.sort_unstable_by_key(|range| range.start);
+        ranges
+    }
+
     /// Frees a common buffer, or ends the mapping of an MDL.
     pub fn free_common_buffer(
         &mut self,

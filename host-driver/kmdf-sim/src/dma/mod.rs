@@ -24,3 +24,9 @@ pub(crate) use operations::{OPERATIONS, map_or_wait, put, serve_waiting};
 pub(crate) use state::{
     DEVICE, MachineBus, State, Waiter, cancel_waits_of, report_leaks, with_hal,
 };
+
+/// Bus addresses of the common buffers that the driver has allocated, in ascending order; the machine runs on this host thread.
+#[must_use]
+pub fn common_buffers() -> Vec<std::ops::Range<u64>> {
+    with_hal(|hal| hal.common_buffers())
+}

@@ -4,6 +4,11 @@
 pub trait Costs {
     /// Time in ps of a call of `ddi` for `units` (pages, bytes, otherwise 1).
     fn of(&self, ddi: &'static str, units: u64) -> u64;
+
+    /// A CPU has spent `start_ps` to `end_ps` on a call of `ddi` for `units`: for whoever keeps a record.
+    fn spent(&self, cpu: usize, start_ps: u64, end_ps: u64, ddi: &'static str, units: u64) {
+        let _ = (cpu, start_ps, end_ps, ddi, units);
+    }
 }
 
 /// The same time for every call.
