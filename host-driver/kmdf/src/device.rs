@@ -244,7 +244,7 @@ fn parts(card: &mut Card) -> Result<(), NTSTATUS> {
                 &raw mut queue
             )
         })?;
-        Ok(queue)
+        Ok::<WDFQUEUE, NTSTATUS>(queue)
     };
     let mut requests = init::queue(
         _WDF_IO_QUEUE_DISPATCH_TYPE::WdfIoQueueDispatchParallel,

@@ -17,7 +17,7 @@ use wdk_sys::ntddk::{
 use wdk_sys::{
     _EVENT_TYPE, _KWAIT_REASON, _MEMORY_CACHING_TYPE, _MM_PAGE_PRIORITY, _MODE, _WDF_DMA_DIRECTION,
     _WDF_DMA_PROFILE, BUS_INTERFACE_STANDARD, DMA_ADAPTER_INFO, DMA_OPERATIONS,
-    GUID_BUS_INTERFACE_STANDARD, KEVENT, MDL_MAPPED_TO_SYSTEM_VA, MDL_SOURCE_IS_NONPAGED_POOL,
+    GUID, KEVENT, MDL_MAPPED_TO_SYSTEM_VA, MDL_SOURCE_IS_NONPAGED_POOL,
     MdlMappingNoExecute, NTSTATUS, PCI_ENABLE_BUS_MASTER, PCI_WHICHSPACE_CONFIG, PDMA_ADAPTER,
     PDMA_OPERATIONS, PFN_NUMBER, PHYSICAL_ADDRESS, PMDL, PSCATTER_GATHER_LIST,
     STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, WDF_COMMON_BUFFER_CONFIG,
@@ -140,7 +140,7 @@ impl Hardware {
             call_unsafe_wdf_function_binding!(
                 WdfFdoQueryForInterface,
                 device,
-                &raw const GUID_BUS_INTERFACE_STANDARD,
+                &raw const BUS_INTERFACE,
                 (&raw mut bus).cast(),
                 size::<BUS_INTERFACE_STANDARD>() as u16,
                 1,
@@ -682,6 +682,14 @@ impl Hardware {
         count
     }
 }
+
+/// `GUID_BUS_INTERFACE_STANDARD` of wdmguid.h, which wdk-sys does not read.
+static BUS_INTERFACE: GUID = GUID {
+    Data1: 0x496b_8280,
+    Data2: 0x6f25,
+    Data3: 0x11d0,
+    Data4: [0xbe, 0xaf, 0x08, 0x00, 0x2b, 0xe2, 0x09, 0x2f],
+};
 
 /// Offset of the command register (PCIe 5.0, section 7.5.1.1.3).
 const COMMAND: u32 = 4;

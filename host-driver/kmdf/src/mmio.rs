@@ -40,7 +40,7 @@ impl Bar {
     pub(crate) fn read32(self, offset: u32) -> u32 {
         match self.at(offset, 4) {
             // SAFETY: aligned, and within the mapping, which lives as long as whoever holds this value.
-            Some(address) => unsafe { access::read32(address.cast()) },
+            Some(address) => unsafe { access::read_u32(address.cast()) },
             None => u32::MAX,
         }
     }
@@ -50,7 +50,7 @@ impl Bar {
     pub(crate) fn read64(self, offset: u32) -> u64 {
         match self.at(offset, 8) {
             // SAFETY: as in `read32`.
-            Some(address) => unsafe { access::read64(address.cast()) },
+            Some(address) => unsafe { access::read_u64(address.cast()) },
             None => u64::MAX,
         }
     }
@@ -60,7 +60,7 @@ impl Bar {
     pub(crate) fn write32(self, offset: u32, value: u32) {
         if let Some(address) = self.at(offset, 4) {
             // SAFETY: as in `read32`.
-            unsafe { access::write32(address.cast(), value) }
+            unsafe { access::write_u32(address.cast(), value) }
         }
     }
 
@@ -69,7 +69,7 @@ impl Bar {
     pub(crate) fn write64(self, offset: u32, value: u64) {
         if let Some(address) = self.at(offset, 8) {
             // SAFETY: as in `read32`.
-            unsafe { access::write64(address.cast(), value) }
+            unsafe { access::write_u64(address.cast(), value) }
         }
     }
 }
@@ -77,19 +77,19 @@ impl Bar {
 #[cfg(windows)]
 mod access {
     //! On x64 and ARM64 these are single volatile accesses to uncached memory.
-    pub(super) unsafe fn read32(address: *const u32) -> u32 {
+    pub(super) unsafe fn read_u32(address: *const u32) -> u32 {
         // SAFETY: the caller's pointer is valid and aligned.
         unsafe { address.read_volatile() }
     }
-    pub(super) unsafe fn read64(address: *const u64) -> u64 {
+    pub(super) unsafe fn read_u64(address: *const u64) -> u64 {
         // SAFETY: the caller's pointer is valid and aligned.
         unsafe { address.read_volatile() }
     }
-    pub(super) unsafe fn write32(address: *mut u32, value: u32) {
+    pub(super) unsafe fn write_u32(address: *mut u32, value: u32) {
         // SAFETY: the caller's pointer is valid and aligned.
         unsafe { address.write_volatile(value) }
     }
-    pub(super) unsafe fn write64(address: *mut u64, value: u64) {
+    pub(super) unsafe fn write_u64(address: *mut u64, value: u64) {
         // SAFETY: the caller's pointer is valid and aligned.
         unsafe { address.write_volatile(value) }
     }

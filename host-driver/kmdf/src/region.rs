@@ -759,7 +759,7 @@ unsafe fn complete(region: *mut Region) {
 /// Takes a request out of a manual queue; false if it is not there, as its cancellation has begun. The caller holds a reference, so
 /// that the address is of this request and no other.
 fn take_back(queue: WDFQUEUE, request: WDFREQUEST) -> bool {
-    let null = core::ptr::null_mut();
+    let null: *mut core::ffi::c_void = core::ptr::null_mut();
     let dereference = |request: WDFREQUEST| {
         // SAFETY: WdfIoQueueFindRequest gave this reference.
         unsafe {

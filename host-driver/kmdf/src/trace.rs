@@ -26,7 +26,7 @@ use wdk_sys::{
 use crate::entry::root;
 
 /// The provider.
-const PROVIDER: GUID = GUID {
+static PROVIDER: GUID = GUID {
     Data1: 0xe0f6_a1c2,
     Data2: 0x3a52,
     Data3: 0x4e0b,
