@@ -146,7 +146,7 @@ impl Activity {
 }
 
 /// An activity that was asked for. Ids count up from 0 in the order of the requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ActivityId(pub(crate) usize);
 
 /// Something that happened to an activity.

@@ -17,6 +17,7 @@ fn file(variable: &str) -> PathBuf {
 /// A run without ranges, trace or progress, with the firmware that `cargo xtask test` has built.
 pub fn options() -> Options<'static> {
     Options {
+        driver: pinring_sim::run::Driver::Core,
         tools: Tools {
             processor: file("PINRING_VEXRISCV"),
             firmware: file("PINRING_FIRMWARE_HEX"),

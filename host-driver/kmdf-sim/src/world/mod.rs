@@ -249,7 +249,9 @@ pub(crate) fn point(ddi: &'static str, units: u64) {
         let ready = !w.ready.is_empty();
         let number = w.running.unwrap_or_default();
         let start_ps = w.cpu().clock_ps;
-        w.config.costs.spent(number, start_ps, start_ps + cost, ddi, units);
+        w.config
+            .costs
+            .spent(number, start_ps, start_ps + cost, ddi, units);
         let cpu = w.cpu();
         cpu.clock_ps += cost;
         let may_switch = cpu.irql < DISPATCH && !cpu.on_idle_stack();

@@ -111,7 +111,7 @@ impl Inner {
         let reads = self.board.mmio_reads;
         let mut sum = |counters: [&Register; 2]| {
             counters.iter().fold(0, |sum, counter| {
-                let bytes = u64::from(counter.width) / 8;
+                let bytes = counter.width as u64 / 8;
                 match self.board.mmio_read(bus, counter.offset, bytes) {
                     Ok(value) => sum + value,
                     Err(error) => {
@@ -231,7 +231,11 @@ impl Hardware for Card {
         let bus = &mut Bus(bus);
         inner.answer(bus);
         inner.advance(bus, until_ps);
-        if inner.sent.is_empty() { until_ps } else { inner.board.now_ps().min(until_ps) }
+        if inner.sent.is_empty() {
+            until_ps
+        } else {
+            inner.board.now_ps().min(until_ps)
+        }
     }
 
     /// Gateware and firmware always have something to do.

@@ -72,11 +72,19 @@ impl ScenarioCosts {
             "WRITE_REGISTER_ULONG" | "WRITE_REGISTER_ULONG64" => costs.mmio_write_ns.value,
             "WdfDmaTransactionInitializeUsingOffset" => costs.map_fixed_ns.value,
             "WdfDmaTransactionExecute" => {
-                let remap = if self.remap { costs.iommu_map_per_page_ns.value } else { 0.0 };
+                let remap = if self.remap {
+                    costs.iommu_map_per_page_ns.value
+                } else {
+                    0.0
+                };
                 (costs.map_per_page_ns.value + remap) * pages
             }
             "WdfDmaTransactionDmaCompletedFinal" => {
-                let remap = if self.remap { costs.iommu_invalidate_ns.value } else { 0.0 };
+                let remap = if self.remap {
+                    costs.iommu_invalidate_ns.value
+                } else {
+                    0.0
+                };
                 costs.unmap_fixed_ns.value + costs.unmap_per_page_ns.value * pages + remap
             }
             "MmProbeAndLockPages" => costs.lock_per_page_ns.value * pages,
@@ -102,7 +110,17 @@ impl kmdf_sim::Costs for ScenarioCosts {
             "WdfInterruptQueueDpcForIsr" => What::Dpc,
             _ => What::Driver,
         };
-        let units = if ddi == "WdfDmaTransactionExecute" { units } else { 0 };
-        self.record.borrow_mut().push(Spent { cpu, start_ps, end_ps, what, units });
+        let units = if ddi == "WdfDmaTransactionExecute" {
+            units
+        } else {
+            0
+        };
+        self.record.borrow_mut().push(Spent {
+            cpu,
+            start_ps,
+            end_ps,
+            what,
+            units,
+        });
     }
 }

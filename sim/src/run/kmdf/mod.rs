@@ -106,19 +106,30 @@ fn inner(
     if let Some(failed) = card.with(|inner| inner.failed.take()) {
         return Err(failed.into());
     }
-    let Ended { books, complete, firmware_log } = match ran {
+    let Ended {
+        books,
+        complete,
+        firmware_log,
+    } = match ran {
         Ok(ended) => ended,
         Err(stop) if report.violations.is_empty() => return Err(stop),
         Err(stop) => {
             let cause = RunError::to_string(&stop.of(strategy));
-            return Err(Stop::Driver(format!("{cause}; the verifier found:\n{report}")));
+            return Err(Stop::Driver(format!(
+                "{cause}; the verifier found:\n{report}"
+            )));
         }
     };
     if !report.violations.is_empty() {
-        return Err(Stop::Driver(format!("the driver's verifier found:\n{report}")));
+        return Err(Stop::Driver(format!(
+            "the driver's verifier found:\n{report}"
+        )));
     }
     if bound == Bound::Stated {
-        log.extend(super::log::show(&firmware_log, options.tools.elf.as_deref()));
+        log.extend(super::log::show(
+            &firmware_log,
+            options.tools.elf.as_deref(),
+        ));
     }
     let (cycles, cpu_seconds) =
         card.with(|inner| (inner.board.cycles(), inner.board.cpu_seconds()));
@@ -168,7 +179,10 @@ fn drive(machine: &mut kmdf_sim::Machine, application: Application<'_>) -> Resul
         unsafe { pinring_kmdf::driver_entry(driver, path) }
     });
     check("DriverEntry", loaded.map_err(stopped)?)?;
-    check("starting the device", machine.add_device().map_err(stopped)?)?;
+    check(
+        "starting the device",
+        machine.add_device().map_err(stopped)?,
+    )?;
     let process = machine.process().map_err(stopped)?;
     let ended = machine
         .run(Some(process), move || application.run())
@@ -224,15 +238,22 @@ fn client(error: impl std::fmt::Display) -> Stop {
 
 impl Application<'_> {
     fn run(mut self) -> Result<Ended, Stop> {
-        let pages = self.layouts.iter().map(|layout| PageLayout::Frames(frames(layout)));
+        let pages = self
+            .layouts
+            .iter()
+            .map(|layout| PageLayout::Frames(frames(layout)));
         let calls = SystemCalls::open(pages.collect::<VecDeque<_>>()).map_err(client)?;
         let device = Device::new(calls).map_err(client)?;
         let targets = self.register(&device)?;
         device.transport().sleep(SETTLE_NS);
-        let sizes: Vec<u64> = targets.iter().map(|target| target.memory.len() as u64).collect();
+        let sizes: Vec<u64> = targets
+            .iter()
+            .map(|target| target.memory.len() as u64)
+            .collect();
         let rings = kmdf_sim::dma::common_buffers();
         let is_ring = |range: &std::ops::Range<u64>| !sizes.contains(&(range.end - range.start));
-        self.card.set_rings(rings.into_iter().filter(is_ring).collect());
+        self.card
+            .set_rings(rings.into_iter().filter(is_ring).collect());
         let mut complete = true;
         for number in 0..self.scenario.burst.bursts {
             self.number = number;
@@ -242,8 +263,9 @@ impl Application<'_> {
             }
             self.burst(&device, &targets)?;
             let done = self.books.completions;
-            let (cycles, seconds) =
-                self.card.with(|inner| (inner.board.cycles(), inner.board.cpu_seconds()));
+            let (cycles, seconds) = self
+                .card
+                .with(|inner| (inner.board.cycles(), inner.board.cpu_seconds()));
             (self.progress)(done, cycles, seconds);
         }
         let mut firmware_log = vec![0; super::log::MOST];
@@ -254,7 +276,11 @@ impl Application<'_> {
             drop(region);
             drop(memory);
         }
-        Ok(Ended { books: self.books, complete, firmware_log })
+        Ok(Ended {
+            books: self.books,
+            complete,
+            firmware_log,
+        })
     }
 
     fn way(&self) -> Way {
@@ -278,7 +304,11 @@ impl Application<'_> {
         let buffers = &self.scenario.buffers;
         let first = buffers.first_byte_offset_bytes as usize;
         let bytes = buffers.bytes as usize;
-        let each = self.scenario.burst.transfers.saturating_mul(self.scenario.burst.bursts);
+        let each = self
+            .scenario
+            .burst
+            .transfers
+            .saturating_mul(self.scenario.burst.bursts);
         // Driver memory only for buffers that a transfer uses.
         let used = match self.strategy {
             Strategy::CommonBuffer => buffers.count.min(each),
@@ -291,9 +321,8 @@ impl Application<'_> {
                     Some(tiers) => {
                         let start = NonNull::from(&memory[first..]).cast();
                         // SAFETY: the region is dropped before its memory, which is reached through pointers alone meanwhile.
-                        let region = unsafe {
-                            device.register_raw(start, bytes, Permissions::Both, tiers)
-                        };
+                        let region =
+                            unsafe { device.register_raw(start, bytes, Permissions::Both, tiers) };
                         Registered::User(region.map_err(client)?)
                     }
                     None => {
@@ -340,7 +369,9 @@ impl Application<'_> {
             Some(rate) => {
                 let origin = *self.origin_ps.get_or_insert(before.now_ps);
                 let due = origin + (f64::from(self.number) * 1e12 / rate) as u64;
-                device.transport().sleep(due.saturating_sub(before.now_ps) / 1000);
+                device
+                    .transport()
+                    .sleep(due.saturating_sub(before.now_ps) / 1000);
                 due
             }
             None => before.now_ps,
@@ -383,7 +414,10 @@ impl Application<'_> {
         for (buffer, range) in guards.ranges() {
             // SAFETY: as above.
             let bytes = unsafe { &*self.bytes(&targets[*buffer], range.clone()) };
-            let broken = bytes.iter().filter(|byte| **byte != super::proof::GUARD).count();
+            let broken = bytes
+                .iter()
+                .filter(|byte| **byte != super::proof::GUARD)
+                .count();
             self.books.mismatches += broken as u64;
         }
         self.enter(&times, &copies, begin_ps, due_ps, &before, &after)
@@ -456,7 +490,12 @@ impl Application<'_> {
         let (writes, reads) = self
             .card
             .with(|inner| (inner.board.mmio_writes, inner.board.mmio_reads));
-        Counters { now_ps: kmdf_sim::user::now_ps(), writes, reads, waits }
+        Counters {
+            now_ps: kmdf_sim::user::now_ps(),
+            writes,
+            reads,
+            waits,
+        }
     }
 
     /// Enters a burst into the books.
@@ -485,8 +524,11 @@ impl Application<'_> {
         if self.direction == Direction::H2c {
             setup_ps += times.copy_ns * 1000;
         }
-        let copied_later = self.strategy == Strategy::CommonBuffer && self.direction == Direction::C2h;
-        let spans = self.card.with(|inner| std::mem::take(&mut inner.board.watch.spans));
+        let copied_later =
+            self.strategy == Strategy::CommonBuffer && self.direction == Direction::C2h;
+        let spans = self
+            .card
+            .with(|inner| std::mem::take(&mut inner.board.watch.spans));
         let mut last_ps = begin_ps;
         for (index, completion) in (0..count).zip(&times.completions) {
             let arrival = self.arrival(&arrivals, index, completion)?;
@@ -511,7 +553,9 @@ impl Application<'_> {
             }
         }
         self.books.setup_work_ps += setup_ps;
-        self.books.burst_ns.push((last_ps - begin_ps) as f64 / 1000.0);
+        self.books
+            .burst_ns
+            .push((last_ps - begin_ps) as f64 / 1000.0);
         let (data, doorbell) = self.card.with(|inner| {
             let watch = &inner.board.watch;
             (watch.first_data_ps, watch.first_doorbell_ps)
@@ -552,7 +596,10 @@ impl Application<'_> {
                 completion.user, completion.bytes
             )));
         }
-        let found = arrivals.iter().find(|arrival| arrival.user == index).copied();
+        let found = arrivals
+            .iter()
+            .find(|arrival| arrival.user == index)
+            .copied();
         let arrival = found.ok_or_else(|| {
             Stop::Driver(format!(
                 "transfer {index} was reported complete, but the device has written no entry for it"
@@ -581,7 +628,8 @@ impl Application<'_> {
         let (mut transfer, mut mapped) = (0, 0);
         let mut spans: Vec<CpuSpan> = Vec::new();
         for stretch in spent {
-            let number = (stretch.what == What::Map && transfer < burst.transfers).then_some(transfer);
+            let number =
+                (stretch.what == What::Map && transfer < burst.transfers).then_some(transfer);
             if number.is_some() {
                 mapped += stretch.units;
                 if mapped >= pages(transfer) {
@@ -613,7 +661,9 @@ impl Application<'_> {
     /// Keeps the first burst's picture.
     fn picture(&mut self, cpus: &[CpuSpan], mut device: Vec<Span>, begin_ps: u64, last_ps: u64) {
         let ns = |at: u64| at.saturating_sub(begin_ps) as f64 / 1000.0;
-        let shown = cpus.iter().filter(|span| span.start_ps <= last_ps && span.name != "driver");
+        let shown = cpus
+            .iter()
+            .filter(|span| span.start_ps <= last_ps && span.name != "driver");
         self.books.spans = shown
             .map(|span| Span {
                 lane: Lane::Cpu(span.cpu as u32),
