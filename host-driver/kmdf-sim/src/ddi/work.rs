@@ -217,9 +217,10 @@ pub unsafe fn WdfTimerStart(Timer: WDFTIMER, DueTime: LONGLONG) -> BOOLEAN {
     with(|w| {
         let queued = w.cancel_dpc(Dpc::Timer(handle));
         let due = if DueTime <= 0 {
-            w.now_ps() + DueTime.unsigned_abs() * 100_000
+            w.now_ps()
+                .saturating_add(DueTime.unsigned_abs().saturating_mul(100_000))
         } else {
-            DueTime as u64 * 100_000
+            (DueTime as u64).saturating_mul(100_000)
         };
         w.at(due, TimerEvent::Timer(handle, start));
         (was && !queued).into()

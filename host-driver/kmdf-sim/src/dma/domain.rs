@@ -210,7 +210,8 @@ impl Domain {
 
     /// Map registers that a mapping would take.
     pub fn registers_needed(&self, request: &MapRequest<'_>) -> usize {
-        if self.registers_for_every_page {
+        // Lasting mappings take none: they are contiguous, or remapped.
+        if self.registers_for_every_page && request.may_bounce {
             return request.pieces.len();
         }
         let pieces = request.pieces.iter();

@@ -129,9 +129,10 @@ pub(crate) unsafe fn deadline(timeout: PLARGE_INTEGER) -> Option<u64> {
     let ticks = unsafe { (*timeout).QuadPart };
     Some(with(|w| {
         if ticks <= 0 {
-            w.now_ps() + ticks.unsigned_abs() * PS_PER_TICK
+            w.now_ps()
+                .saturating_add(ticks.unsigned_abs().saturating_mul(PS_PER_TICK))
         } else {
-            ticks as u64 * PS_PER_TICK
+            (ticks as u64).saturating_mul(PS_PER_TICK)
         }
     }))
 }
@@ -271,7 +272,7 @@ pub unsafe fn KeBugCheckEx(
     BugCheckParameter2: ULONG_PTR,
     BugCheckParameter3: ULONG_PTR,
     BugCheckParameter4: ULONG_PTR,
-) -> ! {
+) {
     world::fatal(
         Rule::BugCheck,
         "KeBugCheckEx",

@@ -51,7 +51,7 @@ pub unsafe fn MmMapIoSpaceEx(
         let bars = w.pnp.bars.iter();
         bars.enumerate()
             .find(|(_, (start, bytes))| {
-                address >= *start && address + NumberOfBytes <= start + bytes
+                address >= *start && address.saturating_add(NumberOfBytes) <= start + bytes
             })
             .map(|(bar, (start, _))| (bar, address - start))
     });
@@ -109,7 +109,7 @@ pub unsafe fn MmUnmapIoSpace(BaseAddress: PVOID, NumberOfBytes: SIZE_T) {
 fn locate(ddi: &'static str, address: u64, bytes: u32) -> Option<(usize, u64)> {
     let found = with(|w| {
         let (start, mapping) = w.kernel.mm.present.range(..=address).next_back()?;
-        (address + u64::from(bytes) <= start + mapping.bytes)
+        (address.saturating_add(u64::from(bytes)) <= start + mapping.bytes)
             .then_some((mapping.bar, mapping.offset + (address - start)))
     });
     let Some((bar, offset)) = found else {

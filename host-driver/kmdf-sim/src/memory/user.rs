@@ -95,7 +95,7 @@ impl UserBuffer {
     ///
     /// # Errors
     /// No frames are left.
-    pub fn recommit(&mut self, layout: &PageLayout) -> Result<Freed, MemoryError> {
+    pub fn recommit(&self, layout: &PageLayout) -> Result<Freed, MemoryError> {
         with_hal(|hal| hal.memory.recommit(self.region, layout))
     }
 

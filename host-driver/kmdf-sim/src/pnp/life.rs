@@ -256,6 +256,7 @@ fn queue_teardown() {
     }
 }
 
+/// The last part of a removal, when no handle is open: queues, self-managed I/O, the device object.
 fn after_hardware() {
     queue_teardown();
     let (device, callbacks) = pnp();
@@ -274,7 +275,6 @@ fn after_hardware() {
             call_at(name, 0, || unsafe { callback(device) });
         }
     }
-    with(|w| w.pnp.removal_pending = true);
 }
 
 fn delete_device() {
@@ -288,9 +288,15 @@ fn delete_device() {
     });
 }
 
-/// The device object goes when the device is gone and the last handle closed.
+/// The rest of a removal, once the last handle is closed.
 pub(crate) fn remove_if_unused() {
-    if with(|w| w.pnp.removal_pending && w.io.open_files() == 0) {
+    let now = with(|w| {
+        let now = w.pnp.removal_pending && w.io.open_files() == 0;
+        w.pnp.removal_pending &= !now;
+        now
+    });
+    if now {
+        after_hardware();
         delete_device();
     }
 }
@@ -300,6 +306,16 @@ pub(crate) fn remove() -> NTSTATUS {
     if with(|w| w.pnp.device) == 0 {
         return STATUS_NO_SUCH_DEVICE;
     }
+    with(|w| {
+        let pended = w.io.files_without_handles();
+        if pended > 0 {
+            w.violation(
+                Rule::RequestPended,
+                "remove",
+                format!("requests of {pended} files are pended whose handles are closed"),
+            );
+        }
+    });
     if with(|w| w.io.open_files()) > 0 {
         return STATUS_DEVICE_BUSY;
     }
@@ -316,7 +332,7 @@ pub(crate) fn remove() -> NTSTATUS {
         power_down(_WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3Final);
     }
     release_hardware();
-    after_hardware();
+    with(|w| w.pnp.removal_pending = true);
     remove_if_unused();
     STATUS_SUCCESS
 }
@@ -355,7 +371,11 @@ pub(crate) fn surprise_remove() {
         power_down(_WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3Final);
     }
     release_hardware();
-    after_hardware();
+    // Queues that are not power-managed may keep their requests until the last handle is closed: drivers must not count on either.
+    if with(|w| w.config.preempt && w.random(2) == 0) {
+        queue_teardown();
+    }
+    with(|w| w.pnp.removal_pending = true);
     remove_if_unused();
 }
 

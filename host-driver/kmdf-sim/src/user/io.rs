@@ -381,7 +381,7 @@ pub(super) fn finish_wait(irp: u64) -> Completion {
 #[must_use]
 pub fn result(pending: Pending, timeout_ps: Option<u64>) -> Option<Completion> {
     enter("GetOverlappedResult");
-    let deadline = timeout_ps.map(|timeout| with(|w| w.now_ps()) + timeout);
+    let deadline = wait::deadline(timeout_ps);
     loop {
         if let Some(completion) = with(|w| take(w, pending.0)) {
             return Some(completion);

@@ -21,7 +21,8 @@ pub use process::{
     sleep_ps, spawn,
 };
 pub use wait::{
-    Event, Packet, Port, create_event, create_port, dequeue, reset_event, set_event, wait_event,
+    Event, Packet, Port, create_event, create_port, dequeue, reset_event, set_event, wait_any,
+    wait_event,
 };
 
 /// A status that is not success.
@@ -45,6 +46,11 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// Files that stay open only because of operations that were not completed.
+    pub(crate) fn files_without_handles(&self) -> usize {
+        self.files.values().filter(|file| file.is_pended()).count()
+    }
+
     /// Open handles to the device.
     pub(crate) fn open_files(&self) -> usize {
         self.files.values().filter(|file| !file.closed).count()
@@ -78,7 +84,11 @@ pub fn random(bound: u64) -> u64 {
 }
 
 fn block(key: world::WaitKey, deadline: Option<u64>) -> bool {
-    let woken = world::block(key, deadline);
+    block_any(&[key], deadline)
+}
+
+fn block_any(keys: &[world::WaitKey], deadline: Option<u64>) -> bool {
+    let woken = world::block_any(keys, deadline);
     process::leave_if_ending();
     woken
 }

@@ -41,6 +41,13 @@ pub(crate) struct File {
     pub(crate) closed: bool,
 }
 
+impl File {
+    /// Handles are closed and cleaned up, operations remain.
+    pub(super) fn is_pended(&self) -> bool {
+        self.cleaned && !self.closed && self.outstanding > 0
+    }
+}
+
 /// Makes a process, with its notification; by a thread of the machine.
 pub(crate) fn new_process() -> Process {
     let process = with(|w| {
@@ -69,7 +76,7 @@ pub fn spawn(process: Process, body: impl FnOnce() + 'static) {
 /// Waits.
 pub fn sleep_ps(time_ps: u64) {
     enter("Sleep");
-    let deadline = with(|w| w.now_ps()) + time_ps;
+    let deadline = with(|w| w.now_ps()).saturating_add(time_ps);
     crate::kernel::sleep_until(deadline);
     leave_if_ending();
 }

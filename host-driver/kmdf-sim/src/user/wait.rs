@@ -72,23 +72,39 @@ pub(super) fn signal(w: &mut World, event: u64) {
 /// Waits for an event, at most `timeout_ps` if given; true if it was set.
 #[must_use]
 pub fn wait_event(event: Event, timeout_ps: Option<u64>) -> bool {
-    enter("WaitForSingleObject");
-    let deadline = timeout_ps.map(|timeout| with(|w| w.now_ps()) + timeout);
+    wait_any(&[event], timeout_ps).is_some()
+}
+
+/// Waits for any of the events, at most `timeout_ps` if given; gives the first that was set.
+#[must_use]
+pub fn wait_any(events: &[Event], timeout_ps: Option<u64>) -> Option<usize> {
+    enter("WaitForMultipleObjects");
+    let deadline = deadline(timeout_ps);
+    let keys: Vec<WaitKey> = events.iter().map(|event| WaitKey(event.0)).collect();
     loop {
-        let set = with(|w| {
-            let state = w.io.events.get_mut(&event.0)?;
-            let set = state.set;
-            state.set = set && state.manual;
-            Some(set)
-        });
-        if set.unwrap_or(false) {
-            return true;
+        let set = with(|w| events.iter().position(|event| take_if_set(w, event.0)));
+        if set.is_some() {
+            return set;
         }
         if deadline.is_some_and(|deadline| with(|w| w.now_ps()) >= deadline) {
-            return false;
+            return None;
         }
-        block(WaitKey(event.0), deadline);
+        super::block_any(&keys, deadline);
     }
+}
+
+fn take_if_set(w: &mut World, event: u64) -> bool {
+    let Some(state) = w.io.events.get_mut(&event) else {
+        return false;
+    };
+    let set = state.set;
+    state.set = set && state.manual;
+    set
+}
+
+/// When a time-out ends.
+pub(super) fn deadline(timeout_ps: Option<u64>) -> Option<u64> {
+    timeout_ps.map(|timeout| with(|w| w.now_ps()).saturating_add(timeout))
 }
 
 /// Makes a completion port.
@@ -113,7 +129,7 @@ pub(super) fn post(w: &mut World, port: u64, packet: Packet) {
 #[must_use]
 pub fn dequeue(port: Port, timeout_ps: Option<u64>) -> Option<Packet> {
     enter("GetQueuedCompletionStatus");
-    let deadline = timeout_ps.map(|timeout| with(|w| w.now_ps()) + timeout);
+    let deadline = deadline(timeout_ps);
     loop {
         let packet = with(|w| {
             w.io.ports

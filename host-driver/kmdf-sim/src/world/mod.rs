@@ -20,7 +20,7 @@ use rustc_hash::FxHashMap;
 
 pub use config::{Config, Costs, FlatCosts};
 pub(crate) use schedule::{Outcome, run_until};
-pub(crate) use thread::{WaitKey, block, wake};
+pub(crate) use thread::{WaitKey, block, block_any, wake};
 
 use crate::hardware::Hardware;
 use crate::verifier::{Place, Report, Rule, Violation};

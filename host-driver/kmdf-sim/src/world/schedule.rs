@@ -187,13 +187,21 @@ impl World {
             .iter()
             .enumerate()
             .filter(|(_, thread)| !thread.daemon);
-        let waiting = waiting.filter_map(|(id, thread)| match thread.state {
-            State::Waiting(key) => Some(format!(
-                "thread {id} {} in {:?} waits for {:#x}",
-                thread.name, thread.frames, key.0
-            )),
-            _ => None,
-        });
+        let waiting = waiting
+            .filter(|(_, thread)| thread.state == State::Waiting)
+            .map(|(id, thread)| {
+                let keys: Vec<String> = thread
+                    .keys
+                    .iter()
+                    .map(|key| format!("{:#x}", key.0))
+                    .collect();
+                format!(
+                    "thread {id} {} in {:?} waits for {}",
+                    thread.name,
+                    thread.frames,
+                    keys.join(" or ")
+                )
+            });
         waiting.collect::<Vec<_>>().join("; ")
     }
 }

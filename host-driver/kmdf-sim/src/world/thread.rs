@@ -29,7 +29,7 @@ pub(crate) enum TimerEvent {
 pub(crate) enum State {
     Ready,
     Running,
-    Waiting(WaitKey),
+    Waiting,
     Ended,
 }
 
@@ -43,6 +43,8 @@ pub(crate) struct Thread {
     pub(crate) ready_ps: u64,
     irql: u8,
     yielder: *const Yielder<(), ()>,
+    /// What it waits for.
+    pub(crate) keys: Vec<WaitKey>,
     /// Counts waits, so that a late deadline does not end the next one.
     wait_number: u64,
     timed_out: bool,
@@ -84,6 +86,7 @@ fn new_thread(
             ready_ps,
             irql: 0,
             yielder: core::ptr::null(),
+            keys: Vec::new(),
             wait_number: 0,
             timed_out: false,
             frames: Vec::new(),
@@ -255,6 +258,11 @@ pub(super) fn preempt() {
 
 /// Suspends the thread until [`wake`] of the key, or the deadline in ps: false if that came first. Re-check the condition afterwards.
 pub(crate) fn block(key: WaitKey, deadline_ps: Option<u64>) -> bool {
+    block_any(&[key], deadline_ps)
+}
+
+/// As [`block`], until a [`wake`] of any of the keys.
+pub(crate) fn block_any(keys: &[WaitKey], deadline_ps: Option<u64>) -> bool {
     let (irql, idle) = with(|w| (w.cpu().irql, w.cpu().on_idle_stack()));
     if irql >= DISPATCH || idle {
         super::fatal(
@@ -264,11 +272,14 @@ pub(crate) fn block(key: WaitKey, deadline_ps: Option<u64>) -> bool {
         );
     }
     let id = with(|w| {
-        let id = leave_cpu(w, State::Waiting(key));
+        let id = leave_cpu(w, State::Waiting);
+        w.threads[id].keys = keys.to_vec();
         w.threads[id].timed_out = false;
         w.threads[id].wait_number += 1;
         let number = w.threads[id].wait_number;
-        w.waiters.entry(key).or_default().push(id);
+        for key in keys {
+            w.waiters.entry(*key).or_default().push(id);
+        }
         if let Some(deadline) = deadline_ps {
             w.at(deadline, TimerEvent::Wake(id, number));
         }
@@ -289,7 +300,19 @@ impl World {
     pub(crate) fn wake(&mut self, key: WaitKey) {
         let now = self.now_ps();
         for id in self.waiters.remove(&key).unwrap_or_default() {
+            self.stop_waiting(id);
             self.make_ready(id, now);
+        }
+    }
+
+    fn stop_waiting(&mut self, id: ThreadId) {
+        for key in core::mem::take(&mut self.threads[id].keys) {
+            if let Some(waiters) = self.waiters.get_mut(&key) {
+                waiters.retain(|waiter| *waiter != id);
+                if waiters.is_empty() {
+                    self.waiters.remove(&key);
+                }
+            }
         }
     }
 
@@ -318,13 +341,9 @@ impl World {
 
     pub(super) fn deadline(&mut self, id: ThreadId, number: u64, now_ps: u64) {
         let thread = &mut self.threads[id];
-        if let State::Waiting(key) = thread.state
-            && thread.wait_number == number
-        {
+        if thread.state == State::Waiting && thread.wait_number == number {
             thread.timed_out = true;
-            if let Some(waiters) = self.waiters.get_mut(&key) {
-                waiters.retain(|waiter| *waiter != id);
-            }
+            self.stop_waiting(id);
             self.make_ready(id, now_ps);
         }
     }

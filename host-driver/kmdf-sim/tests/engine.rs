@@ -1,0 +1,282 @@
+//! The toy driver on the double: what should go well does, at many seeds.
+
+mod toy;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use kmdf_sim::user::{self, Output, Status};
+use kmdf_sim::*;
+use toy::*;
+
+const BOTH: u32 = FILE_READ_DATA | FILE_WRITE_DATA;
+
+fn machine(config: Config) -> Machine {
+    let mut machine = Machine::new(config, Toy::default());
+    assert_eq!(machine.load(driver_entry), Ok(STATUS_SUCCESS));
+    assert_eq!(
+        machine.add_device(),
+        Ok(STATUS_SUCCESS),
+        "{}",
+        machine.report()
+    );
+    machine
+}
+
+fn end(mut machine: Machine) {
+    let removed = machine.remove();
+    assert_eq!(removed, Ok(STATUS_SUCCESS), "{}", machine.report());
+    let _ = machine.unload();
+    machine.report().assert_clean();
+}
+
+#[test]
+fn a_driver_loads_starts_and_unloads_without_a_trace() {
+    end(machine(Config::default()));
+}
+
+#[test]
+fn calls_return_what_the_driver_says() {
+    let mut machine = machine(Config::default());
+    let process = machine.process().unwrap();
+    machine
+        .run(Some(process), || {
+            let handle = user::open(BOTH, false).unwrap();
+            let mut output = [0; 8];
+            assert_eq!(
+                user::device_io_control(handle, ECHO, b"abcd", &mut output),
+                Ok(4)
+            );
+            assert_eq!(&output, b"abcd\0\0\0\0");
+            assert_eq!(
+                user::device_io_control(handle, ECHO, b"", &mut output),
+                Err(Status(STATUS_BUFFER_TOO_SMALL))
+            );
+            assert_eq!(
+                user::device_io_control(handle, code(99, 0), b"", &mut output),
+                Err(Status(STATUS_INVALID_DEVICE_REQUEST))
+            );
+            assert_eq!(user::device_io_control(handle, GO, b"", &mut []), Ok(0));
+            assert_eq!(user::device_io_control(handle, LATER, b"", &mut []), Ok(0));
+            user::close(handle).unwrap();
+            let reader = user::open(FILE_READ_DATA, false).unwrap();
+            assert_eq!(
+                user::device_io_control(reader, ECHO, b"abcd", &mut output),
+                Err(Status(STATUS_ACCESS_DENIED))
+            );
+            user::close(reader).unwrap();
+        })
+        .unwrap_or_else(|_| panic!("{}", machine.report()));
+    assert!(machine.now_ps() > 5_000_000);
+    end(machine);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_times() {
+    let time = |seed| {
+        let mut machine = machine(Config::seeded(seed));
+        let process = machine.process().unwrap();
+        for _ in 0..3 {
+            machine
+                .run(Some(process), || {
+                    let handle = user::open(BOTH, false).unwrap();
+                    user::device_io_control(handle, GO, b"", &mut []).unwrap();
+                    user::close(handle).unwrap();
+                })
+                .unwrap();
+        }
+        let time = machine.now_ps();
+        end(machine);
+        time
+    };
+    assert_eq!(time(1), time(1));
+    assert_ne!(time(1), time(2));
+}
+
+#[test]
+fn a_pended_request_is_completed_or_cancelled() {
+    for seed in 0..50 {
+        let mut machine = machine(Config::seeded(seed));
+        let process = machine.process().unwrap();
+        let outcome = machine.run(Some(process), || {
+            let handle = user::open(BOTH, true).unwrap();
+            let event = user::create_event(true, false);
+            let first = user::start(handle, PEND, b"", Output::None, Some(event)).unwrap();
+            let second = user::start(handle, PEND, b"", Output::None, None).unwrap();
+            assert!(!user::wait_event(event, Some(1_000_000)));
+            user::device_io_control(handle, RELEASE, b"", &mut []).unwrap();
+            assert!(user::wait_event(event, None));
+            assert_eq!(user::result(first, None).unwrap().status, STATUS_SUCCESS);
+            assert!(user::cancel_io_ex(handle, Some(second)));
+            assert_eq!(user::result(second, None).unwrap().status, STATUS_CANCELLED);
+            let third = user::start(handle, PEND, b"", Output::None, None).unwrap();
+            // The cleanup completes what is left.
+            user::close(handle).unwrap();
+            assert_eq!(user::result(third, None).unwrap().status, STATUS_CANCELLED);
+        });
+        assert!(outcome.is_ok(), "seed {seed}: {}", machine.report());
+        end(machine);
+    }
+}
+
+#[test]
+fn completion_and_cancellation_race() {
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 0..300 {
+        let mut machine = machine(Config::seeded(seed));
+        let process = machine.process().unwrap();
+        let status = machine.run(Some(process), move || {
+            let handle = user::open(BOTH, true).unwrap();
+            let kept = user::start(handle, KEEP, b"", Output::None, None).unwrap();
+            user::spawn(process, move || {
+                user::sleep_ps(user::random(3_000_000));
+                user::cancel_io_ex(handle, Some(kept));
+            });
+            user::sleep_ps(user::random(3_000_000));
+            user::device_io_control(handle, FINISH, b"", &mut []).unwrap();
+            let status = user::result(kept, None).unwrap().status;
+            user::sleep_ps(10_000_000);
+            user::close(handle).unwrap();
+            status
+        });
+        assert!(status.is_ok(), "seed {seed}: {}", machine.report());
+        seen.extend(status);
+        end(machine);
+    }
+    assert_eq!(seen.len(), 2, "both ways are seen: {seen:?}");
+}
+
+#[test]
+fn completions_come_through_a_port() {
+    let mut machine = machine(Config::seeded(3));
+    let process = machine.process().unwrap();
+    machine
+        .run(Some(process), || {
+            let handle = user::open(BOTH, true).unwrap();
+            let port = user::create_port();
+            user::associate(port, handle, 77).unwrap();
+            let pending =
+                user::start(handle, ECHO, b"xyz", Output::Owned(vec![0; 4]), None).unwrap();
+            let packet = user::dequeue(port, None).unwrap();
+            assert_eq!((packet.key, packet.pending), (77, pending));
+            assert_eq!(packet.completion.output, b"xyz\0");
+            assert_eq!(user::dequeue(port, Some(1_000_000)), None);
+            user::close(handle).unwrap();
+        })
+        .unwrap();
+    end(machine);
+}
+
+#[test]
+fn sleep_and_surprise_removal_at_any_time() {
+    for seed in 0..200 {
+        let mut machine = machine(Config::seeded(seed));
+        let process = machine.process().unwrap();
+        let what = if seed % 2 == 0 {
+            Background::SurpriseRemove
+        } else {
+            Background::SleepAndWake
+        };
+        let statuses = Rc::new(RefCell::new(Vec::new()));
+        let place = statuses.clone();
+        user_thread(&mut machine, process, move || {
+            let Ok(handle) = user::open(BOTH, true) else {
+                return;
+            };
+            let pended = user::start(handle, PEND, b"", Output::None, None);
+            for _ in 0..5 {
+                if let Ok(pending) = user::start(handle, GO, b"", Output::None, None) {
+                    // Lost interrupts of a device that slept are nobody's fault here: the wait is bounded.
+                    let completion = user::result(pending, Some(1_000_000_000));
+                    place
+                        .borrow_mut()
+                        .push(completion.map(|completion| completion.status));
+                }
+            }
+            user::cancel_io_ex(handle, None);
+            if let Ok(pended) = pended {
+                assert_eq!(user::result(pended, None).unwrap().status, STATUS_CANCELLED);
+            }
+            user::sleep_ps(1_000_000_000);
+            let _ = user::device_io_control(handle, FINISH, b"", &mut []);
+            user::close(handle).unwrap();
+        });
+        let outcome = machine.run(None, || user::sleep_ps(user::random(60_000_000)));
+        assert!(outcome.is_ok());
+        machine.start(what);
+        assert!(
+            machine.settle().is_ok(),
+            "seed {seed}: {}",
+            machine.report()
+        );
+        let lost = statuses.borrow().contains(&None);
+        if what == Background::SurpriseRemove {
+            let _ = machine.unload();
+        }
+        let report = machine.report();
+        assert!(lost || report.is_clean(), "seed {seed}: {report}");
+    }
+}
+
+fn user_thread(machine: &mut Machine, process: user::Process, body: impl FnOnce() + 'static) {
+    machine.run(None, || user::spawn(process, body)).unwrap();
+}
+
+#[test]
+fn a_process_that_exits_has_its_requests_cancelled() {
+    for seed in 0..50 {
+        let mut machine = machine(Config::seeded(seed));
+        let process = machine.process().unwrap();
+        user_thread(&mut machine, process, || {
+            let handle = user::open(BOTH, true).unwrap();
+            for _ in 0..3 {
+                user::start(handle, PEND, b"", Output::None, None).unwrap();
+            }
+            user::start(handle, KEEP, b"", Output::None, None).unwrap();
+            user::exit_process();
+        });
+        assert!(
+            machine.settle().is_ok(),
+            "seed {seed}: {}",
+            machine.report()
+        );
+        end(machine);
+    }
+}
+
+#[test]
+fn every_failure_is_survived() {
+    let mut first = machine(Config::default());
+    let candidates = first.fallible();
+    assert_eq!(first.remove(), Ok(STATUS_SUCCESS));
+    drop(first);
+    assert!(candidates.len() > 8, "{candidates:?}");
+    for (name, calls) in candidates {
+        for call in 0..calls {
+            let config = Config {
+                fail: Some((name.into(), call)),
+                ..Config::default()
+            };
+            let mut machine = Machine::new(config, Toy::default());
+            let loaded = machine.load(driver_entry).unwrap();
+            if loaded == STATUS_SUCCESS {
+                let added = machine.add_device();
+                assert_ne!(added, Ok(STATUS_SUCCESS), "{name} {call}");
+                machine
+                    .unload()
+                    .unwrap_or_else(|_| panic!("{name} {call}: {}", machine.report()));
+            }
+            let report = machine.report();
+            assert!(report.is_clean(), "{name} {call}: {report}");
+        }
+    }
+}
+
+#[test]
+fn fewer_messages_than_the_device_has() {
+    let config = Config {
+        messages_granted: Some(0),
+        ..Config::default()
+    };
+    end(machine(config));
+}
