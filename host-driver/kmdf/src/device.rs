@@ -616,7 +616,7 @@ unsafe extern "C" fn release_hardware(device: WDFDEVICE, _translated: WDFCMRESLI
     // SAFETY: made by `Box::into_raw` in `prepare`; the core's device is gone, and nobody else uses it while the default queue is stopped.
     let hardware = unsafe { Box::from_raw(hardware) };
     let bar = hardware.bar;
-    hardware.end();
+    (*hardware).end();
     unmap_bar(bar);
     STATUS_SUCCESS
 }

@@ -16,13 +16,13 @@ use wdk_sys::ntddk::{
 };
 use wdk_sys::{
     _EVENT_TYPE, _KWAIT_REASON, _MEMORY_CACHING_TYPE, _MM_PAGE_PRIORITY, _MODE, _WDF_DMA_DIRECTION,
-    _WDF_DMA_PROFILE, BUS_INTERFACE_STANDARD, DMA_ADAPTER_INFO, DMA_OPERATIONS,
-    GUID, KEVENT, MDL_MAPPED_TO_SYSTEM_VA, MDL_SOURCE_IS_NONPAGED_POOL,
-    MdlMappingNoExecute, NTSTATUS, PCI_ENABLE_BUS_MASTER, PCI_WHICHSPACE_CONFIG, PDMA_ADAPTER,
-    PDMA_OPERATIONS, PFN_NUMBER, PHYSICAL_ADDRESS, PMDL, PSCATTER_GATHER_LIST,
-    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, WDF_COMMON_BUFFER_CONFIG,
-    WDF_DMA_DIRECTION, WDF_DMA_ENABLER_CONFIG, WDF_NO_OBJECT_ATTRIBUTES, WDFCOMMONBUFFER,
-    WDFDEVICE, WDFDMAENABLER, WDFDMATRANSACTION, call_unsafe_wdf_function_binding,
+    _WDF_DMA_PROFILE, BUS_INTERFACE_STANDARD, DMA_ADAPTER_INFO, DMA_OPERATIONS, GUID, KEVENT,
+    MDL_MAPPED_TO_SYSTEM_VA, MDL_SOURCE_IS_NONPAGED_POOL, MdlMappingNoExecute, NTSTATUS,
+    PCI_ENABLE_BUS_MASTER, PCI_WHICHSPACE_CONFIG, PDMA_ADAPTER, PDMA_OPERATIONS, PFN_NUMBER,
+    PHYSICAL_ADDRESS, PMDL, PSCATTER_GATHER_LIST, STATUS_INSUFFICIENT_RESOURCES,
+    STATUS_INVALID_PARAMETER, WDF_COMMON_BUFFER_CONFIG, WDF_DMA_DIRECTION, WDF_DMA_ENABLER_CONFIG,
+    WDF_NO_OBJECT_ATTRIBUTES, WDFCOMMONBUFFER, WDFDEVICE, WDFDMAENABLER, WDFDMATRANSACTION,
+    call_unsafe_wdf_function_binding,
 };
 
 use crate::context::ContextType;
@@ -167,7 +167,7 @@ impl Hardware {
         };
         hardware.free.initialize();
         if let Err(status) = hardware.enable(device) {
-            hardware.end();
+            (*hardware).end();
             return Err(status);
         }
         hardware.ask(settings);
@@ -234,7 +234,7 @@ impl Hardware {
                 self.bypass_missing = tier_reason::NONE;
             }
         }
-        if self.from_mdl().is_some() {
+        if self.create_from_mdl().is_some() {
             self.mapped_once_missing = tier_reason::NONE;
         }
         if settings.tier_limit >= 1 {
@@ -251,7 +251,7 @@ impl Hardware {
     }
 
     /// CreateCommonBufferFromMdl, if this Windows has it: its table may be shorter than ours.
-    fn from_mdl(&self) -> wdk_sys::PCREATE_COMMON_BUFFER_FROM_MDL {
+    fn create_from_mdl(&self) -> wdk_sys::PCREATE_COMMON_BUFFER_FROM_MDL {
         let operations = self.operations();
         const AT: usize = offset_of!(DMA_OPERATIONS, CreateCommonBufferFromMdl);
         // SAFETY: every table has its size, and what lies within that size may be read.
@@ -265,7 +265,7 @@ impl Hardware {
     }
 
     /// Deletes what `new` made. Nothing that it gave is in use any more. PASSIVE_LEVEL.
-    pub(crate) fn end(mut self: Box<Self>) {
+    pub(crate) fn end(mut self) {
         let mut next = core::mem::replace(self.free.get_mut(), core::ptr::null_mut());
         while !next.is_null() {
             // SAFETY: a free transaction's context, which lives until the transaction is deleted.
@@ -451,7 +451,7 @@ impl Hardware {
     }
 
     fn common_from(&self, mdl: PMDL) -> Result<(PHYSICAL_ADDRESS, *mut c_void), NotAvailable> {
-        let create = self.from_mdl().ok_or(NotAvailable::Unsupported)?;
+        let create = self.create_from_mdl().ok_or(NotAvailable::Unsupported)?;
         // SAFETY: the MDL is locked until its request completes.
         let address = unsafe { system_address(mdl) }.ok_or(NotAvailable::Exhausted)?;
         let mut bus = PHYSICAL_ADDRESS::default();

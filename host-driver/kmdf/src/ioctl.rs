@@ -151,7 +151,7 @@ fn dispatch(
 }
 
 /// The file of a request in hand. Only under the lock.
-fn file(context: &FileContext) -> &mut File {
+fn file<'a>(context: &FileContext) -> &'a mut File {
     // SAFETY: a file with a request in hand is not freed, and callers hold the lock, which guards it.
     unsafe { &mut *context.file }
 }

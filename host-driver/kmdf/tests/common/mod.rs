@@ -1,0 +1,288 @@
+//! A machine with the driver on it, the core's mock device in its slot, and calls as an application makes them.
+#![allow(dead_code)]
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use kmdf_sim::dma::{DmaConfig, Translation};
+use kmdf_sim::memory::{DeviceBus, PageLayout, UserBuffer};
+use kmdf_sim::user::{self, Handle, Output, Pending, Status};
+use kmdf_sim::{Config, FILE_READ_DATA, FILE_WRITE_DATA, Hardware, Machine};
+use pinring_core::mock::{MockBus, MockDevice};
+use pinring_ioctl as ioctl;
+use zerocopy::{FromBytes, IntoBytes};
+
+/// A step of the device, in ps.
+const STEP_PS: u64 = 1_000_000;
+
+/// The mock device behind the machine's bus.
+pub struct Card {
+    pub device: Rc<RefCell<MockDevice>>,
+    /// Something to do may be there from then on.
+    busy_from: Option<u64>,
+}
+
+struct Bus<'a>(&'a mut dyn DeviceBus);
+
+impl MockBus for Bus<'_> {
+    fn bus_read(&mut self, address: u64, bytes: &mut [u8]) -> bool {
+        self.0.read(address, bytes).is_ok()
+    }
+    fn bus_write(&mut self, address: u64, bytes: &[u8]) -> bool {
+        self.0.write(address, bytes).is_ok()
+    }
+}
+
+impl Hardware for Card {
+    fn bars(&self) -> Vec<u64> {
+        vec![self.device.borrow().bar0_bytes]
+    }
+    fn messages(&self) -> u32 {
+        16
+    }
+    fn mmio_read(
+        &mut self,
+        _: &mut dyn DeviceBus,
+        now_ps: u64,
+        _bar: usize,
+        offset: u64,
+        bytes: u32,
+    ) -> (u64, u64) {
+        let mut device = self.device.borrow_mut();
+        let low = u64::from(device.read(offset as u32));
+        let value = match bytes {
+            8 => low | u64::from(device.read(offset as u32 + 4)) << 32,
+            _ => low,
+        };
+        (value, now_ps + 800_000)
+    }
+    fn mmio_write(
+        &mut self,
+        _: &mut dyn DeviceBus,
+        now_ps: u64,
+        _bar: usize,
+        offset: u64,
+        bytes: u32,
+        value: u64,
+    ) -> u64 {
+        self.device.borrow_mut().write(offset as u32, value, bytes);
+        self.busy_from.get_or_insert(now_ps + STEP_PS);
+        now_ps + 10_000
+    }
+    fn run(&mut self, bus: &mut dyn DeviceBus, until_ps: u64) -> u64 {
+        while let Some(from) = self.busy_from.filter(|&from| from <= until_ps) {
+            let mut device = self.device.borrow_mut();
+            let before = device.interrupts.len();
+            let worked = device.step(&mut Bus(bus)).is_some();
+            self.busy_from = worked.then_some(from + STEP_PS);
+            if device.interrupts.len() != before {
+                return from;
+            }
+        }
+        until_ps
+    }
+    fn next_event_ps(&self) -> Option<u64> {
+        self.busy_from
+    }
+    fn take_message(&mut self) -> Option<u32> {
+        let mut device = self.device.borrow_mut();
+        (!device.interrupts.is_empty()).then(|| u32::from(device.interrupts.remove(0)))
+    }
+    fn power(&mut self, _: &mut dyn DeviceBus, on: bool) {
+        if !on {
+            self.device.borrow_mut().power_off();
+            self.busy_from = None;
+        }
+    }
+    fn removed(&mut self) {
+        self.device.borrow_mut().gone = true;
+        self.busy_from = None;
+    }
+}
+
+/// A machine, its device and the driver.
+pub struct Bench {
+    pub machine: Machine,
+    pub device: Rc<RefCell<MockDevice>>,
+}
+
+impl Bench {
+    /// With the driver loaded and the device started.
+    pub fn new(config: Config) -> Self {
+        let mut device = MockDevice::new();
+        device.by_cookie = true;
+        let device = Rc::new(RefCell::new(device));
+        let card = Card {
+            device: device.clone(),
+            busy_from: None,
+        };
+        let mut machine = Machine::new(config, card);
+        let loaded = machine.load(|driver, path| {
+            // SAFETY: as the system calls it.
+            unsafe { pinring_kmdf::driver_entry(driver, path) }
+        });
+        assert_eq!(loaded, Ok(0), "{:?}", machine.report());
+        let added = machine.add_device();
+        assert_eq!(added, Ok(0), "{:?}", machine.report());
+        Self { machine, device }
+    }
+
+    /// Runs an application to its end.
+    pub fn app<R: 'static>(&mut self, body: impl FnOnce() -> R) -> R {
+        let process = self.machine.process().expect("a process");
+        match self.machine.run(Some(process), body) {
+            Ok(result) => result,
+            Err(_) => panic!("{:#?}", self.machine.report()),
+        }
+    }
+
+    /// Removes the device, unloads the driver, and expects that nothing was found.
+    pub fn end(mut self) {
+        assert_eq!(self.machine.remove(), Ok(0), "{:#?}", self.machine.report());
+        self.machine.unload().expect("it goes on");
+        self.machine.report().assert_clean();
+    }
+}
+
+/// A host on which the HAL does this.
+pub fn host(translation: Translation) -> Config {
+    Config {
+        dma: DmaConfig::with_translation(translation),
+        ..Config::default()
+    }
+}
+
+/// Opens the device for overlapped I/O.
+pub fn open() -> Handle {
+    user::open(FILE_READ_DATA | FILE_WRITE_DATA, true).expect("the device opens")
+}
+
+/// The driver's answer to a control code with a structure as output.
+pub fn ask<T: FromBytes>(handle: Handle, code: ioctl::Code, input: &[u8]) -> Result<T, Status> {
+    let mut output = vec![0; size_of::<T>()];
+    let bytes = user::device_io_control(handle, code.value(), input, &mut output)?;
+    assert_eq!(bytes, output.len());
+    Ok(T::read_from_bytes(&output).expect("as long as it is"))
+}
+
+/// A control code without output.
+pub fn tell(handle: Handle, code: ioctl::Code, input: &[u8]) -> Result<(), Status> {
+    user::device_io_control(handle, code.value(), input, &mut []).map(|_| ())
+}
+
+/// A buffer of a process.
+pub fn buffer(bytes: usize) -> UserBuffer {
+    UserBuffer::new(bytes, &PageLayout::Shuffled).expect("memory")
+}
+
+/// Registers a buffer for both directions, and says what it came to.
+pub fn register(
+    handle: Handle,
+    buffer: &UserBuffer,
+    token: u64,
+    tiers: (u32, u32),
+) -> Result<(Pending, ioctl::RegionInfo), Status> {
+    let input = ioctl::Register {
+        token,
+        permissions: ioctl::permissions::BOTH,
+        first_tier: tiers.0,
+        last_tier: tiers.1,
+        reserved: 0,
+    };
+    // SAFETY: the buffer stays until the operation has ended, in the tests' own interest.
+    let pending = unsafe {
+        user::start_at(
+            handle,
+            ioctl::REGISTER.value(),
+            input.as_bytes(),
+            buffer.as_mut_ptr(),
+            buffer.len(),
+            None,
+        )
+    }?;
+    match ask(
+        handle,
+        ioctl::QUERY_REGION,
+        ioctl::Token { token }.as_bytes(),
+    ) {
+        Ok(info) => Ok((pending, info)),
+        Err(status) => match user::result(pending, Some(0)) {
+            Some(completion) => Err(Status(completion.status)),
+            None => Err(status),
+        },
+    }
+}
+
+/// Submits a batch.
+pub fn submit(handle: Handle, direction: u32, transfers: &[ioctl::Transfer]) -> Result<(), Status> {
+    let mut input = ioctl::Submit {
+        direction,
+        count: transfers.len() as u32,
+    }
+    .as_bytes()
+    .to_vec();
+    for transfer in transfers {
+        input.extend(transfer.as_bytes());
+    }
+    tell(handle, ioctl::SUBMIT, &input)
+}
+
+/// Waits for `count` completions.
+pub fn wait(handle: Handle, count: usize) -> Result<Vec<ioctl::Completion>, Status> {
+    let input = ioctl::Wait {
+        least: count as u32,
+        reserved: 0,
+    };
+    let mut output = vec![0; count.max(1) * ioctl::Completion::BYTES];
+    let bytes =
+        user::device_io_control(handle, ioctl::WAIT.value(), input.as_bytes(), &mut output)?;
+    Ok(output[..bytes]
+        .chunks(ioctl::Completion::BYTES)
+        .map(|bytes| ioctl::Completion::read_from_bytes(bytes).expect("whole"))
+        .collect())
+}
+
+/// Unregisters, and waits for the end of the registration.
+pub fn unregister(handle: Handle, pending: Pending, region: u64) {
+    tell(
+        handle,
+        ioctl::UNREGISTER,
+        ioctl::Handle { handle: region }.as_bytes(),
+    )
+    .expect("it was registered");
+    let completion = user::result(pending, None).expect("it ends");
+    assert_eq!(completion.status, 0);
+}
+
+/// One transfer.
+pub fn transfer(region: u64, offset: u64, length: u64, cookie: u64) -> ioctl::Transfer {
+    ioctl::Transfer {
+        handle: region,
+        offset,
+        length,
+        cookie,
+        ..ioctl::Transfer::default()
+    }
+}
+
+/// Takes statistics.
+pub fn statistics(handle: Handle) -> ioctl::Statistics {
+    ask(handle, ioctl::STATISTICS, &[]).expect("statistics")
+}
+
+/// What a driver's error looks like.
+pub fn error(error: ioctl::Error) -> Status {
+    Status(error.status())
+}
+
+/// An operation with output of its own.
+pub fn start(handle: Handle, code: ioctl::Code, input: &[u8], output: usize) -> Pending {
+    user::start(
+        handle,
+        code.value(),
+        input,
+        Output::Owned(vec![0; output]),
+        None,
+    )
+    .expect("it starts")
+}
