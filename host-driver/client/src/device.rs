@@ -150,9 +150,25 @@ impl<T: Transport> Device<T> {
     /// # Errors
     /// The driver's reason. Nothing is lost: the next call gives what this one did not.
     pub fn wait(&self, least: usize, timeout_ns: Option<u64>) -> Result<Vec<Completion>, Error> {
+        self.wait_up_to(usize::MAX, least, timeout_ns)
+    }
+
+    /// As [`wait`](Self::wait), but gives at most `most`; the rest stays for the next call.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn wait_up_to(
+        &self,
+        most: usize,
+        least: usize,
+        timeout_ns: Option<u64>,
+    ) -> Result<Vec<Completion>, Error> {
         let mut found = Vec::new();
-        self.wait_into(&mut found, least, timeout_ns)?;
-        Ok(found)
+        match self.take(&mut found, most, least, timeout_ns) {
+            // What came before an error is not lost; the error comes again.
+            Err(error) if found.is_empty() => Err(error),
+            _ => Ok(found),
+        }
     }
 
     /// What has been reported by now.
@@ -174,22 +190,38 @@ impl<T: Transport> Device<T> {
         least: usize,
         timeout_ns: Option<u64>,
     ) -> Result<usize, Error> {
+        self.take(found, usize::MAX, least, timeout_ns)
+    }
+
+    fn take(
+        &self,
+        found: &mut Vec<Completion>,
+        most: usize,
+        least: usize,
+        timeout_ns: Option<u64>,
+    ) -> Result<usize, Error> {
         let transport = &self.shared.transport;
         let before = found.len();
         let end = timeout_ns.map(|limit| transport.now_ns().saturating_add(limit));
+        let mut time_is_up = false;
         loop {
             let (in_flight, answer) = {
                 let mut state = self.shared.state();
                 (state.in_flight, std::mem::take(&mut state.spare))
             };
             let got = found.len() - before;
-            if in_flight == 0 {
+            if in_flight == 0 || got >= most {
                 self.shared.state().give_back(answer);
                 return Ok(got);
             }
-            let room = in_flight.min(TAKE);
-            let wanted = least.saturating_sub(got).min(room);
-            let left = end.map(|end| end.saturating_sub(transport.now_ns()));
+            let room = in_flight.min(TAKE).min(most - got);
+            let wanted = match time_is_up {
+                true => 0,
+                false => least.saturating_sub(got).min(room),
+            };
+            // Without a number to wait for, the request ends at once.
+            let left = end.filter(|_| wanted > 0);
+            let left = left.map(|end| end.saturating_sub(transport.now_ns()));
             let mut request = Held::new(transport, answer, room * ioctl::Completion::BYTES);
             let (late, result) = request.run(wanted, left);
             let answer = request.take();
@@ -202,8 +234,16 @@ impl<T: Transport> Device<T> {
             self.shared.state().give_back(answer);
             outcome?;
             let (new, got) = (found.len() - here, found.len() - before);
+            if late && !time_is_up {
+                // Fewer than were waited for may be there.
+                time_is_up = true;
+                continue;
+            }
+            if new < wanted {
+                return Err(bad(ioctl::WAIT, new * ioctl::Completion::BYTES));
+            }
             // A full answer may have left some behind.
-            if new < room && (late || got >= least || wanted == 0) {
+            if new < room && (wanted == 0 || got >= least) {
                 return Ok(got);
             }
         }

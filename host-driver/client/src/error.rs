@@ -88,6 +88,9 @@ pub enum Error {
         /// Bytes of the region.
         region: u64,
     },
+    /// The device still holds the buffer.
+    #[error("the device has not let go of the buffer yet: keep it, and unregister again")]
+    NotLetGo,
     /// No memory.
     #[error(transparent)]
     Memory(#[from] OutOfMemory),

@@ -30,6 +30,8 @@
 
 mod buffer;
 mod burst;
+#[cfg(feature = "capi")]
+pub mod capi;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod common;

@@ -372,7 +372,7 @@ impl<T: Transport, B: Storage> Region<T, B> {
     }
 
     /// Whether the device has let go of the memory.
-    fn let_go(&mut self, timeout_ns: u64) -> bool {
+    pub(crate) fn let_go(&mut self, timeout_ns: u64) -> bool {
         let Some(pending) = &self.pending else {
             return true;
         };

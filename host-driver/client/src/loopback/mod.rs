@@ -45,6 +45,8 @@ pub struct Config {
     pub teardown_ns: u64,
     /// Nanoseconds until a registration that has been started is made.
     pub registration_ns: u64,
+    /// Registrations begin well and fail with this when `registration_ns` have passed.
+    pub late_failure: Option<Status>,
     /// Fails the next request of this code, in this way.
     pub fail: Option<(Code, Status)>,
     /// Bytes of the firmware's log.
@@ -86,6 +88,7 @@ impl Default for Config {
             stalled: false,
             teardown_ns: 5_000,
             registration_ns: 0,
+            late_failure: None,
             fail: None,
             log: Vec::new(),
         }

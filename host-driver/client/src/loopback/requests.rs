@@ -220,6 +220,8 @@ impl World {
         }
         let (request, handle) = (self.number(), self.number() << 32 | 7);
         self.advance(setup_ns);
+        let made_at = self.now_ns + self.config.registration_ns;
+        let failure = self.config.late_failure;
         let region = Region {
             memory: Memory::Pinned {
                 start,
@@ -231,8 +233,8 @@ impl World {
             tier,
             reason,
             setup_ns,
-            made_at: self.now_ns + self.config.registration_ns,
-            leaving: None,
+            made_at: failure.map_or(made_at, |_| u64::MAX),
+            leaving: failure.map(|status| (made_at, Err(status))),
         };
         self.regions.insert(handle, region);
         self.counters.registrations += 1;

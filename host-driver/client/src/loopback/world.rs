@@ -235,7 +235,8 @@ impl World {
             (flight.aborted || !self.config.stalled).then_some(at)
         });
         let regions = self.regions.values().flat_map(|region| {
-            let made = (region.made_at > self.now_ns).then_some(region.made_at);
+            let making = region.leaving.is_none() && region.made_at > self.now_ns;
+            let made = making.then_some(region.made_at);
             made.into_iter().chain(region.leaving.map(|(at, _)| at))
         });
         flights.chain(regions).min()

@@ -1,0 +1,622 @@
+//! The C interface; `cargo xtask generate` writes its header, include/pinring_client.h.
+//!
+//! Handles are opaque pointers; results are codes, and [`pinring_error_message`] says what happened. Nothing here is for Rust programs.
+#![allow(clippy::missing_safety_doc)] // Said once, in the header: pointers are null or valid, handles are those that were given.
+
+use std::cell::RefCell;
+use std::ffi::{CStr, CString, c_char};
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use crate::{
+    Completion, Device, Direction, DriverTransport, Error, Permissions, Region, RegionHandle,
+    RegionInfo, Tier, TierChoice, Transfer, Transport, Unowned,
+};
+
+/// All is well.
+pub const PINRING_OK: i32 = 0;
+/// An argument makes no sense: a null pointer, an unknown number, text that is not UTF-8.
+pub const PINRING_INVALID_ARGUMENT: i32 = 1;
+/// There is no device.
+pub const PINRING_NO_DEVICE: i32 = 2;
+/// This library has no way to a driver on this system.
+pub const PINRING_NO_DRIVER: i32 = 3;
+/// Driver or system refused; pinring_error_status() has the NTSTATUS.
+pub const PINRING_REFUSED: i32 = 4;
+/// Library and driver are of different versions.
+pub const PINRING_VERSION: i32 = 5;
+/// The device has not let go of the buffer.
+pub const PINRING_BUSY: i32 = 6;
+/// Anything else; see the message.
+pub const PINRING_OTHER: i32 = 7;
+
+/// Card to host.
+pub const PINRING_C2H: u32 = 0;
+/// Host to card.
+pub const PINRING_H2C: u32 = 1;
+
+/// The device may write the buffer.
+pub const PINRING_PERMIT_C2H: u32 = 1;
+/// The device may read the buffer.
+pub const PINRING_PERMIT_H2C: u32 = 2;
+
+/// Physical addresses are bus addresses for as long as the pages are locked.
+pub const PINRING_TIER_BYPASS: u32 = 0;
+/// One lasting mapping, made at registration.
+pub const PINRING_TIER_MAPPED_ONCE: u32 = 1;
+/// A mapping per transfer, prepared ahead by the driver.
+pub const PINRING_TIER_PER_TRANSFER: u32 = 2;
+/// Contiguous driver memory, reached by copying.
+pub const PINRING_TIER_COMMON_BUFFER: u32 = 3;
+
+/// Waits for as long as it takes.
+pub const PINRING_FOREVER: u64 = u64::MAX;
+
+/// An open device.
+pub struct PinringDevice {
+    device: Device<Any>,
+}
+
+type Any = Arc<dyn Transport + Send + Sync>;
+
+/// A registered buffer, or driver memory.
+pub struct PinringRegion {
+    held: Held,
+}
+
+enum Held {
+    Registered(Region<Any, Unowned>),
+    Common(crate::CommonBuffer<Any>),
+}
+
+/// What device and driver can do.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PinringDeviceInfo {
+    /// Hash over the protocol's layout.
+    pub layout_hash: u64,
+    /// Longest transfer of tier PerTransfer in bytes.
+    pub max_transfer_bytes: u64,
+    /// Cap on locked bytes of one handle.
+    pub max_locked_bytes_per_handle: u64,
+    /// Clock of the device's timestamps in Hz.
+    pub clock_hz: u32,
+    /// Transfers that one handle may have in flight in each direction.
+    pub ring_entries: u32,
+    /// Regions that may exist at a time.
+    pub max_regions: u32,
+    /// The device serves: 1; otherwise 0.
+    pub running: u32,
+    /// Why tier Bypass cannot be had; 0 if it can.
+    pub bypass_missing: u32,
+    /// Why tier MappedOnce cannot be had; 0 if it can.
+    pub mapped_once_missing: u32,
+}
+
+/// What a registration or an allocation came to.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PinringRegionInfo {
+    /// Names the region in transfers.
+    pub handle: u64,
+    /// Bytes.
+    pub length: u64,
+    /// Nanoseconds that the driver took to map and list it.
+    pub setup_ns: u64,
+    /// The tier that it got (PINRING_TIER_...).
+    pub tier: u32,
+    /// Why it did not get a stronger one; 0 if it got the strongest that was asked for.
+    pub reason: u32,
+}
+
+/// A transfer to submit.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PinringTransfer {
+    /// The region: PinringRegionInfo.handle.
+    pub region: u64,
+    /// First byte in the region.
+    pub offset: u64,
+    /// Bytes, at least 1.
+    pub length: u64,
+    /// The application's, given back in the completion.
+    pub cookie: u64,
+    /// User metadata, given to the device and back in the completion.
+    pub user: u32,
+    /// TDEST of the user stream.
+    pub tdest: u16,
+    /// Zero.
+    pub reserved: u16,
+}
+
+/// How a transfer ended.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PinringCompletion {
+    /// As in PinringTransfer.
+    pub cookie: u64,
+    /// As in PinringTransfer.
+    pub region: u64,
+    /// Bytes moved.
+    pub bytes: u64,
+    /// Device clock cycles at the end; 0 if the driver ended it.
+    pub timestamp: u64,
+    /// Nanoseconds of set-up that the driver did for this transfer alone.
+    pub setup_ns: u64,
+    /// As in PinringTransfer.
+    pub user: u32,
+    /// Direction (PINRING_C2H, PINRING_H2C).
+    pub direction: u32,
+    /// Status of the protocol; 0 if all is well. pinring_transfer_status_text() explains it.
+    pub status: u32,
+    /// C2H: it ended with the packet's TLAST.
+    pub end_of_packet: u32,
+}
+
+/// What went wrong last on a thread.
+#[derive(Default)]
+struct Last {
+    message: CString,
+    status: i32,
+}
+
+thread_local! {
+    static LAST: RefCell<Last> = RefCell::default();
+}
+
+/// A refusal of this interface's own, or the library's.
+enum Refusal {
+    Argument(&'static str),
+    Library(Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Library(error)
+    }
+}
+
+/// Runs a call's body and keeps what went wrong.
+fn call(body: impl FnOnce() -> Result<(), Refusal>) -> i32 {
+    let (code, message, status) = match body() {
+        Ok(()) => return PINRING_OK,
+        Err(Refusal::Argument(what)) => (PINRING_INVALID_ARGUMENT, what.to_string(), 0),
+        Err(Refusal::Library(error)) => {
+            let code = match &error {
+                Error::NoDevice => PINRING_NO_DEVICE,
+                Error::NoDriver => PINRING_NO_DRIVER,
+                Error::Refused { .. } | Error::Open { .. } => PINRING_REFUSED,
+                Error::Version { .. } => PINRING_VERSION,
+                Error::NotLetGo => PINRING_BUSY,
+                _ => PINRING_OTHER,
+            };
+            let status = error.status().map_or(0, |status| status.0);
+            (code, error.to_string(), status)
+        }
+    };
+    LAST.with_borrow_mut(|last| {
+        *last = Last {
+            message: text(&message),
+            status,
+        };
+    });
+    code
+}
+
+/// Text for C: up to the first 0, which no message of ours has.
+fn text(message: &str) -> CString {
+    let bytes: Vec<u8> = message.bytes().take_while(|byte| *byte != 0).collect();
+    CString::new(bytes).unwrap_or_default()
+}
+
+/// # Safety
+/// Null, or valid for reading.
+unsafe fn get<'a, T>(pointer: *const T, what: &'static str) -> Result<&'a T, Refusal> {
+    // SAFETY: the caller's promise.
+    unsafe { pointer.as_ref() }.ok_or(Refusal::Argument(what))
+}
+
+/// # Safety
+/// Null, or valid for writing.
+unsafe fn put<T>(pointer: *mut T, value: T) -> Result<(), Refusal> {
+    let target =
+        NonNull::new(pointer).ok_or(Refusal::Argument("a result has no place: pass a pointer"))?;
+    // SAFETY: the caller's promise.
+    unsafe { target.write(value) };
+    Ok(())
+}
+
+/// # Safety
+/// `count` elements at `start` are valid, unless `count` is 0.
+unsafe fn slice<'a, T>(start: *const T, count: usize) -> Result<&'a [T], Refusal> {
+    match count {
+        0 => Ok(&[]),
+        _ if start.is_null() => Err(Refusal::Argument(
+            "an array is null, but its length is not 0",
+        )),
+        // SAFETY: the caller's promise.
+        _ => Ok(unsafe { std::slice::from_raw_parts(start, count) }),
+    }
+}
+
+const NO_DEVICE: &str = "the device is null: open one";
+const NO_REGION: &str = "the region is null: register or allocate one";
+
+/// What went wrong in the last call of this thread that failed; valid until the next one fails.
+#[unsafe(no_mangle)]
+pub extern "C" fn pinring_error_message() -> *const c_char {
+    LAST.with_borrow(|last| last.message.as_ptr())
+}
+
+/// The NTSTATUS behind the last failure of this thread; 0 if it had none.
+#[unsafe(no_mangle)]
+pub extern "C" fn pinring_error_status() -> i32 {
+    LAST.with_borrow(|last| last.status)
+}
+
+/// Explains PinringCompletion.status; valid until the next call of it on this thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn pinring_transfer_status_text(status: u32) -> *const c_char {
+    thread_local! {
+        static TEXT: RefCell<CString> = RefCell::default();
+    }
+    let words = match status {
+        0 => "done".to_string(),
+        _ => u16::try_from(status).map_or_else(
+            |_| format!("status {status} is none of the protocol's"),
+            |code| crate::TransferError { code }.to_string(),
+        ),
+    };
+    TEXT.with_borrow_mut(|place| {
+        *place = text(&words);
+        place.as_ptr()
+    })
+}
+
+/// Writes the name of the device of this index, from 0, with a 0 behind it, if it fits into `capacity` bytes, and its length without the
+/// 0 to `length`. PINRING_NO_DEVICE from the number of devices on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pinring_device_name(
+    index: usize,
+    name: *mut c_char,
+    capacity: usize,
+    length: *mut usize,
+) -> i32 {
+    call(|| {
+        let names = Device::list()?;
+        let found = text(names.get(index).ok_or(Error::NoDevice)?);
+        let bytes = found.as_bytes_with_nul();
+        // SAFETY: the caller's pointers are null or valid, and `name` has room for `capacity` bytes.
+        unsafe {
+            if !name.is_null() && bytes.len() <= capacity {
+                name.cast::<u8>()
+                    .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+            }
+            put(length, bytes.len() - 1)
+        }
+    })
+}
+
+/// Opens the device of this name (UTF-8), or the first if `name` is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pinring_open(name: *const c_char, device: *mut *mut PinringDevice) -> i32 {
+    call(|| {
+        let name = match name.is_null() {
+            true => None,
+            // SAFETY: the caller passes text that ends with 0.
+            false => Some(unsafe { CStr::from_ptr(name) }),
+        };
+        let name = name.map(CStr::to_str).transpose();
+        let name = name.map_err(|_| Refusal::Argument("the name is not UTF-8"))?;
+        let transport: Any = Arc::new(DriverTransport::open(name)?);
+        // SAFETY: the caller's pointer is null or valid.
+        unsafe { open(transport, device) }
+    })
+}
+
+/// Opens a driver double in memory, with a card that sends and checks the demo's pattern: for tests, on one thread at a time.
+#[cfg(feature = "loopback")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pinring_open_loopback(device: *mut *mut PinringDevice) -> i32 {
+    // SAFETY: the caller's pointer is null or valid.
+    call(|| unsafe { open(Arc::new(crate::loopback::Loopback::new()), device) })
+}
+
+/// # Safety
+/// `device` is null or valid.
+unsafe fn open(transport: Any, device: *mut *mut PinringDevice) -> Result<(), Refusal> {
+    let opened = Box::new(PinringDevice {
+        device: Device::new(transport)?,
+    });
+    if device.is_null() {
+        return Err(Refusal::Argument("the device has no place: pass a pointer"));
+    }
+    // SAFETY: the caller's promise.
+    unsafe { put(device, Box::into_raw(opened)) }
+}
+
+/// Closes a device; null is left alone. Its regions stay registered until they are unregistered.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pinring_close(device: *mut PinringDevice) {
+    if !device.is_null() {
+        // SAFETY: it came from `open`, and the caller uses it no more.
+        drop(unsafe { Box::from_raw(device) });
+    }
+}
+
+/// What device and driver can do now.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pinring_device_info(
+    device: *const PinringDevice,
+    info: *mut PinringDeviceInfo,
+) -> i32 {
+    // SAFETY: the caller's pointers are null or valid.
+    call(|| unsafe {
+        let now = get(device, NO_DEVICE)?.device.query()?;
+        put(
+            info,
+            PinringDeviceInfo {
+                layout_hash: now.layout_hash,
+                max_transfer_bytes: now.max_transfer_bytes,
+                max_locked_bytes_per_handle: now.max_locked_bytes_per_handle,
+                clock_hz: now.clock_hz,
+                ring_entries: now.ring_entries,
+                max_regions: now.max_regions,
+                running: now.running,
+                bypass_missing: now.bypass_missing,
+                mapped_once_missing: now.mapped_once_missing,
+            },
+        )
+    })
+}
+
+/// Registers `length` bytes at `buffer`: locks them and has their list written once. The tier is the strongest that is to be had
+/// from `first_tier` to `last_tier` (PINRING_TIER_BYPASS to PINRING_TIER_PER_TRANSFER takes any).
+/// The memory must stay allocated, and must not be remapped, until pinring_unregister() has returned PINRING_OK.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pinring_register(
+    device: *const PinringDevice,
+    buffer: *mut u8,
+    length: usize,
+    permissions: u32,
+    first_tier: u32,
+    last_tier: u32,
+    region: *mut *mut PinringRegion,
+) -> i32 {
+    call(|| {
+        let permissions = permitted(permissions)?;
+        let tier = |number| {
+            Tier::from_number(number)
+                .ok_or(Refusal::Argument("a tier is not one of PINRING_TIER_..."))
+        };
+        let tiers = TierChoice::down_to(tier(last_tier)?).at_most(tier(first_tier)?);
+        let start = NonNull::new(buffer).ok_or(Refusal::Argument("the buffer is null"))?;
+        if region.is_null() {
+            return Err(Refusal::Argument("the region has no place: pass a pointer"));
+        }
+        // SAFETY: the caller's pointers are null or valid, and it keeps the buffer until the region is unregistered.
+        unsafe {
+            let device = &get(device, NO_DEVICE)?.device;
+            let held = Held::Registered(device.register_raw(start, length, permissions, tiers)?);
+            put(region, Box::into_raw(Box::new(PinringRegion { held })))
+        }
+    })
+}
+
+/// Allocates a region of contiguous driver memory, reached by pinring_copy_in() and pinring_copy_out().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pinring_allocate(
+    device: *const PinringDevice,
+    length: u64,
+    permissions: u32,
+    region: *mut *mut PinringRegion,
+) -> i32 {
+    call(|| {
+        let permissions = permitted(permissions)?;
+        if region.is_null() {
+            return Err(Refusal::Argument("the region has no place: pass a pointer"));
+        }
+        // SAFETY: the caller's pointers are null or valid.
+        unsafe {
+            let device = &get(device, NO_DEVICE)?.device;
+            let held = Held::Common(device.allocate(length, permissions)?);
+            put(region, Box::into_raw(Box::new(PinringRegion { held })))
+        }
+    })
+}
+
+fn permitted(permissions: u32) -> Result<Permissions, Refusal> {
+    Permissions::from_number(permissions).ok_or(Refusal::Argument(
+        "permissions are PINRING_PERMIT_C2H, PINRING_PERMIT_H2C or both",
+    ))
+}
+
+/// Unregisters or frees a region, and waits up to `timeout_ns` nanoseconds until the device has let go of it. What is in flight on it
+/// ends as aborted and is still reported. PINRING_OK: the region is gone, and the buffer is the application's again.
+/// PINRING_BUSY: the time was up; the region stays, and so must the buffer; call it again. Null is left alone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pinring_unregister(region: *mut PinringRegion, timeout_ns: u64) -> i32 {
+    call(|| {
+        if region.is_null() {
+            return Ok(());
+        }
+        // SAFETY: it came from `pinring_register` or `pinring_allocate`, and the caller has not passed it here with success before.
+        unsafe {
+            if let Held::Registered(registered) = &mut (*region).held
+                && !registered.let_go(timeout_ns)
+            {
+                return Err(Refusal::Library(Error::NotLetGo));
+            }
+            drop(Box::from_raw(region));
+        }
+        Ok(())
+    })
+}
+
+/// What a registration or an allocation came to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pinring_region_info(
+    region: *const PinringRegion,
+    info: *mut PinringRegionInfo,
+) -> i32 {
+    // SAFETY: the caller's pointers are null or valid.
+    call(|| unsafe {
+        let found: &RegionInfo = match &get(region, NO_REGION)?.held {
+            Held::Registered(region) => region.info(),
+            Held::Common(region) => region.info(),
+        };
+        put(
+            info,
+            PinringRegionInfo {
+                handle: found.handle.0,
+                length: found.length,
+                setup_ns: found.setup_ns,
+                tier: found.tier.number(),
+                reason: found.reason.number(),
+            },
+        )
+    })
+}
+
+fn common(region: &PinringRegion) -> Result<&crate::CommonBuffer<Any>, Refusal> {
+    match &region.held {
+        Held::Common(region) => Ok(region),
+        Held::Registered(_) => Err(Refusal::Argument(
+            "a registered buffer is not copied: use it where it is",
+        )),
+    }
+}
+
+/// Copies `length` bytes of driver memory, from `offset` on, to `target`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pinring_copy_out(
+    region: *const PinringRegion,
+    offset: u64,
+    target: *mut u8,
+    length: usize,
+) -> i32 {
+    call(|| {
+        if length > 0 && target.is_null() {
+            return Err(Refusal::Argument("the target is null"));
+        }
+        if length == 0 {
+            return Ok(());
+        }
+        // SAFETY: the caller's pointers are null or valid, and `target` has room for `length` bytes.
+        unsafe {
+            let target = std::slice::from_raw_parts_mut(target, length);
+            Ok(common(get(region, NO_REGION)?)?.copy_out(offset, target)?)
+        }
+    })
+}
+
+/// Copies `length` bytes at `source` to driver memory, from `offset` on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pinring_copy_in(
+    region: *const PinringRegion,
+    offset: u64,
+    source: *const u8,
+    length: usize,
+) -> i32 {
+    // SAFETY: the caller's pointers are null or valid, and `source` has `length` bytes.
+    call(|| unsafe {
+        let source = slice(source, length)?;
+        Ok(common(get(region, NO_REGION)?)?.copy_in(offset, source)?)
+    })
+}
+
+/// Submits a batch of transfers of one direction: all of it is taken, or nothing. Each transfer is reported once by pinring_wait().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pinring_submit(
+    device: *const PinringDevice,
+    direction: u32,
+    transfers: *const PinringTransfer,
+    count: usize,
+) -> i32 {
+    // SAFETY: the caller's pointers are null or valid, and `transfers` has `count` elements.
+    call(|| unsafe {
+        let direction = Direction::from_number(direction).ok_or(Refusal::Argument(
+            "the direction is not PINRING_C2H or PINRING_H2C",
+        ))?;
+        let batch = slice(transfers, count)?;
+        if batch.iter().any(|transfer| transfer.reserved != 0) {
+            return Err(Refusal::Argument("PinringTransfer.reserved is not 0"));
+        }
+        let batch: Vec<_> = batch
+            .iter()
+            .map(|transfer| Transfer {
+                region: RegionHandle(transfer.region),
+                offset: transfer.offset,
+                length: transfer.length,
+                cookie: transfer.cookie,
+                user: transfer.user,
+                tdest: transfer.tdest,
+            })
+            .collect();
+        Ok(get(device, NO_DEVICE)?.device.submit(direction, &batch)?)
+    })
+}
+
+/// Waits until `least` transfers have been reported (fewer if fewer are in flight), up to `timeout_ns` nanoseconds, and writes up to
+/// `capacity` completions and their number. The rest stays for the next call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pinring_wait(
+    device: *const PinringDevice,
+    least: usize,
+    timeout_ns: u64,
+    completions: *mut PinringCompletion,
+    capacity: usize,
+    count: *mut usize,
+) -> i32 {
+    call(|| {
+        if count.is_null() || (capacity > 0 && completions.is_null()) {
+            return Err(Refusal::Argument(
+                "completions have no place: pass pointers",
+            ));
+        }
+        // SAFETY: the caller's pointers are null or valid, and `completions` has room for `capacity`.
+        unsafe {
+            let device = &get(device, NO_DEVICE)?.device;
+            let timeout = (timeout_ns != PINRING_FOREVER).then_some(timeout_ns);
+            let found = device.wait_up_to(capacity, least, timeout)?;
+            for (index, completion) in found.iter().enumerate() {
+                completions.add(index).write(completion.into());
+            }
+            put(count, found.len())
+        }
+    })
+}
+
+impl From<&Completion> for PinringCompletion {
+    fn from(ended: &Completion) -> Self {
+        Self {
+            cookie: ended.cookie,
+            region: ended.region.0,
+            bytes: ended.bytes,
+            timestamp: ended.timestamp,
+            setup_ns: ended.setup_ns,
+            user: ended.user,
+            direction: ended.direction.number(),
+            status: ended.result.err().map_or(0, |error| error.code().into()),
+            end_of_packet: ended.end_of_packet.into(),
+        }
+    }
+}
+
+/// Cancels what is in flight on a region, or on the whole device if `region` is null; it is reported as aborted, but for what was faster.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pinring_cancel(
+    device: *const PinringDevice,
+    region: *const PinringRegion,
+) -> i32 {
+    // SAFETY: the caller's pointers are null or valid.
+    call(|| unsafe {
+        let device = &get(device, NO_DEVICE)?.device;
+        let cancelled = match region.as_ref().map(|region| &region.held) {
+            None => device.cancel(),
+            Some(Held::Registered(region)) => region.cancel(),
+            Some(Held::Common(region)) => region.cancel(),
+        };
+        Ok(cancelled?)
+    })
+}
