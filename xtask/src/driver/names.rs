@@ -38,42 +38,54 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     if arguments.check {
         return check(workspace);
     }
-    fs::write(workspace.root.join(FILE), list(workspace)?)
+    let list = List::make(workspace)?;
+    fs::write(workspace.root.join(FILE), &list.text)
         .with_context(|| format!("cannot write {FILE}"))?;
     say(&format!("wrote {FILE}"));
-    Ok(())
+    list.check_double()
 }
 
 /// Fails when the list is not current, or the driver uses a name that the double has not.
 pub fn check(workspace: &Workspace) -> Result<()> {
-    let now = list(workspace)?;
+    let now = List::make(workspace)?;
     let then = fs::read_to_string(workspace.root.join(FILE)).unwrap_or_default();
-    if now != then {
+    if now.text != then {
         bail!("{FILE} is not current; run `cargo xtask driver names`");
     }
-    Ok(())
+    now.check_double()
 }
 
-fn list(workspace: &Workspace) -> Result<String> {
-    let mut names = Names::default();
-    for file in sources(&workspace.root.join(DRIVER))? {
-        let text = fs::read_to_string(&file)?;
-        names
-            .add(&text)
-            .with_context(|| workspace.show(&file).replace('\\', "/"))?;
+/// The list, and what the double lacks of it.
+struct List {
+    text: String,
+    missing: Vec<String>,
+}
+
+impl List {
+    fn make(workspace: &Workspace) -> Result<Self> {
+        let mut names = Names::default();
+        for file in sources(&workspace.root.join(DRIVER))? {
+            let text = fs::read_to_string(&file)?;
+            names
+                .add(&text)
+                .with_context(|| workspace.show(&file).replace('\\', "/"))?;
+        }
+        let double = identifiers(&sources(&workspace.root.join(DOUBLE))?)?;
+        let missing = names.last_parts().filter(|name| !double.contains(*name));
+        let missing = missing.map(str::to_owned).collect();
+        let (version, source) = windows_sys(workspace)?;
+        let text = names.to_text(&version, &declared(&sources(&source)?)?);
+        Ok(Self { text, missing })
     }
-    let double = identifiers(&sources(&workspace.root.join(DOUBLE))?)?;
-    let missing: Vec<_> = names
-        .last_parts()
-        .filter(|name| !double.contains(*name))
-        .collect();
-    ensure!(
-        missing.is_empty(),
-        "the driver uses names that {DOUBLE} has not: {}",
-        missing.join(", ")
-    );
-    let (version, source) = windows_sys(workspace)?;
-    Ok(names.to_text(&version, &declared(&sources(&source)?)?))
+
+    fn check_double(&self) -> Result<()> {
+        ensure!(
+            self.missing.is_empty(),
+            "the driver uses names that {DOUBLE} has not: {}",
+            self.missing.join(", ")
+        );
+        Ok(())
+    }
 }
 
 /// The Rust files below a folder.
