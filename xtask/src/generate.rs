@@ -27,7 +27,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     if !is_current(workspace, &header) {
         std::fs::write(workspace.root.join(CLIENT_HEADER), header)
             .with_context(|| format!("cannot write {CLIENT_HEADER}"))?;
-        written.push(CLIENT_HEADER.into());
+        written.push(CLIENT_HEADER);
     }
     for path in &written {
         say(&format!("wrote {path}"));
@@ -42,7 +42,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
 pub fn check(workspace: &Workspace) -> Result<()> {
     let mut stale = stale(&workspace.root)?;
     if !is_current(workspace, &client_header(workspace)?) {
-        stale.push(CLIENT_HEADER.into());
+        stale.push(CLIENT_HEADER);
     }
     if !stale.is_empty() {
         bail!("not current: {}; run `{COMMAND}`", stale.join(", "));

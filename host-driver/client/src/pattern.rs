@@ -1,6 +1,6 @@
 //! The bytes of the demo gateware's packets: what its source sends and its sink expects.
 //!
-//! Word k (32 bits, little-endian) of a packet is `seed + k * STEP`, modulo 2^32: section "User logic" of docs/gateware.md.
+//! Word k (32 bits, little-endian) of a packet is `seed + k * STEP`, modulo 2^32: section "Attaching user logic" of docs/gateware.md.
 
 /// What one word adds to the one before it.
 pub const STEP: u32 = 0x9e37_79b9;
