@@ -246,13 +246,13 @@ fn permissions_of(bits: u32) -> Result<Permissions, Error> {
     })
 }
 
-/// REGISTER: maps the buffer and pends the request. PASSIVE_LEVEL. On an error the request is the caller's to complete.
+/// REGISTER: maps the buffer and pends the request; gives the directions. PASSIVE_LEVEL. On an error the request is the caller's to complete.
 pub(crate) fn register(
     card: &'static Card,
     context: &FileContext,
     request: WDFREQUEST,
     input: &[u8],
-) -> Result<(), Error> {
+) -> Result<Permissions, Error> {
     if input.len() != ioctl::Register::BYTES {
         return Err(Error::Malformed);
     }
@@ -308,6 +308,7 @@ pub(crate) fn register(
         policy,
         request,
     };
+    let permissions = asked.permissions;
     let region = build(card, context.file, asked)?;
     // Everything is in place for a cancellation, which may come as soon as the request is in the queue. The reference keeps its
     // address from being given to another request while the work item looks for it.
@@ -338,7 +339,7 @@ pub(crate) fn register(
     if leaving {
         card.wake();
     }
-    Ok(())
+    Ok(permissions)
 }
 
 /// ALLOCATE. PASSIVE_LEVEL.
@@ -346,7 +347,7 @@ pub(crate) fn allocate(
     card: &'static Card,
     context: &FileContext,
     input: &[u8],
-) -> Result<ioctl::RegionInfo, Error> {
+) -> Result<(ioctl::RegionInfo, Permissions), Error> {
     if input.len() != ioctl::Allocate::BYTES {
         return Err(Error::Malformed);
     }
@@ -354,6 +355,7 @@ pub(crate) fn allocate(
     if asked.length == 0 {
         return Err(Error::Empty);
     }
+    let permissions = permissions_of(asked.permissions)?;
     let region = build(
         card,
         context.file,
@@ -364,12 +366,12 @@ pub(crate) fn allocate(
                 length: asked.length,
                 first_byte: 0,
             },
-            permissions: permissions_of(asked.permissions)?,
+            permissions,
             policy: TierPolicy::exactly(Tier::CommonBuffer),
             request: core::ptr::null_mut(),
         },
     )?;
-    Ok(card.state.with(|state| {
+    let info = card.state.with(|state| {
         // SAFETY: only the end of `registering` lets others free it.
         let (region, file) = unsafe { (&mut *region, &mut *context.file) };
         region.registering = false;
@@ -377,7 +379,8 @@ pub(crate) fn allocate(
             begin_leave(&mut file.lanes, region, STATUS_CANCELLED);
         }
         region.info(state)
-    }))
+    });
+    Ok((info, permissions))
 }
 
 /// Makes a region: checks and caps under the lock, mapping and table outside it, and the region's entry under it. On success the region

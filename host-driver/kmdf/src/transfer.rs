@@ -524,6 +524,16 @@ impl Record {
     }
 }
 
+/// Takes one of the device's queues for a lane that has none; false if it has one, or none is left. Under the lock.
+pub(crate) fn take_queue(state: &mut State, lane: &mut Lane) -> bool {
+    let takes = matches!(lane.queue, LaneQueue::None) && state.queues_taken < state.queues;
+    if takes {
+        lane.queue = LaneQueue::Wanted;
+        state.queues_taken += 1;
+    }
+    takes
+}
+
 /// SUBMIT, under the device's lock: all of the batch, or nothing. `input` is the structure and its transfers, checked for their length.
 /// Returns whether the work item has something to do.
 pub(crate) fn submit(
@@ -586,10 +596,7 @@ pub(crate) fn submit(
         }
     }
     lane.accept(count as u64, special, sent);
-    if matches!(lane.queue, LaneQueue::None) {
-        lane.queue = LaneQueue::Wanted;
-        state.queues_taken += 1;
-    }
+    take_queue(state, lane);
     state.totals.batches += 1;
     state.totals.transfers += count as u64;
     Ok(!sent)

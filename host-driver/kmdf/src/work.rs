@@ -175,7 +175,10 @@ fn next(state: &mut State) -> Step {
 }
 
 /// What was found to do.
-#[expect(clippy::large_enum_variant, reason = "a box would have to be allocated under the lock")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box would have to be allocated under the lock"
+)]
 enum Found {
     Step(Step),
     /// Something has changed.
