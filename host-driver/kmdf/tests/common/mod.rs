@@ -152,6 +152,28 @@ pub fn host(translation: Translation) -> Config {
     }
 }
 
+/// A machine with the device in it, and no driver.
+pub fn machine(config: Config) -> Machine {
+    let mut device = MockDevice::new();
+    device.by_cookie = true;
+    Machine::new(
+        config,
+        Card {
+            device: Rc::new(RefCell::new(device)),
+            busy_from: None,
+        },
+    )
+}
+
+/// Loads the driver; false if it refused.
+pub fn load(machine: &mut Machine) -> bool {
+    let loaded = machine.load(|driver, path| {
+        // SAFETY: as the system calls it.
+        unsafe { pinring_kmdf::driver_entry(driver, path) }
+    });
+    loaded == Ok(0)
+}
+
 /// Opens the device for overlapped I/O.
 pub fn open() -> Handle {
     user::open(FILE_READ_DATA | FILE_WRITE_DATA, true).expect("the device opens")
@@ -200,17 +222,16 @@ pub fn register(
             None,
         )
     }?;
-    match ask(
+    // What is refused has ended at once.
+    if let Some(completion) = user::result(pending, Some(0)) {
+        return Err(Status(completion.status));
+    }
+    let info = ask(
         handle,
         ioctl::QUERY_REGION,
         ioctl::Token { token }.as_bytes(),
-    ) {
-        Ok(info) => Ok((pending, info)),
-        Err(status) => match user::result(pending, Some(0)) {
-            Some(completion) => Err(Status(completion.status)),
-            None => Err(status),
-        },
-    }
+    )?;
+    Ok((pending, info))
 }
 
 /// Submits a batch.

@@ -1,0 +1,375 @@
+//! What applications may ask, and what they are told when they may not.
+
+mod common;
+
+use common::*;
+use kmdf_sim::dma::{OsVersion, Translation};
+use kmdf_sim::{Config, user};
+use pinring_ioctl::{self as ioctl, Error, direction, permissions, tier, tier_reason};
+use zerocopy::IntoBytes;
+
+const ANY: (u32, u32) = (tier::BYPASS, tier::PER_TRANSFER);
+
+#[test]
+fn wrong_requests_are_refused_and_change_nothing() {
+    let mut config = Config::default();
+    config.registry.push(("MaxLockedBytesPerHandle".into(), 3));
+    config.registry.push(("MaxLockedBytes".into(), 4));
+    config.registry.push(("RingEntries".into(), 16));
+    let mut bench = Bench::new(config);
+    bench.app(|| {
+        let handle = open();
+        let memory = buffer(1 << 20);
+        let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+        let one = |region, offset, length| {
+            submit(
+                handle,
+                direction::C2H,
+                &[transfer(region, offset, length, 0)],
+            )
+        };
+        // Handles: of nobody, stale, of another file.
+        let stranger = open();
+        assert_eq!(one(0, 0, 1), Err(error(Error::NoRegion)));
+        assert_eq!(
+            one(info.handle + (1 << 32), 0, 1),
+            Err(error(Error::NoRegion))
+        );
+        assert_eq!(one(u64::MAX, 0, 1), Err(error(Error::NoRegion)));
+        assert_eq!(
+            submit(stranger, direction::C2H, &[transfer(info.handle, 0, 1, 0)]),
+            Err(error(Error::NoRegion))
+        );
+        assert_eq!(
+            tell(
+                stranger,
+                ioctl::UNREGISTER,
+                ioctl::Handle {
+                    handle: info.handle
+                }
+                .as_bytes()
+            ),
+            Err(error(Error::NoRegion))
+        );
+        // Ranges.
+        assert_eq!(one(info.handle, 0, 0), Err(error(Error::Empty)));
+        assert_eq!(one(info.handle, 1 << 20, 1), Err(error(Error::OutOfBounds)));
+        assert_eq!(
+            one(info.handle, u64::MAX, 2),
+            Err(error(Error::OutOfBounds))
+        );
+        // All or nothing, and the ring's room.
+        let many = [transfer(info.handle, 0, 64, 5); 17];
+        assert_eq!(
+            submit(handle, direction::C2H, &many),
+            Err(error(Error::RingFull))
+        );
+        let mut half = [transfer(info.handle, 0, 64, 5); 4];
+        half[3].length = 0;
+        assert_eq!(
+            submit(handle, direction::C2H, &half),
+            Err(error(Error::Empty))
+        );
+        assert_eq!(statistics(handle).handle_in_flight, 0);
+        // Structures.
+        assert_eq!(submit(handle, 2, &half), Err(error(Error::Malformed)));
+        assert_eq!(
+            submit(handle, direction::C2H, &[]),
+            Err(error(Error::Malformed))
+        );
+        assert_eq!(
+            tell(handle, ioctl::SUBMIT, &[0; 12]),
+            Err(error(Error::Malformed))
+        );
+        assert!(user::device_io_control(handle, 0x0022_7ffc, &[], &mut []).is_err());
+        // Tokens and caps.
+        let again = register(handle, &memory, 1, ANY);
+        assert_eq!(again.unwrap_err(), error(Error::TokenInUse));
+        let big = buffer(3 << 20);
+        let refused = register(handle, &big, 2, ANY);
+        assert_eq!(refused.unwrap_err(), error(Error::HandleCap));
+        let third = register(stranger, &big, 2, ANY).unwrap();
+        let fourth = register(open(), &memory, 2, ANY);
+        assert_eq!(fourth.unwrap_err(), error(Error::DeviceCap));
+        unregister(stranger, third.0, third.1.handle);
+        // Tiers.
+        let mut asked = ioctl::Register {
+            token: 5,
+            permissions: permissions::BOTH,
+            first_tier: tier::COMMON_BUFFER,
+            last_tier: tier::COMMON_BUFFER,
+            reserved: 0,
+        };
+        let refuse = |asked: &ioctl::Register, wanted: Error| {
+            // SAFETY: the operation ends at once.
+            let pending = unsafe {
+                user::start_at(
+                    handle,
+                    ioctl::REGISTER.value(),
+                    asked.as_bytes(),
+                    memory.as_mut_ptr(),
+                    4096,
+                    None,
+                )
+            }
+            .unwrap();
+            let ended = user::result(pending, Some(0)).expect("refused at once");
+            assert_eq!(ended.status, wanted.status());
+        };
+        refuse(&asked, Error::WrongTier);
+        asked.last_tier = tier::BYPASS;
+        asked.first_tier = tier::PER_TRANSFER;
+        refuse(&asked, Error::Malformed);
+        asked.first_tier = 9;
+        refuse(&asked, Error::Malformed);
+        asked.first_tier = tier::BYPASS;
+        asked.permissions = 0;
+        refuse(&asked, Error::Malformed);
+        unregister(handle, pending, info.handle);
+        user::close(handle).unwrap();
+        user::close(stranger).unwrap();
+    });
+    drop(bench);
+}
+
+#[test]
+fn a_handle_for_synchronous_io_is_told_so() {
+    let mut bench = Bench::new(Config::default());
+    bench.app(|| {
+        let handle = user::open(3, false).unwrap();
+        let memory = buffer(4096);
+        let asked = ioctl::Register {
+            token: 1,
+            permissions: permissions::BOTH,
+            ..ioctl::Register::default()
+        };
+        // SAFETY: the operation ends at once.
+        let pending = unsafe {
+            user::start_at(
+                handle,
+                ioctl::REGISTER.value(),
+                asked.as_bytes(),
+                memory.as_mut_ptr(),
+                4096,
+                None,
+            )
+        }
+        .unwrap();
+        assert_eq!(
+            user::result(pending, None).unwrap().status,
+            Error::Synchronous.status()
+        );
+        user::close(handle).unwrap();
+    });
+    bench.end();
+}
+
+#[test]
+fn tiers_that_are_not_to_be_had_are_named() {
+    let mut config = host(Translation::Bounce);
+    config.dma.os = OsVersion::Windows10;
+    let mut bench = Bench::new(config);
+    bench.app(|| {
+        let handle = open();
+        let memory = buffer(1 << 16);
+        let only = |tier| register(handle, &memory, 1, (tier, tier)).map(|_| ());
+        assert_eq!(only(tier::BYPASS), Err(error(Error::NoBypass)));
+        assert_eq!(only(tier::MAPPED_ONCE), Err(error(Error::NoMappedOnce)));
+        let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+        assert_eq!(info.tier, tier::PER_TRANSFER);
+        assert_eq!(info.reason, tier_reason::UNSUPPORTED);
+        unregister(handle, pending, info.handle);
+        user::close(handle).unwrap();
+    });
+    bench.end();
+}
+
+/// One queue per direction and handle: the device has 15.
+#[test]
+fn queues_run_out_and_come_back() {
+    let mut bench = Bench::new(Config::default());
+    bench.app(|| {
+        let memory = buffer(4096);
+        let mut handles = Vec::new();
+        for token in 0..8 {
+            let handle = open();
+            let (pending, info) = register(handle, &memory, token, ANY).unwrap();
+            let one = [transfer(info.handle, 0, 64, token)];
+            submit(handle, direction::C2H, &one).unwrap();
+            assert_eq!(wait(handle, 1).unwrap()[0].status, 0);
+            let second = submit(handle, direction::H2C, &one);
+            if token == 7 {
+                assert_eq!(second, Err(error(Error::QueuesExhausted)));
+            } else {
+                assert_eq!(wait(handle, 1).unwrap()[0].status, 0);
+            }
+            handles.push((handle, pending, info));
+        }
+        let (last, pending, info) = handles.remove(0);
+        unregister(last, pending, info.handle);
+        user::close(last).unwrap();
+        let (handle, _, info) = handles[6];
+        let one = [transfer(info.handle, 0, 64, 9)];
+        while submit(handle, direction::H2C, &one).is_err() {
+            user::sleep_ps(1_000_000_000);
+        }
+        assert_eq!(wait(handle, 1).unwrap()[0].status, 0);
+        for (handle, pending, info) in handles {
+            unregister(handle, pending, info.handle);
+            user::close(handle).unwrap();
+        }
+    });
+    bench.end();
+}
+
+/// Few map registers: lists wait for each other, and every transfer ends well, in order, over both kinds of regions.
+#[test]
+fn lists_share_few_map_registers() {
+    for registers in [130, 200, 1000] {
+        let mut config = host(Translation::Bounce);
+        config.dma.map_registers = registers;
+        config.dma.os = OsVersion::Windows10;
+        config.registry.push(("PrepareDepth".into(), 8));
+        let mut bench = Bench::new(config);
+        bench.app(|| {
+            let handle = open();
+            let info: ioctl::DeviceInfo = ask(handle, ioctl::QUERY_DEVICE, &[]).unwrap();
+            let memory = buffer(4 << 20);
+            let (pending, region) = register(handle, &memory, 1, ANY).unwrap();
+            let most = info.max_transfer_bytes.min(1 << 18);
+            assert_eq!(
+                submit(
+                    handle,
+                    direction::C2H,
+                    &[transfer(region.handle, 0, info.max_transfer_bytes + 1, 0)]
+                ),
+                Err(error(if info.max_transfer_bytes < 4 << 20 {
+                    Error::TooLong
+                } else {
+                    Error::OutOfBounds
+                }))
+            );
+            let asked: Vec<_> = (0..16)
+                .map(|at| transfer(region.handle, at << 18, most, at))
+                .collect();
+            submit(handle, direction::C2H, &asked).unwrap();
+            let ended = wait(handle, 16).unwrap();
+            for (end, asked) in ended.iter().zip(&asked) {
+                assert_eq!((end.status, end.cookie, end.bytes), (0, asked.cookie, most));
+                assert!(end.setup_ns != 0);
+            }
+            assert_eq!(statistics(handle).lists, 16);
+            unregister(handle, pending, region.handle);
+            user::close(handle).unwrap();
+        });
+        bench.end();
+    }
+}
+
+#[test]
+fn one_message_is_enough() {
+    let mut config = Config::default();
+    config.messages_granted = Some(1);
+    let mut bench = Bench::new(config);
+    bench.app(|| {
+        let handle = open();
+        let memory = buffer(1 << 16);
+        let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+        for direction in [direction::C2H, direction::H2C] {
+            submit(handle, direction, &[transfer(info.handle, 0, 1 << 16, 1)]).unwrap();
+        }
+        assert_eq!(wait(handle, 2).unwrap().len(), 2);
+        unregister(handle, pending, info.handle);
+        user::close(handle).unwrap();
+    });
+    bench.end();
+}
+
+/// The hot path: one doorbell per batch and no MMIO read.
+#[test]
+fn a_batch_costs_one_doorbell() {
+    let mut bench = Bench::new(Config::default());
+    bench.app(|| {
+        let handle = open();
+        let memory = buffer(1 << 20);
+        let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+        let batch: Vec<_> = (0..24)
+            .map(|at| transfer(info.handle, at << 12, 4096, at))
+            .collect();
+        submit(handle, direction::C2H, &batch).unwrap();
+        wait(handle, 24).unwrap();
+        let before = statistics(handle);
+        submit(handle, direction::C2H, &batch).unwrap();
+        let after = statistics(handle);
+        assert_eq!(after.doorbells, before.doorbells + 1);
+        assert_eq!(after.mmio_reads, before.mmio_reads);
+        wait(handle, 24).unwrap();
+        unregister(handle, pending, info.handle);
+        user::close(handle).unwrap();
+    });
+    bench.end();
+}
+
+/// Every function of the system that can fail fails once, at its first calls: the driver goes on or refuses, and nothing is left behind.
+#[test]
+fn failures_of_the_system_are_survived() {
+    let session = |machine: &mut kmdf_sim::Machine| {
+        let process = machine.process().unwrap();
+        let _ = machine.run(Some(process), || {
+            let Ok(handle) = user::open(3, true) else {
+                return;
+            };
+            let memory = buffer(1 << 18);
+            let mut pending = Vec::new();
+            for (token, last) in [
+                (1, tier::BYPASS),
+                (2, tier::MAPPED_ONCE),
+                (3, tier::PER_TRANSFER),
+            ] {
+                if let Ok((request, info)) = register(handle, &memory, token, (last, last)) {
+                    let one = [transfer(info.handle, 0, 100_000, token)];
+                    if submit(handle, direction::C2H, &one).is_ok() {
+                        let _ = wait(handle, 1);
+                    }
+                    pending.push(request);
+                }
+            }
+            let _ = user::close(handle);
+            for request in pending {
+                let _ = user::result(request, None);
+            }
+        });
+    };
+    let mut calls = std::collections::BTreeMap::new();
+    for translation in [
+        Translation::Direct,
+        Translation::Remapping,
+        Translation::Bounce,
+    ] {
+        let mut bench = Bench::new(host(translation));
+        session(&mut bench.machine);
+        for (name, count) in bench.machine.fallible() {
+            calls.insert((name, translation as u8), (translation, count));
+        }
+    }
+    for ((name, _), (translation, count)) in calls {
+        for nth in 0..count.min(12) {
+            let mut config = host(translation);
+            config.fail = Some((name.into(), nth));
+            let mut machine = machine(config);
+            if load(&mut machine) {
+                if machine.add_device() == Ok(0) {
+                    session(&mut machine);
+                    let _ = machine.settle();
+                    let _ = machine.remove();
+                }
+                let _ = machine.unload();
+            }
+            let report = machine.report();
+            assert!(
+                report.is_clean(),
+                "{name} {nth} {translation:?}: {report:#?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! Every way in which a registration ends: whoever begins it, the device lets go first, and the request completes once.
+
+mod common;
+
+use common::*;
+use kmdf_sim::dma::{OsVersion, Translation};
+use kmdf_sim::user::{self, Pending};
+use kmdf_sim::{Background, Config, STATUS_CANCELLED};
+use pinring_core::mock::Hostile;
+use pinring_ioctl::{self as ioctl, Error, direction, tier};
+use zerocopy::IntoBytes;
+
+const ANY: (u32, u32) = (tier::BYPASS, tier::PER_TRANSFER);
+/// The protocol's status code of what was aborted.
+const ABORTED: u16 = 1;
+
+/// A host for each tier that REGISTER gives.
+fn hosts(seed: u64) -> [Config; 3] {
+    let with = |translation, os| {
+        let mut config = host(translation);
+        config.dma.os = os;
+        config.seed = seed;
+        config.preempt = seed != 0;
+        config
+    };
+    [
+        with(Translation::Direct, OsVersion::Windows11),
+        with(Translation::Remapping, OsVersion::Windows11),
+        with(Translation::Bounce, OsVersion::Windows10),
+    ]
+}
+
+/// A device that moves 4 KiB a step, so that a transfer of 1 MiB takes a while.
+fn slow(config: Config) -> Bench {
+    let bench = Bench::new(config);
+    bench.device.borrow_mut().step_bytes = 4096;
+    bench
+}
+
+fn batch(region: u64) -> [ioctl::Transfer; 4] {
+    [0, 1, 2, 3].map(|at| transfer(region, at << 18, 1 << 18, at))
+}
+
+fn status_of(pending: Pending) -> i32 {
+    user::result(pending, None).expect("it ends").status
+}
+
+#[test]
+fn a_closed_handle_ends_its_registrations() {
+    for config in hosts(0) {
+        let mut bench = slow(config);
+        bench.app(|| {
+            let handle = open();
+            let memory = buffer(1 << 20);
+            let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+            submit(handle, direction::C2H, &batch(info.handle)).unwrap();
+            user::sleep_ps(50_000_000);
+            user::close(handle).unwrap();
+            assert_eq!(status_of(pending), STATUS_CANCELLED);
+        });
+        bench.end();
+    }
+}
+
+#[test]
+fn a_cancelled_registration_ends() {
+    for config in hosts(0) {
+        let mut bench = slow(config);
+        bench.app(|| {
+            let handle = open();
+            let memory = buffer(1 << 20);
+            let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+            submit(handle, direction::H2C, &batch(info.handle)).unwrap();
+            assert!(user::cancel_io_ex(handle, Some(pending)));
+            assert_eq!(status_of(pending), STATUS_CANCELLED);
+            let completions = wait(handle, 4).unwrap();
+            assert_eq!(completions.len(), 4);
+            assert!(completions.iter().all(|end| end.status <= ABORTED));
+            assert_eq!(
+                submit(handle, direction::H2C, &batch(info.handle)),
+                Err(error(Error::NoRegion))
+            );
+            user::close(handle).unwrap();
+        });
+        bench.end();
+    }
+}
+
+#[test]
+fn unregistering_under_transfers_aborts_them() {
+    for config in hosts(0) {
+        let mut bench = slow(config);
+        bench.app(|| {
+            let handle = open();
+            let memory = buffer(1 << 20);
+            let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+            submit(handle, direction::C2H, &batch(info.handle)).unwrap();
+            unregister(handle, pending, info.handle);
+            let completions = wait(handle, 4).unwrap();
+            assert_eq!(
+                completions.iter().map(|end| end.cookie).collect::<Vec<_>>(),
+                [0, 1, 2, 3]
+            );
+            assert_eq!(completions[3].status, ABORTED);
+            user::close(handle).unwrap();
+        });
+        bench.end();
+    }
+}
+
+#[test]
+fn cancelled_transfers_end_as_aborted_and_the_region_serves_on() {
+    for config in hosts(0) {
+        for scope in [ioctl::scope::REGION, ioctl::scope::ALL] {
+            let mut bench = slow(config_like(&config));
+            bench.app(move || {
+                let handle = open();
+                let memory = buffer(1 << 20);
+                let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+                submit(handle, direction::C2H, &batch(info.handle)).unwrap();
+                let region = match scope {
+                    ioctl::scope::REGION => info.handle,
+                    _ => 0,
+                };
+                let asked = ioctl::Cancel {
+                    handle: region,
+                    scope,
+                    reserved: 0,
+                };
+                user::sleep_ps(30_000_000);
+                tell(handle, ioctl::CANCEL, asked.as_bytes()).unwrap();
+                let completions = wait(handle, 4).unwrap();
+                assert_eq!(completions[3].status, ABORTED);
+                // Until the device has acknowledged it, the region is busy.
+                let again = [transfer(info.handle, 0, 4096, 9)];
+                while submit(handle, direction::C2H, &again).is_err() {
+                    user::sleep_ps(1_000_000);
+                }
+                assert_eq!(wait(handle, 1).unwrap()[0].status, 0);
+                unregister(handle, pending, info.handle);
+                user::close(handle).unwrap();
+            });
+            bench.end();
+        }
+    }
+}
+
+fn config_like(config: &Config) -> Config {
+    Config {
+        seed: config.seed,
+        preempt: config.preempt,
+        dma: config.dma,
+        ..Config::default()
+    }
+}
+
+/// The process ends while its registration is pended, on a handle with a completion port of which another process has a duplicate: nothing
+/// but the notification of its end tells the driver.
+#[test]
+fn the_end_of_a_process_unlocks_its_memory() {
+    for seed in 0..6 {
+        for config in hosts(seed) {
+            let mut bench = slow(config);
+            let other = bench.machine.process().unwrap();
+            let process = bench.machine.process().unwrap();
+            let _ = bench.machine.run(Some(process), move || {
+                user::spawn(process, move || {
+                    let handle = open();
+                    let port = user::create_port();
+                    user::associate(port, handle, 0).unwrap();
+                    let _elsewhere = user::duplicate(handle, other).unwrap();
+                    let memory = buffer(1 << 20);
+                    let (_, info) = register(handle, &memory, 1, ANY).unwrap();
+                    submit(handle, direction::C2H, &batch(info.handle)).unwrap();
+                    core::mem::forget(memory);
+                    user::exit_process();
+                });
+                user::sleep_ps(1_000_000_000_000);
+            });
+            bench.machine.settle().unwrap();
+            bench.machine.report().assert_clean();
+        }
+    }
+}
+
+#[test]
+fn a_device_that_is_pulled_out_leaves_nothing_behind() {
+    for seed in 0..4 {
+        for config in hosts(seed) {
+            let mut bench = slow(config);
+            bench.machine.start(Background::SurpriseRemove);
+            let _ = bench.machine.process().map(|process| {
+                bench.machine.run(Some(process), || {
+                    let Ok(handle) = user::open(3, true) else {
+                        return;
+                    };
+                    let memory = buffer(1 << 20);
+                    if let Ok((pending, info)) = register(handle, &memory, 1, ANY) {
+                        let _ = submit(handle, direction::C2H, &batch(info.handle));
+                        while user::result(pending, Some(1_000_000_000)).is_none() {}
+                    }
+                    user::close(handle).unwrap();
+                })
+            });
+            bench.machine.settle().unwrap();
+            bench.machine.unload().unwrap();
+            bench.machine.report().assert_clean();
+        }
+    }
+}
+
+#[test]
+fn a_device_that_is_pulled_out_ends_what_is_registered() {
+    for config in hosts(0) {
+        let mut bench = slow(config);
+        let process = bench.machine.process().unwrap();
+        let device = bench.device.clone();
+        bench
+            .machine
+            .run(Some(process), || {
+                let handle = open();
+                let memory = buffer(1 << 20);
+                let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+                submit(handle, direction::C2H, &batch(info.handle)).unwrap();
+                user::spawn(process, move || {
+                    assert!(status_of(pending) < 0);
+                    user::close(handle).unwrap();
+                    drop(memory);
+                });
+            })
+            .unwrap();
+        bench.machine.surprise_remove().unwrap();
+        bench.machine.settle().unwrap();
+        bench.machine.unload().unwrap();
+        assert!(device.borrow().gone);
+        bench.machine.report().assert_clean();
+    }
+}
+
+#[test]
+fn registrations_outlive_sleep() {
+    for config in hosts(0) {
+        let mut bench = slow(config);
+        let process = bench.machine.process().unwrap();
+        let (handle, memory, pending, info) = bench
+            .machine
+            .run(Some(process), || {
+                let handle = open();
+                let memory = buffer(1 << 20);
+                let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+                submit(handle, direction::C2H, &batch(info.handle)).unwrap();
+                (handle, memory, pending, info)
+            })
+            .unwrap();
+        bench.machine.sleep().unwrap();
+        assert_eq!(bench.machine.wake(), Ok(0));
+        bench
+            .machine
+            .run(Some(process), move || {
+                let ended = wait(handle, 4).unwrap();
+                assert!(ended.iter().all(|end| end.status <= ABORTED));
+                submit(handle, direction::C2H, &batch(info.handle)).unwrap();
+                let ended = wait(handle, 4).unwrap();
+                assert!(ended.iter().all(|end| end.status == 0));
+                unregister(handle, pending, info.handle);
+                user::close(handle).unwrap();
+                drop(memory);
+            })
+            .unwrap_or_else(|_| panic!("{:#?}", bench.machine.report()));
+        bench.end();
+    }
+}
+
+/// An admin command that is never answered: the device is reset, and the region goes then.
+#[test]
+fn a_silent_device_is_reset() {
+    for config in hosts(0) {
+        let mut bench = slow(config);
+        let device = bench.device.clone();
+        bench.app(move || {
+            let handle = open();
+            let memory = buffer(1 << 20);
+            let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+            submit(handle, direction::C2H, &[transfer(info.handle, 0, 4096, 1)]).unwrap();
+            assert_eq!(wait(handle, 1).unwrap()[0].status, 0);
+            device.borrow_mut().silent = true;
+            tell(
+                handle,
+                ioctl::UNREGISTER,
+                ioctl::Handle {
+                    handle: info.handle,
+                }
+                .as_bytes(),
+            )
+            .unwrap();
+            assert!(user::result(pending, Some(100_000_000_000)).is_none());
+            let device = device.clone();
+            user::spawn(user::current_process(), move || {
+                user::sleep_ps(1_200_000_000_000);
+                device.borrow_mut().silent = false;
+            });
+            assert_eq!(status_of(pending), 0);
+            assert_eq!(statistics(handle).resets, 1);
+            user::close(handle).unwrap();
+        });
+        bench.end();
+    }
+}
+
+/// Nor does the reset end: bus mastering is taken from the device, and only then everything is unmapped.
+#[test]
+fn a_dead_device_loses_the_bus_before_memory_is_unmapped() {
+    for config in hosts(0) {
+        let mut bench = slow(config);
+        let device = bench.device.clone();
+        let process = bench.machine.process().unwrap();
+        bench
+            .machine
+            .run(Some(process), move || {
+                let handle = open();
+                let memory = buffer(1 << 20);
+                let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+                submit(handle, direction::C2H, &batch(info.handle)).unwrap();
+                device.borrow_mut().silent = true;
+                device.borrow_mut().reset_stuck = true;
+                tell(
+                    handle,
+                    ioctl::UNREGISTER,
+                    ioctl::Handle {
+                        handle: info.handle,
+                    }
+                    .as_bytes(),
+                )
+                .unwrap();
+                let _ = status_of(pending);
+                assert!(submit(handle, direction::C2H, &batch(info.handle)).is_err());
+                user::close(handle).unwrap();
+            })
+            .unwrap_or_else(|_| panic!("{:#?}", bench.machine.report()));
+        bench.machine.settle().unwrap();
+        assert!(bench.machine.device_failed());
+        let _ = bench.machine.remove();
+        bench.machine.unload().unwrap();
+        bench.machine.report().assert_clean();
+    }
+}
+
+#[test]
+fn a_device_that_breaks_the_protocol_is_reset() {
+    for hostile in [
+        Hostile::WrongSlot,
+        Hostile::Twice,
+        Hostile::TooManyBytes,
+        Hostile::UnknownStatus,
+        Hostile::WrongQueue,
+        Hostile::ReservedBit,
+    ] {
+        for config in hosts(0) {
+            let mut bench = Bench::new(config);
+            let device = bench.device.clone();
+            bench.app(move || {
+                let handle = open();
+                let memory = buffer(1 << 20);
+                let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+                device.borrow_mut().hostile = Some(hostile);
+                submit(handle, direction::C2H, &batch(info.handle)).unwrap();
+                let ended = wait(handle, 4).unwrap();
+                assert_eq!(ended.len(), 4);
+                while statistics(handle).resets == 0
+                    || submit(handle, direction::C2H, &batch(info.handle)).is_err()
+                {
+                    user::sleep_ps(1_000_000_000);
+                }
+                assert!(wait(handle, 4).unwrap().iter().all(|end| end.status == 0));
+                unregister(handle, pending, info.handle);
+                user::close(handle).unwrap();
+            });
+            bench.end();
+        }
+    }
+}
