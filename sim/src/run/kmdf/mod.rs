@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use kmdf_sim::dma::{DmaConfig, Iommu, OsVersion, Translation};
-use kmdf_sim::memory::PageLayout;
+use kmdf_sim::memory::{PageLayout, UserBuffer};
 use pinring_client::{
     Buffer, Burst, CommonBuffer, Completion, Device, Direction as Way, Permissions, Region,
     Strategy as Kind, Transfer, Transport,
@@ -84,12 +84,18 @@ fn inner(
         ..kmdf_sim::Config::default()
     };
     let mut machine = kmdf_sim::Machine::new(config, card.clone());
+    // Before the driver takes memory of its own, which goes where there is room.
+    let buffers = layouts
+        .iter()
+        .map(|layout| UserBuffer::new(layout.bytes() as usize, &PageLayout::Frames(frames(layout))))
+        .collect::<Result<VecDeque<_>, _>>()
+        .map_err(client)?;
     let application = Application {
         scenario,
         strategy,
         direction,
         payload,
-        layouts,
+        buffers,
         card: card.clone(),
         record,
         costs: costs.clone(),
@@ -101,7 +107,7 @@ fn inner(
         origin_ps: None,
     };
     let ran = drive(&mut machine, application);
-    let report = machine.report();
+    let found = machine.report();
     drop(machine);
     if let Some(failed) = card.with(|inner| inner.failed.take()) {
         return Err(failed.into());
@@ -112,17 +118,17 @@ fn inner(
         firmware_log,
     } = match ran {
         Ok(ended) => ended,
-        Err(stop) if report.violations.is_empty() => return Err(stop),
+        Err(stop) if found.violations.is_empty() => return Err(stop),
         Err(stop) => {
             let cause = RunError::to_string(&stop.of(strategy));
             return Err(Stop::Driver(format!(
-                "{cause}; the verifier found:\n{report}"
+                "{cause}; the verifier found:\n{found}"
             )));
         }
     };
-    if !report.violations.is_empty() {
+    if !found.violations.is_empty() {
         return Err(Stop::Driver(format!(
-            "the driver's verifier found:\n{report}"
+            "the driver's verifier found:\n{found}"
         )));
     }
     if bound == Bound::Stated {
@@ -134,8 +140,11 @@ fn inner(
     let (cycles, cpu_seconds) =
         card.with(|inner| (inner.board.cycles(), inner.board.cpu_seconds()));
     let spans = books.spans.clone();
+    let mut report = books.report(scenario, strategy, &costs, complete);
+    // Time between calls is not counted.
+    report.instructions = None;
     Ok(Outcome {
-        report: books.report(scenario, strategy, &costs, complete),
+        report,
         timeline: Timeline { strategy, spans },
         cycles,
         cpu_seconds,
@@ -198,7 +207,8 @@ struct Application<'a> {
     strategy: Strategy,
     direction: Direction,
     payload: Payload,
-    layouts: Vec<Layout>,
+    /// The memory that is to be registered.
+    buffers: VecDeque<UserBuffer>,
     card: Card,
     record: Record,
     costs: Costs,
@@ -238,11 +248,8 @@ fn client(error: impl std::fmt::Display) -> Stop {
 
 impl Application<'_> {
     fn run(mut self) -> Result<Ended, Stop> {
-        let pages = self
-            .layouts
-            .iter()
-            .map(|layout| PageLayout::Frames(frames(layout)));
-        let calls = SystemCalls::open(pages.collect::<VecDeque<_>>()).map_err(client)?;
+        let buffers = std::mem::take(&mut self.buffers);
+        let calls = SystemCalls::open(buffers).map_err(client)?;
         let device = Device::new(calls).map_err(client)?;
         let targets = self.register(&device)?;
         device.transport().sleep(SETTLE_NS);

@@ -21,19 +21,19 @@ pub(super) struct SystemCalls {
     handle: user::Handle,
     pending: RefCell<HashMap<u64, user::Pending>>,
     next: Cell<u64>,
-    /// Pages of the next buffers; shuffled ones when it is empty.
-    layouts: RefCell<VecDeque<PageLayout>>,
+    /// The next buffers; new ones when it is empty.
+    buffers: RefCell<VecDeque<UserBuffer>>,
 }
 
 impl SystemCalls {
-    /// Opens the device; the first buffers get these pages.
-    pub(super) fn open(layouts: VecDeque<PageLayout>) -> Result<Self, Status> {
+    /// Opens the device; these are the first buffers that it gives out.
+    pub(super) fn open(buffers: VecDeque<UserBuffer>) -> Result<Self, Status> {
         let handle = user::open(ACCESS, true).map_err(|status| Status(status.0))?;
         Ok(Self {
             handle,
             pending: RefCell::default(),
             next: Cell::new(1),
-            layouts: RefCell::new(layouts),
+            buffers: RefCell::new(buffers),
         })
     }
 }
@@ -101,8 +101,11 @@ impl Transport for SystemCalls {
     }
 
     fn allocate(&self, bytes: usize) -> Result<Buffer, Status> {
-        let layout = self.layouts.borrow_mut().pop_front().unwrap_or_default();
-        let memory = UserBuffer::new(bytes, &layout).map_err(|_| Status::NO_MEMORY)?;
+        let waiting = self.buffers.borrow_mut().pop_front();
+        let memory = match waiting.filter(|memory| memory.len() >= bytes) {
+            Some(memory) => memory,
+            None => UserBuffer::new(bytes, &PageLayout::Shuffled).map_err(|_| Status::NO_MEMORY)?,
+        };
         let (start, len) = (memory.as_mut_ptr(), memory.len());
         let start = NonNull::new(start).ok_or(Status::NO_MEMORY)?;
         let context = Box::into_raw(Box::new(memory)).cast();
