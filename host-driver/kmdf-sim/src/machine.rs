@@ -111,8 +111,8 @@ impl Machine {
             };
             let status = call_at("DriverEntry", 0, || entry(object, &mut path));
             if status < 0 {
-                // A driver that fails to load is not asked to unload.
-                with(|w| w.pnp.driver = 0);
+                // A driver that fails to load is not asked to unload, and may leave nothing.
+                pnp::abandon_driver();
             }
             status
         })

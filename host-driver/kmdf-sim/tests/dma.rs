@@ -117,13 +117,24 @@ fn a_fragment_is_as_long_as_the_map_registers_allow() {
             assert_eq!(length, 4 * 4096);
             assert_eq!(wdf!(WdfDmaEnablerGetMaximumLength, env.enabler), 1 << 20);
             let transaction = env.transaction();
-            wdf!(WdfDmaTransactionSetSingleTransferRequirement, transaction, 1);
+            wdf!(
+                WdfDmaTransactionSetSingleTransferRequirement,
+                transaction,
+                1
+            );
             assert_eq!(
                 env.initialize(transaction, 0, 6 * 4096, false),
                 STATUS_WDF_NOT_ENOUGH_MAP_REGISTERS
             );
-            wdf!(WdfDmaTransactionSetSingleTransferRequirement, transaction, 1);
-            assert_eq!(env.initialize(transaction, 0, 5 * 4096, false), STATUS_SUCCESS);
+            wdf!(
+                WdfDmaTransactionSetSingleTransferRequirement,
+                transaction,
+                1
+            );
+            assert_eq!(
+                env.initialize(transaction, 0, 5 * 4096, false),
+                STATUS_SUCCESS
+            );
             wdf!(WdfObjectDelete, transaction.cast());
             env.complete();
         })
@@ -146,7 +157,10 @@ fn immediate_execution_fails_when_registers_are_short_and_the_rest_waits_in_orde
         let outcome = bench.run(|env| {
             let first = env.execute(0, 4 * 4096, false).transaction;
             let impatient = env.transaction();
-            assert_eq!(env.initialize(impatient, 4 * 4096, 8192, false), STATUS_SUCCESS);
+            assert_eq!(
+                env.initialize(impatient, 4 * 4096, 8192, false),
+                STATUS_SUCCESS
+            );
             wdf!(WdfDmaTransactionSetImmediateExecution, impatient, 1);
             assert_eq!(
                 wdf!(WdfDmaTransactionExecute, impatient, null_mut()),
@@ -222,7 +236,9 @@ fn the_bypass_flag_permits_physical_addresses_from_the_mdl() {
             // SAFETY: the page frame numbers follow the MDL.
             let frames = unsafe { std::slice::from_raw_parts(env.mdl.add(1).cast::<u64>(), 10) };
             for (page, frame) in frames.iter().enumerate() {
-                DeviceMemory.write(frame << 12, &[page as u8; 4096]).unwrap();
+                DeviceMemory
+                    .write(frame << 12, &[page as u8; 4096])
+                    .unwrap();
             }
             env.complete();
         })
@@ -251,7 +267,11 @@ fn the_bypass_flag_permits_physical_addresses_from_the_mdl() {
 
 #[test]
 fn a_lasting_mapping_exists_from_server_2022_on() {
-    for os in [OsVersion::Windows10, OsVersion::Server2022, OsVersion::Windows11_24H2] {
+    for os in [
+        OsVersion::Windows10,
+        OsVersion::Server2022,
+        OsVersion::Windows11_24H2,
+    ] {
         let dma = DmaConfig {
             os,
             ..DmaConfig::with_translation(Translation::Remapping)
@@ -422,7 +442,11 @@ fn requests_and_addresses_initialise_transactions_too() {
                     direction
                 )
             };
-            assert_eq!(initialize(1), STATUS_INVALID_DEVICE_REQUEST, "locked for C2H");
+            assert_eq!(
+                initialize(1),
+                STATUS_INVALID_DEVICE_REQUEST,
+                "locked for C2H"
+            );
             assert_eq!(initialize(0), STATUS_SUCCESS);
             assert_eq!(wdf!(WdfDmaTransactionGetRequest, transaction), env.request);
             assert_eq!(wdf!(WdfDmaTransactionGetDevice, transaction), env.device);
@@ -436,7 +460,11 @@ fn requests_and_addresses_initialise_transactions_too() {
             assert_eq!((registers, elements), (0, 10));
             let _ = wdf!(WdfDmaTransactionRelease, transaction);
             // SAFETY: the request's MDL lives.
-            let start = unsafe { (*env.mdl).StartVa.wrapping_byte_add((*env.mdl).ByteOffset as usize) };
+            let start = unsafe {
+                (*env.mdl)
+                    .StartVa
+                    .wrapping_byte_add((*env.mdl).ByteOffset as usize)
+            };
             let status = wdf!(
                 WdfDmaTransactionInitialize,
                 transaction,

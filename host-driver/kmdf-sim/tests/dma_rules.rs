@@ -11,7 +11,10 @@ use kmdf_sim::ntddk::*;
 use kmdf_sim::*;
 
 /// What a handler that breaks one rule is reported for; other reports are a failure.
-fn reported(bench: Bench, handler: impl FnOnce(Env) + 'static) -> Vec<(Rule, &'static str, String)> {
+fn reported(
+    bench: Bench,
+    handler: impl FnOnce(Env) + 'static,
+) -> Vec<(Rule, &'static str, String)> {
     let report = bench.run(handler).report;
     let violations = report.violations.into_iter();
     violations
@@ -43,10 +46,14 @@ fn transactions_have_states() {
             dma_completed(transaction);
         },
     );
-    breaks(Rule::DmaTransactionState, "WdfDmaTransactionExecute", |env| {
-        let transaction = env.transaction();
-        let _ = wdf!(WdfDmaTransactionExecute, transaction, null_mut());
-    });
+    breaks(
+        Rule::DmaTransactionState,
+        "WdfDmaTransactionExecute",
+        |env| {
+            let transaction = env.transaction();
+            let _ = wdf!(WdfDmaTransactionExecute, transaction, null_mut());
+        },
+    );
     breaks(
         Rule::DmaTransactionState,
         "WdfDmaTransactionInitializeUsingOffset",
@@ -66,11 +73,15 @@ fn transactions_have_states() {
             env.complete();
         },
     );
-    breaks(Rule::DmaTransactionReleased, "WdfDmaTransactionRelease", |env| {
-        let transaction = env.execute(0, 4096, false).transaction;
-        let _ = wdf!(WdfDmaTransactionRelease, transaction);
-        env.complete();
-    });
+    breaks(
+        Rule::DmaTransactionReleased,
+        "WdfDmaTransactionRelease",
+        |env| {
+            let transaction = env.execute(0, 4096, false).transaction;
+            let _ = wdf!(WdfDmaTransactionRelease, transaction);
+            env.complete();
+        },
+    );
 }
 
 #[test]
@@ -79,11 +90,7 @@ fn settings_come_in_their_order_and_with_version_3() {
         Rule::DmaImmediateExecution,
         "WdfDmaTransactionSetImmediateExecution",
         |env| {
-            wdf!(
-                WdfDmaTransactionSetImmediateExecution,
-                env.transaction(),
-                1
-            );
+            wdf!(WdfDmaTransactionSetImmediateExecution, env.transaction(), 1);
             env.complete();
         },
     );
@@ -93,7 +100,11 @@ fn settings_come_in_their_order_and_with_version_3() {
         |env| {
             let transaction = env.transaction();
             assert_eq!(env.initialize(transaction, 0, 4096, false), STATUS_SUCCESS);
-            wdf!(WdfDmaTransactionSetSingleTransferRequirement, transaction, 1);
+            wdf!(
+                WdfDmaTransactionSetSingleTransferRequirement,
+                transaction,
+                1
+            );
             env.complete();
         },
     );
@@ -349,18 +360,46 @@ fn mdls_are_used_as_their_state_allows() {
         }
         env.complete();
     });
+    let clean = reported(Bench::new(DmaConfig::default()), |env| {
+        // SAFETY: the pool block lives until its MDL is freed.
+        unsafe {
+            let pool = ExAllocatePool2(POOL_FLAG_NON_PAGED, 10_000, 0x3150_4450);
+            let mdl = IoAllocateMdl(pool, 10_000, 0, 0, null_mut());
+            MmBuildMdlForNonPagedPool(mdl);
+            assert_eq!((*mdl).MappedSystemVa, pool);
+            assert_ne!((*mdl).MdlFlags as u32 & MDL_SOURCE_IS_NONPAGED_POOL, 0);
+            let of_pool = Env { mdl, ..env };
+            let programmed = of_pool.execute(0, 10_000, false);
+            for (address, bytes) in programmed.elements {
+                DeviceMemory
+                    .write(address, &vec![3; bytes as usize])
+                    .unwrap();
+            }
+            dma_completed(programmed.transaction);
+            assert_eq!(pool.cast::<u8>().add(9_999).read(), 3);
+            IoFreeMdl(mdl);
+            ExFreePoolWithTag(pool, 0x3150_4450);
+        }
+        env.complete();
+    });
+    assert_eq!(clean, []);
     // H2C only: the buffer is locked for reading.
     let bench = Bench {
         code: IN_DIRECT,
         ..Bench::new(DmaConfig::default())
     };
-    breaks_on(bench, Rule::Mdl, "WdfDmaTransactionInitializeUsingOffset", |env| {
-        assert_eq!(
-            env.initialize(env.transaction(), 0, 4096, false),
-            STATUS_SUCCESS
-        );
-        env.complete();
-    });
+    breaks_on(
+        bench,
+        Rule::Mdl,
+        "WdfDmaTransactionInitializeUsingOffset",
+        |env| {
+            assert_eq!(
+                env.initialize(env.transaction(), 0, 4096, false),
+                STATUS_SUCCESS
+            );
+            env.complete();
+        },
+    );
 }
 
 #[test]
@@ -374,7 +413,11 @@ fn a_buffer_freed_under_a_transfer_leaves_the_device_on_orphans() {
         env.complete();
     });
     outcome.report.assert_clean();
-    assert_eq!(outcome.bytes, [0; 10 * 4096], "the application has fresh pages");
+    assert_eq!(
+        outcome.bytes,
+        [0; 10 * 4096],
+        "the application has fresh pages"
+    );
 }
 
 #[test]

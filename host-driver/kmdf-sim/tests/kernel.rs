@@ -267,3 +267,35 @@ fn the_counter_never_goes_back() {
     });
     assert!(result.unwrap() > 500);
 }
+
+#[test]
+#[ignore = "a measurement: cargo test -p kmdf-sim --release --test kernel -- --ignored --nocapture"]
+fn points_per_second() {
+    for cpus in [1, 2] {
+        let start = std::time::Instant::now();
+        let mut machine = Machine::new(
+            Config {
+                cpus,
+                ..Config::default()
+            },
+            NoHardware,
+        );
+        machine
+            .run(None, || {
+                let process = user::current_process();
+                for _ in 0..2 {
+                    user::spawn(process, || {
+                        for _ in 0..1_000_000 {
+                            let _ = unsafe { KeQueryPerformanceCounter(null_mut()) };
+                        }
+                    });
+                }
+            })
+            .unwrap();
+        machine.settle().unwrap();
+        println!(
+            "{cpus} CPUs: {:.0} points per second",
+            2e6 / start.elapsed().as_secs_f64()
+        );
+    }
+}

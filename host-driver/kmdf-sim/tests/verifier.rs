@@ -62,6 +62,26 @@ fn a_request_kept_over_removal_is_reported() {
 }
 
 #[test]
+fn a_request_that_keeps_the_device_in_d0_is_reported() {
+    let (mut machine, process) = machine(Config {
+        power_timeout_ps: 1_000_000_000,
+        ..Config::default()
+    });
+    machine
+        .run(Some(process), || {
+            let handle = user::open(BOTH, true).unwrap();
+            // The driver forgets the first when the second comes.
+            for _ in 0..2 {
+                user::start(handle, LATER, b"", Output::None, None).unwrap();
+            }
+        })
+        .unwrap();
+    machine.settle().unwrap();
+    assert_eq!(machine.sleep(), Err(Stopped));
+    assert!(machine.report().has(Rule::PowerBlocked));
+}
+
+#[test]
 fn a_program_that_waits_for_ever_is_reported() {
     let (mut machine, process) = machine(Config::default());
     let outcome = machine.run(Some(process), || {

@@ -4,7 +4,7 @@
 
 use super::config::Translation;
 use super::domain::Rights;
-use super::hal::{ListRefusal, ListRequest, list_bytes};
+use super::lists::{ListRefusal, ListRequest, list_bytes};
 use super::state::{Waiter, with_hal};
 use crate::constants::*;
 use crate::types::*;

@@ -59,6 +59,11 @@ pub(crate) fn report_leaks(world: &mut World) {
     report(world);
 }
 
+/// Resources were taken from the driver: what it was told of the adapter has to be asked again.
+pub(crate) fn resources_released(world: &mut World) {
+    world.memory.hal.domain(DEVICE).bypass_told = false;
+}
+
 /// The bus as the device sees it, while it runs.
 pub(crate) struct MachineBus<'a>(pub &'a mut World);
 

@@ -600,3 +600,32 @@ proptest! {
         prop_assert_eq!(bench.hal.take_findings(), []);
     }
 }
+
+#[test]
+fn mappings_that_share_a_page_end_each_for_itself() {
+    let mut bench = Bench::new(DmaConfig::default());
+    let buffer = bench.buffer(PAGE_BYTES, &PageLayout::Shuffled, LockAccess::Write);
+    let first = bench.map(&buffer, 0, 100, false).unwrap();
+    let second = bench.map(&buffer, 100, 100, false).unwrap();
+    let (address, _) = elements(first)[0];
+    bench
+        .hal
+        .device_write(DEVICE, address + 90, &[1; 20])
+        .unwrap();
+    bench.put(first, false);
+    bench
+        .hal
+        .device_write(DEVICE, address + 100, &[2; 100])
+        .unwrap();
+    assert!(bench.rules().is_empty());
+    bench
+        .hal
+        .device_write(DEVICE, address + 99, &[3])
+        .unwrap_err();
+    bench.put(second, false);
+    assert_eq!(
+        bytes_of(buffer.base, 200)[90..101],
+        [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2]
+    );
+    assert_eq!(bench.rules(), [Rule::DeviceFault]);
+}

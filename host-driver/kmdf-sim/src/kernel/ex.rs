@@ -26,6 +26,14 @@ pub(super) struct Pools {
     blocks: BTreeMap<usize, Block>,
 }
 
+impl Pools {
+    /// Whether an address range lies in one block of nonpaged pool.
+    pub(super) fn is_nonpaged(&self, address: usize, bytes: usize) -> bool {
+        let before = self.blocks.range(..=address).next_back();
+        before.is_some_and(|(&start, block)| !block.paged && address + bytes <= start + block.bytes)
+    }
+}
+
 /// Allocates zeroed pool memory; null if there is none.
 ///
 /// # Safety

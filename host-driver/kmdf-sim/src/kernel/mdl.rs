@@ -48,7 +48,7 @@ pub unsafe fn IoAllocateMdl(
 pub unsafe fn IoFreeMdl(Mdl: PMDL) {
     let ddi = "IoFreeMdl";
     enter(ddi, DISPATCH);
-    let freed = with_hal(|hal| hal.mdls.free(Mdl));
+    let freed = with_hal(|hal| hal.mdls.free(&mut hal.memory, Mdl));
     if checked(ddi, freed) == Some(true) {
         violation(Rule::Mdl, ddi, "the MDL's pages are still locked");
     }
@@ -61,7 +61,19 @@ pub unsafe fn IoFreeMdl(Mdl: PMDL) {
 pub unsafe fn MmBuildMdlForNonPagedPool(MemoryDescriptorList: PMDL) {
     let ddi = "MmBuildMdlForNonPagedPool";
     enter(ddi, DISPATCH);
-    let built = with_hal(|hal| hal.mdls.build_for_pool(&hal.memory, MemoryDescriptorList));
+    // SAFETY: the driver's MDL, by its contract.
+    let (address, bytes) = unsafe {
+        let mdl = &*MemoryDescriptorList;
+        (
+            mdl.StartVa.addr() + mdl.ByteOffset as usize,
+            mdl.ByteCount as usize,
+        )
+    };
+    let is_pool = world::with(|world| world.kernel.is_nonpaged_pool(address, bytes));
+    let built = with_hal(|hal| {
+        hal.mdls
+            .build_for_pool(&mut hal.memory, MemoryDescriptorList, is_pool)
+    });
     checked(ddi, built);
 }
 

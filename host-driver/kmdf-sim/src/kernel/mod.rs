@@ -35,6 +35,11 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// Whether an address range lies in one block of nonpaged pool.
+    pub(crate) fn is_nonpaged_pool(&self, address: usize, bytes: usize) -> bool {
+        self.ex.is_nonpaged(address, bytes)
+    }
+
     /// Error log entries written, as (error code, final status).
     pub(crate) fn error_log(&self) -> &[(i32, i32)] {
         &self.io.written

@@ -25,7 +25,7 @@ pub(crate) fn lock_user_buffer(
         }
         if hal.mdls.lock(&mut hal.memory, mdl, access).is_err() {
             // Freeing what was just made cannot fail.
-            let _ = hal.mdls.free(mdl);
+            let _ = hal.mdls.free(&mut hal.memory, mdl);
             return Err(STATUS_ACCESS_VIOLATION);
         }
         // SAFETY: the MDL was just made.
@@ -39,7 +39,7 @@ pub(crate) fn unlock_user_buffer(mdl: PMDL) {
     with_hal(|hal| {
         hal.unlock_mdl(mdl, "WdfRequestComplete");
         // It exists, or unlocking has said so.
-        let _ = hal.mdls.free(mdl);
+        let _ = hal.mdls.free(&mut hal.memory, mdl);
     });
 }
 

@@ -191,16 +191,37 @@ impl Mdls {
         Ok(())
     }
 
-    /// Fills in the frame numbers of a buffer in nonpaged pool (`MmBuildMdlForNonPagedPool`).
+    /// Fills in the frame numbers of a buffer in nonpaged pool (`MmBuildMdlForNonPagedPool`). `is_pool` says that the buffer is in pool
+    /// which is no allocation of `memory`: it gets frames until the MDL is freed.
     ///
     /// # Errors
     /// The buffer is not nonpaged memory of the machine.
-    pub fn build_for_pool(&mut self, memory: &PhysicalMemory, mdl: PMDL) -> Result<(), MdlError> {
+    pub fn build_for_pool(
+        &mut self,
+        memory: &mut PhysicalMemory,
+        mdl: PMDL,
+        is_pool: bool,
+    ) -> Result<(), MdlError> {
         let address = virtual_address(self.get(mdl)?);
-        let (_, kind) = self.fill(memory, mdl)?;
-        if kind == MemoryUse::User {
-            self.get_mut(mdl)?.frames.clear();
-            return Err(MdlError::NotPool(address));
+        let bytes = byte_count(self.get(mdl)?);
+        if is_pool && self.get(mdl)?.frames.is_empty() {
+            let frames = memory.adopt(address, bytes as usize, MemoryUse::Pool);
+            for piece in pieces_of(&frames, address % PAGE_BYTES, 0, bytes) {
+                let lock = PageLock {
+                    mdl: mdl as usize,
+                    from: piece.from,
+                    to: piece.to,
+                    write: true,
+                };
+                memory.lock(piece.frame, lock);
+            }
+            self.set_frames(mdl, frames)?;
+        } else {
+            let (_, kind) = self.fill(memory, mdl)?;
+            if kind == MemoryUse::User {
+                self.get_mut(mdl)?.frames.clear();
+                return Err(MdlError::NotPool(address));
+            }
         }
         let record = self.get_mut(mdl)?;
         record.is_pool = true;
@@ -273,7 +294,7 @@ impl Mdls {
     ///
     /// # Errors
     /// There is no such MDL.
-    pub fn free(&mut self, mdl: PMDL) -> Result<bool, MdlError> {
+    pub fn free(&mut self, memory: &mut PhysicalMemory, mdl: PMDL) -> Result<bool, MdlError> {
         let address = mdl as usize;
         let record = self
             .records
@@ -282,6 +303,12 @@ impl Mdls {
         // SAFETY: the words are the record's own; drivers that still have the address read poison, which is what this is for.
         unsafe { record.words.write_bytes(super::FREED, record.count) };
         let locked = record.access.is_some();
+        if !locked {
+            // Frames of pool, if there are any.
+            for &frame in &record.frames {
+                memory.unlock(frame, address, "IoFreeMdl");
+            }
+        }
         self.retired.push(record);
         Ok(locked)
     }

@@ -200,8 +200,11 @@ fn mdls_hold_what_drivers_read() {
     );
     mdls.unlock(&mut memory, mdl, "MmUnlockPages").unwrap();
     assert_eq!(flags(mdl), 0);
-    assert_eq!(mdls.free(mdl), Ok(false));
-    assert_eq!(mdls.free(mdl), Err(MdlError::Unknown(mdl as usize)));
+    assert_eq!(mdls.free(&mut memory, mdl), Ok(false));
+    assert_eq!(
+        mdls.free(&mut memory, mdl),
+        Err(MdlError::Unknown(mdl as usize))
+    );
 }
 
 #[test]
@@ -225,15 +228,21 @@ fn only_pool_is_built_without_locking() {
     let of_user = mdls.create(memory.base(user) as usize, 10);
     let of_pool = mdls.create(memory.base(pool) as usize, 10);
     assert!(matches!(
-        mdls.build_for_pool(&memory, of_user),
+        mdls.build_for_pool(&mut memory, of_user, false),
         Err(MdlError::NotPool(_))
     ));
-    mdls.build_for_pool(&memory, of_pool).unwrap();
+    mdls.build_for_pool(&mut memory, of_pool, false).unwrap();
     assert_eq!(mdls.system_address(of_pool), Some(memory.base(pool)));
     let mine = 0u64;
     let of_stack = mdls.create((&raw const mine) as usize, 8);
     assert!(matches!(
-        mdls.build_for_pool(&memory, of_stack),
+        mdls.build_for_pool(&mut memory, of_stack, false),
         Err(MdlError::NoMemory(_))
     ));
+    // Pool of elsewhere has frames as long as its MDL.
+    mdls.build_for_pool(&mut memory, of_stack, true).unwrap();
+    let frame = mdls.frames(of_stack)[0];
+    assert!(memory.page(frame).is_some());
+    assert_eq!(mdls.free(&mut memory, of_stack), Ok(false));
+    assert!(memory.page(frame).is_none());
 }

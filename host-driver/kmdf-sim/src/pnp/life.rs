@@ -224,7 +224,10 @@ fn release_hardware() {
             callback(device, list(false))
         });
     }
-    with(|w| w.pnp.powered = false);
+    with(|w| {
+        w.pnp.powered = false;
+        crate::dma::resources_released(w);
+    });
     // Interrupts that were created in EvtDevicePrepareHardware go with the resources.
     for interrupt in with(|w| w.objects.of_type::<Interrupt>()) {
         if with(|w| {
@@ -392,15 +395,20 @@ pub(crate) fn unload() {
             callback(object::handle(driver))
         });
     }
+    abandon_driver();
+}
+
+/// The driver object goes without EvtDriverUnload; nothing may be left.
+pub(crate) fn abandon_driver() {
+    let driver = with(|w| core::mem::take(&mut w.pnp.driver));
     if driver != 0 {
         object::delete("framework", object::handle(driver));
-        with(|w| w.pnp.driver = 0);
     }
     report_leaks();
 }
 
 /// Reports what is left when the driver is gone.
-pub(crate) fn report_leaks() {
+fn report_leaks() {
     with(|w| {
         crate::kernel::report_leaks(w);
         crate::dma::report_leaks(w);

@@ -10,7 +10,9 @@ use crate::ddi::resource::ResourceList;
 use crate::types::*;
 use crate::world::{self, object, thread, with};
 
-pub(crate) use life::{add_device, remove, remove_if_unused, surprise_remove, unload};
+pub(crate) use life::{
+    abandon_driver, add_device, remove, remove_if_unused, surprise_remove, unload,
+};
 pub(crate) use power::{power_down, power_up};
 
 /// What system worker threads do.

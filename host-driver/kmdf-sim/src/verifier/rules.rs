@@ -118,8 +118,6 @@ rules! {
     WriteAfterFree = "devtest/special-pool",
     /// A function, or a use of one, that the double has not.
     NotModelled = "ddi/wdm/ns-wdm-_dma_operations",
-    /// A rule of DMA: adapters, transactions, lists.
-    Dma = "devtest/dma-verification",
     /// A rule of memory descriptor lists.
     Mdl = "kernel/using-mdls",
     /// The device accessed memory that it may not.

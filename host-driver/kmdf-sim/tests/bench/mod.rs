@@ -67,18 +67,33 @@ pub fn enabler(version: u32, maximum_length: usize) -> WDF_DMA_ENABLER_CONFIG {
 }
 
 unsafe extern "C" fn device_add(_: WDFDRIVER, mut init: PWDFDEVICE_INIT) -> NTSTATUS {
-    let mut text: Vec<u16> = "D:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GRGW;;;WD)".encode_utf16().collect();
+    let mut text: Vec<u16> = "D:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GRGW;;;WD)"
+        .encode_utf16()
+        .collect();
     let security = UNICODE_STRING {
         Length: 2 * text.len() as u16,
         MaximumLength: 2 * text.len() as u16,
         Buffer: text.as_mut_ptr(),
     };
-    assert_eq!(wdf!(WdfDeviceInitAssignSDDLString, init, &security), STATUS_SUCCESS);
+    assert_eq!(
+        wdf!(WdfDeviceInitAssignSDDLString, init, &security),
+        STATUS_SUCCESS
+    );
     let mut device = null_mut();
-    let status = wdf!(WdfDeviceCreate, &mut init, WDF_NO_OBJECT_ATTRIBUTES, &mut device);
+    let status = wdf!(
+        WdfDeviceCreate,
+        &mut init,
+        WDF_NO_OBJECT_ATTRIBUTES,
+        &mut device
+    );
     assert_eq!(status, STATUS_SUCCESS);
     let interface = GUID::default();
-    let status = wdf!(WdfDeviceCreateDeviceInterface, device, &interface, null_mut());
+    let status = wdf!(
+        WdfDeviceCreateDeviceInterface,
+        device,
+        &interface,
+        null_mut()
+    );
     assert_eq!(status, STATUS_SUCCESS);
     let mut config = ENABLER.with_borrow(|config| *config);
     let mut made = null_mut();
@@ -295,7 +310,12 @@ impl Bench {
             )
         });
         assert_eq!(loaded, Ok(STATUS_SUCCESS), "{}", machine.report());
-        assert_eq!(machine.add_device(), Ok(STATUS_SUCCESS), "{}", machine.report());
+        assert_eq!(
+            machine.add_device(),
+            Ok(STATUS_SUCCESS),
+            "{}",
+            machine.report()
+        );
         let process = machine.process().unwrap();
         let outcome = machine.run(Some(process), || {
             let buffer = UserBuffer::new(bytes, &layout).unwrap();
@@ -306,7 +326,8 @@ impl Bench {
             let address = buffer.as_mut_ptr();
             BUFFER.set(&raw const buffer);
             // SAFETY: the buffer lives until the request has ended.
-            let pending = unsafe { user::start_at(handle, code, b"", address, bytes, None) }.unwrap();
+            let pending =
+                unsafe { user::start_at(handle, code, b"", address, bytes, None) }.unwrap();
             let completion = user::result(pending, Some(1_000_000_000_000));
             let seen = buffer.to_vec();
             if completion.is_none() {

@@ -89,6 +89,9 @@ fn initialize(
     if length == 0 || !(0..=1).contains(&direction) {
         return STATUS_INVALID_PARAMETER;
     }
+    if inject(ddi) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
     // SAFETY: the driver's MDL, by its contract.
     if offset >= u64::from(unsafe { (*mdl).ByteCount }) {
         return STATUS_INVALID_PARAMETER;
