@@ -183,8 +183,12 @@ fn section(
     *text += &format!("\n# {title}\n");
     for name in names {
         let last = name.rsplit("::").next().unwrap_or_default();
-        // C's tags of structures, which bindgen keeps, have an underscore before the name.
-        let is_known = known.contains(last) || known.contains(last.trim_start_matches('_'));
+        // C's tags, which bindgen keeps, have an underscore before the name, and its pointers a P.
+        let prefixes = ["", "_", "P", "PC"];
+        let is_known = prefixes
+            .iter()
+            .filter_map(|prefix| last.strip_prefix(prefix))
+            .any(|name| known.contains(name));
         *text += &format!("{} {name}\n", if is_known { '+' } else { ' ' });
     }
 }
@@ -407,7 +411,7 @@ fn windows_sys(workspace: &Workspace) -> Result<(String, PathBuf)> {
         .filter(|package| package["name"] == "windows-sys")
         .filter_map(|package| {
             let manifest = Path::new(package["manifest_path"].as_str()?);
-            let source = manifest.parent()?.join("src/Windows");
+            let source = manifest.parent()?.join("src");
             let version = package["version"].as_str()?;
             version
                 .starts_with("0.61.")
