@@ -1,0 +1,88 @@
+//! The table of docs/windows.md against what the doctor predicts: `UPDATE_EXPECT=1 cargo test -p pinring-client --test windows_guide`.
+#![cfg(feature = "cli")]
+
+use pinring_client::Tier;
+use pinring_client::cli::doctor::{Facts, InfPolicy, predict};
+use std::fs;
+use std::path::Path;
+
+const BUILDS: [(&str, u32); 4] = [
+    ("10 22H2", 19_045),
+    ("Server 2022", 20_348),
+    ("11 23H2", 22_631),
+    ("11 24H2", 26_100),
+];
+
+/// What is changed in the shipped INF.
+#[derive(Clone, Copy)]
+enum Inf {
+    Shipped,
+    /// `RemappingSupported` = 1, `RemappingFlags` = 0.
+    Supported,
+    /// `DmaRemappingCompatible` = 1, without `RemappingSupported`.
+    Compatible,
+}
+
+impl Inf {
+    const ALL: [Self; 3] = [Self::Shipped, Self::Supported, Self::Compatible];
+
+    /// What it asks of a build of Windows.
+    fn policy(self, build: u32) -> InfPolicy {
+        match self {
+            Self::Shipped => InfPolicy::Default,
+            // Read from this build on.
+            Self::Supported if build < 26_100 => InfPolicy::Default,
+            Self::Supported | Self::Compatible => InfPolicy::Force,
+        }
+    }
+}
+
+/// The strongest tier that there may be for buffers of scattered whole pages, with the IOMMU on.
+fn tier(build: u32, inf: Inf, external: bool) -> Tier {
+    let prediction = predict(&Facts {
+        os_build: Some(build),
+        remapping: Some(true),
+        vbs: Some(false),
+        inf_policy: Some(inf.policy(build)),
+        external: Some(external),
+        contiguous: Some(false),
+        whole_pages: Some(true),
+    });
+    prediction.possible.expect("the build is supported")
+}
+
+fn table() -> String {
+    let mut table = String::from(
+        "| Windows | adapter | INF as shipped | RemappingSupported = 1 | DmaRemappingCompatible = 1 |\n|---|---|---|---|---|\n",
+    );
+    for (name, build) in BUILDS {
+        let row =
+            |tier: &dyn Fn(Inf) -> Tier| Inf::ALL.map(|inf| tier(inf).to_string()).join(" | ");
+        let identity = row(&|inf| tier(build, inf, false));
+        let remapping = row(&|inf| tier(build, inf, true));
+        // Nothing that the doctor knows tells these from the others: the driver finds them, and the tier that every machine has is left.
+        let rest = row(&|_| Tier::PerTransfer);
+        table += &format!(
+            "| {name} ({build}) | identity | {identity} |\n| | remapping | {remapping} |\n| | bounce, few map registers, 32-bit reach | {rest} |\n"
+        );
+    }
+    table
+}
+
+#[test]
+fn guide_has_the_doctor_s_table() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/windows.md");
+    let guide = fs::read_to_string(&path).unwrap().replace("\r\n", "\n");
+    let (before, rest) = guide.split_once("<!-- tiers: begin -->\n").unwrap();
+    let (now, after) = rest.split_once("<!-- tiers: end -->").unwrap();
+    let table = table();
+    if std::env::var_os("UPDATE_EXPECT").is_some() && now != table {
+        let new = format!("{before}<!-- tiers: begin -->\n{table}<!-- tiers: end -->{after}");
+        fs::write(path, new).unwrap();
+        return;
+    }
+    assert_eq!(
+        now, table,
+        "UPDATE_EXPECT=1 cargo test -p pinring-client --test windows_guide"
+    );
+}
