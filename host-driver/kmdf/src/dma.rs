@@ -44,8 +44,9 @@ const API_BYPASS: u32 = 0x2;
 /// `DMA_ADAPTER_INFO_VERSION1` of wdm.h.
 const INFO_VERSION: u32 = 1;
 
-// Where the flags of version 1 lie: byte 16.
-const _: () = assert!(size_of::<DMA_ADAPTER_INFO>() >= 20);
+// Version 1 lies at byte 4, and its flags at byte 16: what the HAL writes, whatever the bindings think.
+const _: () = assert!(offset_of!(DMA_ADAPTER_INFO, __bindgen_anon_1) == 4);
+const _: () = assert!(4 + offset_of!(wdk_sys::DMA_ADAPTER_INFO_V1, Flags) == 16);
 
 /// A locked buffer of an application, or the length of one that the driver allocates.
 #[derive(Debug)]
@@ -504,7 +505,11 @@ impl Hardware {
             return Err(MapError::NoMapRegisters);
         }
         // SAFETY: EvtProgramDma has run, and its list lives until the transaction is completed.
-        let first = unsafe { (*(*transaction).list).Elements.as_ptr().read() };
+        let first = unsafe {
+            (&raw const (*(*transaction).list).Elements)
+                .cast::<wdk_sys::SCATTER_GATHER_ELEMENT>()
+                .read()
+        };
         // SAFETY: every member of the union is plain integers.
         let first_byte = unsafe { first.Address.QuadPart } as u64 % PAGE;
         Ok(Mapping {

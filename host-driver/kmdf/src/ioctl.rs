@@ -1,6 +1,6 @@
 //! Control codes: each is parsed once, checked, and answered or handed on.
 
-use pinring_core::{Capabilities, CopyDirection, Permissions};
+use pinring_core::{Capabilities, CopyDirection};
 use pinring_ioctl::{self as ioctl, Code, Error};
 use pinring_protocol::{Direction, LAYOUT_HASH};
 use wdk_sys::ntddk::PsGetCurrentProcessId;
@@ -16,13 +16,17 @@ use crate::file::{File, FileContext, context_of};
 use crate::region::{self, Phase, REQUEST, Region};
 use crate::state::{Power, State, Waiting};
 use crate::status::{check, of_copy};
-use crate::transfer::{lane_memory, submit, take_queue};
+use crate::time::{ms, relative};
+use crate::transfer::{give_lane_memory, submit};
 use crate::wait;
 
 /// Version of the driver: major in bits 31:16, minor in bits 15:0.
 const DRIVER_VERSION: u32 = 1;
 /// Bytes of the log that are taken under the lock at a time, at a microsecond each.
 const LOG_CHUNK: usize = 32;
+
+/// A device with transfers in flight is asked for its health at least this often.
+const HEALTH_NS: u64 = ms(100);
 
 /// How a request went.
 enum Answer {
@@ -96,8 +100,7 @@ fn dispatch(
             reply(request, info.as_bytes())
         }
         ioctl::REGISTER => {
-            let permissions = region::register(card, context, request, input).map_err(failed)?;
-            take_queues(card, context, permissions);
+            region::register(card, context, request, input).map_err(failed)?;
             Ok(Answer::Pended)
         }
         ioctl::QUERY_REGION => {
@@ -124,8 +127,7 @@ fn dispatch(
             if output_bytes < ioctl::RegionInfo::BYTES {
                 return Err(STATUS_BUFFER_TOO_SMALL);
             }
-            let (info, permissions) = region::allocate(card, context, input).map_err(failed)?;
-            take_queues(card, context, permissions);
+            let info = region::allocate(card, context, input).map_err(failed)?;
             reply(request, info.as_bytes())
         }
         ioctl::COPY_OUT => copy(card, context, request, input, CopyDirection::Out).map_err(failed),
@@ -244,43 +246,6 @@ fn device_info(card: &Card) -> ioctl::DeviceInfo {
     })
 }
 
-/// Gives a direction's lane its memory. PASSIVE_LEVEL.
-fn give_lane_memory(
-    card: &'static Card,
-    context: &FileContext,
-    direction: Direction,
-) -> Result<(), Error> {
-    let lane = direction as usize;
-    if !card.state.with(|_| file(context).lanes[lane].has_memory()) {
-        let memory = lane_memory(card.settings.ring_entries)?;
-        let spare = card
-            .state
-            .with(|_| file(context).lanes[lane].give_memory(memory));
-        drop(spare);
-    }
-    Ok(())
-}
-
-/// A handle that has registered memory will transfer: its queues are made now, so that the first transfer need not wait for them. Without
-/// memory, or when others have all queues, SUBMIT says so.
-fn take_queues(card: &'static Card, context: &FileContext, permissions: Permissions) {
-    let mut work = false;
-    for (direction, wanted) in [
-        (Direction::C2h, permissions.c2h),
-        (Direction::H2c, permissions.h2c),
-    ] {
-        if wanted && give_lane_memory(card, context, direction).is_ok() {
-            work |= card.state.with(|state| {
-                let file = file(context);
-                !file.closing && take_queue(state, &mut file.lanes[direction as usize])
-            });
-        }
-    }
-    if work {
-        card.wake();
-    }
-}
-
 fn submit_batch(card: &'static Card, context: &FileContext, input: &[u8]) -> Result<(), Error> {
     let head = ioctl::Submit::parse(input).ok_or(Error::Malformed)?;
     let transfers = input.get(ioctl::Submit::BYTES..).ok_or(Error::Malformed)?;
@@ -293,12 +258,18 @@ fn submit_batch(card: &'static Card, context: &FileContext, input: &[u8]) -> Res
     if count == 0 || count > ioctl::MAX_BATCH || transfers.len() != count * ioctl::Transfer::BYTES {
         return Err(Error::Malformed);
     }
-    give_lane_memory(card, context, direction)?;
-    let work = card
-        .state
-        .with(|state| submit(state, file(context), direction, transfers))?;
+    // SAFETY: the request in hand keeps the file.
+    unsafe { give_lane_memory(card, context.file, direction)? };
+    let (work, timer) = card.state.with(|state| {
+        let work = submit(state, file(context), direction, transfers)?;
+        // A device that stops sends no interrupt.
+        Ok((work, !core::mem::replace(&mut state.timed, true)))
+    })?;
     if work {
         card.wake();
+    }
+    if timer {
+        card.start_timer(relative(HEALTH_NS));
     }
     Ok(())
 }

@@ -30,7 +30,7 @@ use crate::state::{Power, State, Waiting};
 use crate::status::{check, of_admin, of_register};
 use crate::time::now_ns;
 use crate::trace::{self, Event};
-use crate::transfer::{Lane, Stage};
+use crate::transfer::{Lane, Stage, take_queues};
 
 /// Context of every WDFREQUEST.
 pub(crate) struct RequestContext {
@@ -202,6 +202,16 @@ impl Regions {
             .count() as u64
     }
 
+    /// None of them is being torn down or cancelled.
+    pub(crate) fn are_live(&self) -> bool {
+        self.slots.iter().all(|slot| {
+            // SAFETY: what is in a slot is alive, and the lock is held.
+            let region = unsafe { slot.region.as_ref() };
+            region
+                .is_none_or(|region| region.phase != Phase::Leaving && region.cancelling.is_none())
+        })
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.slots.iter().all(|slot| slot.region.is_null())
     }
@@ -246,13 +256,13 @@ fn permissions_of(bits: u32) -> Result<Permissions, Error> {
     })
 }
 
-/// REGISTER: maps the buffer and pends the request; gives the directions. PASSIVE_LEVEL. On an error the request is the caller's to complete.
+/// REGISTER: maps the buffer and pends the request. PASSIVE_LEVEL. On an error the request is the caller's to complete.
 pub(crate) fn register(
     card: &'static Card,
     context: &FileContext,
     request: WDFREQUEST,
     input: &[u8],
-) -> Result<Permissions, Error> {
+) -> Result<(), Error> {
     if input.len() != ioctl::Register::BYTES {
         return Err(Error::Malformed);
     }
@@ -310,6 +320,8 @@ pub(crate) fn register(
     };
     let permissions = asked.permissions;
     let region = build(card, context.file, asked)?;
+    // SAFETY: the request is still in hand, and keeps the file.
+    unsafe { take_queues(card, context.file, permissions) };
     // Everything is in place for a cancellation, which may come as soon as the request is in the queue. The reference keeps its
     // address from being given to another request while the work item looks for it.
     // SAFETY: the request is ours; its context is written before it is forwarded.
@@ -339,7 +351,7 @@ pub(crate) fn register(
     if leaving {
         card.wake();
     }
-    Ok(permissions)
+    Ok(())
 }
 
 /// ALLOCATE. PASSIVE_LEVEL.
@@ -347,7 +359,7 @@ pub(crate) fn allocate(
     card: &'static Card,
     context: &FileContext,
     input: &[u8],
-) -> Result<(ioctl::RegionInfo, Permissions), Error> {
+) -> Result<ioctl::RegionInfo, Error> {
     if input.len() != ioctl::Allocate::BYTES {
         return Err(Error::Malformed);
     }
@@ -371,7 +383,9 @@ pub(crate) fn allocate(
             request: core::ptr::null_mut(),
         },
     )?;
-    let info = card.state.with(|state| {
+    // SAFETY: the request in hand keeps the file.
+    unsafe { take_queues(card, context.file, permissions) };
+    Ok(card.state.with(|state| {
         // SAFETY: only the end of `registering` lets others free it.
         let (region, file) = unsafe { (&mut *region, &mut *context.file) };
         region.registering = false;
@@ -379,8 +393,7 @@ pub(crate) fn allocate(
             begin_leave(&mut file.lanes, region, STATUS_CANCELLED);
         }
         region.info(state)
-    });
-    Ok((info, permissions))
+    }))
 }
 
 /// Makes a region: checks and caps under the lock, mapping and table outside it, and the region's entry under it. On success the region

@@ -102,6 +102,8 @@ pub(crate) struct State {
     pub(crate) totals: Totals,
     /// The work item runs.
     pub(crate) working: bool,
+    /// The timer runs.
+    pub(crate) timed: bool,
     /// The timer has expired.
     pub(crate) tick: bool,
     /// The framework is to be told that the device failed.
@@ -148,6 +150,7 @@ impl State {
                 resets: 0,
             },
             working: false,
+            timed: false,
             tick: false,
             tell_failed: false,
             said_stuck: false,
@@ -211,6 +214,23 @@ impl State {
         ) {
             self.power = Power::Closing;
         }
+    }
+
+    /// Something is open that the timer must bring to its end: not in a device that serves and has nothing to do.
+    pub(crate) fn has_something_open(&self) -> bool {
+        self.power != Power::Running
+            || self.log.is_some()
+            || self
+                .device
+                .as_ref()
+                .is_some_and(|device| device.admin_waiting() != 0)
+            || self.files().any(|file| {
+                // SAFETY: files on the list are alive, and the lock is held.
+                let file = unsafe { &*file };
+                file.closing
+                    || file.lanes.iter().any(|lane| lane.unfinished() != 0)
+                    || !file.regions.are_live()
+            })
     }
 
     /// A copy into or out of a common buffer is under way.

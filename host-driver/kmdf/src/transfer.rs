@@ -13,11 +13,13 @@
 use alloc::vec::Vec;
 
 use pinring_core::{
-    Completion, Device, QueueError, QueueHandle, RegionHandle, SubmitError, Transfer, TransferError,
+    Completion, Device, Permissions, QueueError, QueueHandle, RegionHandle, SubmitError, Transfer,
+    TransferError,
 };
 use pinring_ioctl::{self as ioctl, Error, completion_flags};
 use pinring_protocol::{Direction, Status};
 
+use crate::device::Card;
 use crate::file::File;
 use crate::memory::filled;
 use crate::platform::KmdfPlatform;
@@ -109,7 +111,7 @@ pub(crate) struct Lane {
 }
 
 /// The memory of a lane.
-pub(crate) fn lane_memory(entries: u32) -> Result<Vec<Record>, Error> {
+fn lane_memory(entries: u32) -> Result<Vec<Record>, Error> {
     filled(entries as usize, Record::default)
 }
 
@@ -532,6 +534,51 @@ pub(crate) fn take_queue(state: &mut State, lane: &mut Lane) -> bool {
         state.queues_taken += 1;
     }
     takes
+}
+
+/// Gives a direction's lane its memory, outside the lock. PASSIVE_LEVEL.
+///
+/// # Safety
+/// The caller has a request of the file in hand, which keeps it.
+pub(crate) unsafe fn give_lane_memory(
+    card: &Card,
+    file: *mut File,
+    direction: Direction,
+) -> Result<(), Error> {
+    // SAFETY: the caller says so, and the lock is held.
+    let lane = |file: *mut File| unsafe { &mut (&mut (*file).lanes)[direction as usize] };
+    if !card.state.with(|_| lane(file).has_memory()) {
+        let memory = lane_memory(card.settings.ring_entries)?;
+        // Another thread may have been faster.
+        let spare = card.state.with(|_| lane(file).give_memory(memory));
+        drop(spare);
+    }
+    Ok(())
+}
+
+/// A handle that has registered memory will transfer: its queues are made now, so that the first transfer need not wait for them. Without
+/// memory, or when others have all queues, SUBMIT says so. PASSIVE_LEVEL.
+///
+/// # Safety
+/// The caller has a request of the file in hand, which keeps it.
+pub(crate) unsafe fn take_queues(card: &Card, file: *mut File, permissions: Permissions) {
+    let mut work = false;
+    for (direction, wanted) in [
+        (Direction::C2h, permissions.c2h),
+        (Direction::H2c, permissions.h2c),
+    ] {
+        // SAFETY: the caller says so.
+        if wanted && unsafe { give_lane_memory(card, file, direction) }.is_ok() {
+            work |= card.state.with(|state| {
+                // SAFETY: as above, and the lock is held.
+                let file = unsafe { &mut *file };
+                !file.closing && take_queue(state, &mut file.lanes[direction as usize])
+            });
+        }
+    }
+    if work {
+        card.wake();
+    }
 }
 
 /// SUBMIT, under the device's lock: all of the batch, or nothing. `input` is the structure and its transfers, checked for their length.

@@ -62,8 +62,14 @@ pub(crate) unsafe extern "C" fn timer(timer: WDFTIMER) {
     // SAFETY: the timer's parent is the device.
     let device = unsafe { call_unsafe_wdf_function_binding!(WdfTimerGetParentObject, timer) };
     let card = card_of(device.cast());
-    card.state.with(|state| state.tick = true);
-    card.wake();
+    let due = card.state.with(|state| {
+        state.timed = false;
+        state.tick = state.has_something_open();
+        state.tick
+    });
+    if due {
+        card.wake();
+    }
 }
 
 /// Does what there is to do. PASSIVE_LEVEL.
@@ -78,8 +84,9 @@ fn run(card: &'static Card) {
     loop {
         let (step, platform) = card.state.with(|state| {
             let step = next(state);
-            if matches!(step, Step::Idle(_)) {
+            if let Step::Idle(delay) = &step {
                 state.working = false;
+                state.timed |= delay.is_some();
             }
             (step, state.platform())
         });

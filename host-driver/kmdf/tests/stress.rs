@@ -102,7 +102,8 @@ fn application(handle: Handle, seed: u64, whole: bool) {
     }
 }
 
-fn run(config: Config, fate: Fate) {
+/// `after_us`: when it happens.
+fn run(config: Config, fate: Fate, after_us: u64) {
     let mut bench = Bench::new(config);
     bench.device.borrow_mut().step_bytes = 2048;
     let left = Rc::new(Cell::new(3));
@@ -110,12 +111,6 @@ fn run(config: Config, fate: Fate) {
         .map(|_| bench.machine.process().expect("a process"))
         .collect();
     let device = bench.device.clone();
-    match fate {
-        Fate::Nothing => {}
-        Fate::Sleep => bench.machine.start(Background::SleepAndWake),
-        Fate::Removal => bench.machine.start(Background::SurpriseRemove),
-        Fate::Silence => device.borrow_mut().silent = true,
-    }
     for (number, process) in (0..).zip(&processes) {
         let (process, left) = (*process, left.clone());
         let started = bench.machine.run(Some(process), move || {
@@ -127,6 +122,16 @@ fn run(config: Config, fate: Fate) {
             });
         });
         started.unwrap_or_else(|_| panic!("{:#?}", bench.machine.report()));
+    }
+    bench
+        .machine
+        .run(None, move || user::sleep_ps(after_us * 1_000_000))
+        .unwrap_or_else(|_| panic!("{:#?}", bench.machine.report()));
+    match fate {
+        Fate::Nothing => {}
+        Fate::Sleep => bench.machine.start(Background::SleepAndWake),
+        Fate::Removal => bench.machine.start(Background::SurpriseRemove),
+        Fate::Silence => device.borrow_mut().silent = true,
     }
     if fate == Fate::Silence {
         bench
@@ -144,7 +149,7 @@ fn run(config: Config, fate: Fate) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(200)))]
     #[test]
     fn applications_race_with_each_other_and_with_the_device(
         seed: u64,
@@ -156,7 +161,8 @@ proptest! {
             2 => Just(Fate::Removal),
             1 => Just(Fate::Silence),
         ],
+        after_us in 0u64..1500,
     ) {
-        run(config(seed, tier, registers), fate);
+        run(config(seed, tier, registers), fate, after_us);
     }
 }
