@@ -134,8 +134,8 @@ fn dispatch(
         ioctl::COPY_IN => copy(card, context, request, input, CopyDirection::In).map_err(failed),
         ioctl::SUBMIT => submit_batch(card, context, input).map_err(failed).and(none),
         ioctl::WAIT => {
-            wait::pend(card, context, request, input, output_bytes).map_err(failed)?;
-            Ok(Answer::Pended)
+            let answered = wait::pend(card, context, request, input, output_bytes)?;
+            Ok(answered.map_or(Answer::Pended, Answer::Bytes))
         }
         ioctl::CANCEL => {
             let went = card

@@ -13,25 +13,19 @@ use crate::region::REQUEST;
 use crate::state::{Power, State};
 use crate::status::check;
 
-/// WAIT: forwards the request to the queue in which it waits. On an error it is the caller's to complete.
+/// WAIT: forwards the request to the queue in which it waits, or answers one that takes what there is (`Some` bytes of output). On an error
+/// or an answer it is the caller's to complete.
 pub(crate) fn pend(
     card: &'static Card,
     context: &FileContext,
     request: WDFREQUEST,
     input: &[u8],
     output_bytes: usize,
-) -> Result<(), Error> {
-    if input.len() != ioctl::Wait::BYTES {
-        return Err(Error::Malformed);
-    }
-    let asked = ioctl::Wait::parse(input).ok_or(Error::Malformed)?;
-    if output_bytes < ioctl::Completion::BYTES
-        || asked.least as usize > output_bytes / ioctl::Completion::BYTES
-    {
-        return Err(Error::Malformed);
-    }
-    if context.synchronous != 0 {
-        return Err(Error::Synchronous);
+) -> Result<Option<usize>, NTSTATUS> {
+    let asked = check_wait(context, input, output_bytes).map_err(Error::status)?;
+    if asked.least == 0 {
+        // Not behind others, which may wait for long.
+        return answer_now(card, context.file, request);
     }
     // Behind the forwarding the request may end at any time, and with it the file; the pin keeps it.
     let file = context.file;
@@ -54,9 +48,39 @@ pub(crate) fn pend(
     if closing {
         card.wake();
     }
-    check(forwarded).map_err(|_| Error::NotRunning)?;
+    check(forwarded)?;
     serve(card);
-    Ok(())
+    Ok(None)
+}
+
+fn check_wait(
+    context: &FileContext,
+    input: &[u8],
+    output_bytes: usize,
+) -> Result<ioctl::Wait, Error> {
+    if input.len() != ioctl::Wait::BYTES {
+        return Err(Error::Malformed);
+    }
+    let asked = ioctl::Wait::parse(input).ok_or(Error::Malformed)?;
+    if output_bytes < ioctl::Completion::BYTES
+        || asked.least as usize > output_bytes / ioctl::Completion::BYTES
+    {
+        return Err(Error::Malformed);
+    }
+    if context.synchronous != 0 {
+        return Err(Error::Synchronous);
+    }
+    Ok(asked)
+}
+
+/// Gives what there is.
+fn answer_now(
+    card: &'static Card,
+    file: *mut File,
+    request: WDFREQUEST,
+) -> Result<Option<usize>, NTSTATUS> {
+    let taken = take_into(card, file, request, 0)?;
+    Ok(Some(taken.unwrap_or(0) * ioctl::Completion::BYTES))
 }
 
 /// Completes every WAIT that may end. IRQL <= DISPATCH_LEVEL, outside the lock.
@@ -113,27 +137,9 @@ fn next(state: &mut State) -> Option<*mut File> {
 
 /// Completes a WAIT, or puts it back; true if it was completed.
 fn answer(card: &'static Card, file: *mut File, request: WDFREQUEST) -> bool {
-    let (mut buffer, mut bytes): (PVOID, usize) = (core::ptr::null_mut(), 0);
-    // SAFETY: the request is ours, and the places are valid.
-    let (got, least) = unsafe {
-        let got = call_unsafe_wdf_function_binding!(
-            WdfRequestRetrieveOutputBuffer,
-            request,
-            ioctl::Completion::BYTES,
-            &raw mut buffer,
-            &raw mut bytes
-        );
-        (got, u64::from((*REQUEST.of(request.cast())).least))
-    };
-    let ended = check(got).and_then(|()| {
-        // SAFETY: the request's system buffer, of this length, in nonpaged pool, until the request completes; nobody else has it.
-        let output = unsafe { core::slice::from_raw_parts_mut(buffer.cast::<u8>(), bytes) };
-        card.state.with(|state| {
-            // SAFETY: `serving` keeps it, and the lock is held.
-            take(state, unsafe { &mut *file }, least, output)
-        })
-    });
-    let (status, information): (NTSTATUS, usize) = match ended {
+    // SAFETY: the request is ours, and has this context.
+    let least = unsafe { (*REQUEST.of(request.cast())).least };
+    let (status, information): (NTSTATUS, usize) = match take_into(card, file, request, least) {
         Ok(Some(count)) => (STATUS_SUCCESS, count * ioctl::Completion::BYTES),
         Ok(None) => {
             // SAFETY: it came out of a manual queue, and goes back to its head. If it was cancelled meanwhile, `cancelled` gets it.
@@ -155,6 +161,32 @@ fn answer(card: &'static Card, file: *mut File, request: WDFREQUEST) -> bool {
         );
     }
     true
+}
+
+/// Takes completions into a WAIT's output. The file is kept by the request in hand or by `serving`.
+fn take_into(
+    card: &'static Card,
+    file: *mut File,
+    request: WDFREQUEST,
+    least: u32,
+) -> Result<Option<usize>, NTSTATUS> {
+    let (mut buffer, mut bytes): (PVOID, usize) = (core::ptr::null_mut(), 0);
+    // SAFETY: the request is ours, and the places are valid.
+    check(unsafe {
+        call_unsafe_wdf_function_binding!(
+            WdfRequestRetrieveOutputBuffer,
+            request,
+            ioctl::Completion::BYTES,
+            &raw mut buffer,
+            &raw mut bytes
+        )
+    })?;
+    // SAFETY: the request's system buffer, of this length, in nonpaged pool, until the request completes; nobody else has it.
+    let output = unsafe { core::slice::from_raw_parts_mut(buffer.cast::<u8>(), bytes) };
+    card.state.with(|state| {
+        // SAFETY: the file is kept, and the lock is held.
+        take(state, unsafe { &mut *file }, least.into(), output)
+    })
 }
 
 /// What a WAIT gets: completions, "not yet" or an end.

@@ -268,8 +268,10 @@ fn lists_share_few_map_registers() {
 
 #[test]
 fn one_message_is_enough() {
-    let mut config = Config::default();
-    config.messages_granted = Some(1);
+    let config = Config {
+        messages_granted: Some(1),
+        ..Config::default()
+    };
     let mut bench = Bench::new(config);
     bench.app(|| {
         let handle = open();
@@ -281,6 +283,43 @@ fn one_message_is_enough() {
         assert_eq!(wait(handle, 2).unwrap().len(), 2);
         unregister(handle, pending, info.handle);
         user::close(handle).unwrap();
+    });
+    bench.end();
+}
+
+/// A WAIT for nothing takes what there is, whoever waits for more.
+#[test]
+fn a_wait_for_nothing_does_not_wait() {
+    let mut bench = Bench::new(Config::default());
+    bench.app(|| {
+        let handle = open();
+        let memory = buffer(1 << 16);
+        let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+        assert_eq!(wait(handle, 0).unwrap(), []);
+        let three = ioctl::Wait {
+            least: 3,
+            reserved: 0,
+        };
+        let longer = start(
+            handle,
+            ioctl::WAIT,
+            three.as_bytes(),
+            3 * ioctl::Completion::BYTES,
+        );
+        submit(
+            handle,
+            direction::C2H,
+            &[transfer(info.handle, 0, 1 << 16, 1)],
+        )
+        .unwrap();
+        user::sleep_ps(10_000_000_000);
+        let taken = wait(handle, 0).unwrap();
+        assert_eq!((taken.len(), taken[0].cookie), (1, 1));
+        assert!(user::result(longer, Some(0)).is_none());
+        unregister(handle, pending, info.handle);
+        user::close(handle).unwrap();
+        let ended = user::result(longer, None).unwrap();
+        assert_eq!(ended.status, kmdf_sim::STATUS_CANCELLED);
     });
     bench.end();
 }

@@ -8,6 +8,7 @@ use kmdf_sim::user::{self, Pending};
 use kmdf_sim::{Background, Config, STATUS_CANCELLED};
 use pinring_core::mock::Hostile;
 use pinring_ioctl::{self as ioctl, Error, direction, tier};
+use pinring_protocol::registers::{self, DeviceStatus};
 use zerocopy::IntoBytes;
 
 const ANY: (u32, u32) = (tier::BYPASS, tier::PER_TRANSFER);
@@ -342,6 +343,33 @@ fn a_dead_device_loses_the_bus_before_memory_is_unmapped() {
         let _ = bench.machine.remove();
         bench.machine.unload().unwrap();
         bench.machine.report().assert_clean();
+    }
+}
+
+/// It stops in the middle of a transfer and sends no interrupt: the timer notices.
+#[test]
+fn a_device_that_stops_is_reset() {
+    for config in hosts(0) {
+        let mut bench = slow(config);
+        let device = bench.device.clone();
+        bench.app(move || {
+            let handle = open();
+            let memory = buffer(1 << 20);
+            let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+            submit(handle, direction::C2H, &batch(info.handle)).unwrap();
+            user::sleep_ps(100_000_000);
+            device.borrow_mut().set(
+                &registers::STATUS,
+                DeviceStatus::new().with_fatal(true).raw().into(),
+            );
+            device.borrow_mut().power_off();
+            let ended = wait(handle, 4).unwrap();
+            assert_eq!(ended[3].status, ABORTED);
+            assert_eq!(statistics(handle).resets, 1);
+            unregister(handle, pending, info.handle);
+            user::close(handle).unwrap();
+        });
+        bench.end();
     }
 }
 
