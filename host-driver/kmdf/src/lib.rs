@@ -12,7 +12,7 @@
 //! | interrupt, completions | `interrupt`, `transfer`, `wait` | DIRQL, DISPATCH |
 //! | admin events, lists, resets | `work`: one work item per device | PASSIVE |
 //!
-//! **Locks.** One spin lock per device guards the core's `Device` and every table of the shell ([`State`](state::State)). The interrupt
+//! **Locks.** One spin lock per device guards the core's `Device` and every table of the shell (`state::State`). The interrupt
 //! service routine takes none: it queues its deferred procedure call. Nothing allocates or frees under the lock.
 //!
 //! **Memory that the device reaches** goes back to its owner only after the device has acknowledged that it let go, or after Bus
