@@ -196,7 +196,17 @@ fn drive(machine: &mut kmdf_sim::Machine, application: Application<'_>) -> Resul
     let ended = machine
         .run(Some(process), move || application.run())
         .map_err(stopped)??;
-    check("removing the device", machine.remove().map_err(stopped)?)?;
+    let mut removed = machine.remove().map_err(stopped)?;
+    // A file that was closed a moment ago may still be on its way.
+    for _ in 0..100 {
+        if removed != kmdf_sim::STATUS_DEVICE_BUSY {
+            break;
+        }
+        let slept = machine.run(None, || kmdf_sim::user::sleep_ps(1_000_000_000));
+        slept.map_err(stopped)?;
+        removed = machine.remove().map_err(stopped)?;
+    }
+    check("removing the device", removed)?;
     machine.unload().map_err(stopped)?;
     Ok(ended)
 }
