@@ -50,9 +50,9 @@ errors! {
     /// The tier is not for this request.
     WrongTier = 13, "the tier is not for this request: REGISTER takes Bypass, MappedOnce and PerTransfer, ALLOCATE makes CommonBuffer";
     /// The cap of this handle.
-    HandleCap = 14, "the buffer passes the cap on locked bytes of one handle (registry value MaxLockedBytesPerHandle)";
+    HandleCap = 14, "the buffer passes the cap on locked bytes of one handle (registry value MaxLockedMiBPerHandle)";
     /// The cap of the device.
-    DeviceCap = 15, "the buffer passes the cap on locked bytes of the device (registry value MaxLockedBytes)";
+    DeviceCap = 15, "the buffer passes the cap on locked bytes of the device (registry value MaxLockedMiB)";
     /// No region id is left.
     RegionsExhausted = 16, "all regions are in use: unregister one";
     /// No queue is left for this handle.

@@ -15,9 +15,9 @@ pub(crate) struct Settings {
     pub(crate) tier_limit: u32,
     /// `PrepareDepth`: lists that are prepared ahead at a time, 1 to 16.
     pub(crate) prepare_depth: u32,
-    /// `MaxLockedBytesPerHandle`, in MiB.
+    /// `MaxLockedMiBPerHandle`, in MiB.
     pub(crate) handle_cap: u64,
-    /// `MaxLockedBytes`, in MiB.
+    /// `MaxLockedMiB`, in MiB.
     pub(crate) device_cap: u64,
     /// `RingEntries`: transfers that one handle may have in flight in each direction; a power of two, 16 to 32768.
     pub(crate) ring_entries: u32,
@@ -57,10 +57,10 @@ impl Settings {
         if let Some(depth) = value(wide!("PrepareDepth")) {
             settings.prepare_depth = depth.clamp(1, MAX_DEPTH);
         }
-        if let Some(mib) = value(wide!("MaxLockedBytesPerHandle")) {
+        if let Some(mib) = value(wide!("MaxLockedMiBPerHandle")) {
             settings.handle_cap = u64::from(mib) << 20;
         }
-        if let Some(mib) = value(wide!("MaxLockedBytes")) {
+        if let Some(mib) = value(wide!("MaxLockedMiB")) {
             settings.device_cap = u64::from(mib) << 20;
         }
         if let Some(entries) = value(wide!("RingEntries")) {

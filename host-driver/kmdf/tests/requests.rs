@@ -13,8 +13,8 @@ const ANY: (u32, u32) = (tier::BYPASS, tier::PER_TRANSFER);
 #[test]
 fn wrong_requests_are_refused_and_change_nothing() {
     let mut config = Config::default();
-    config.registry.push(("MaxLockedBytesPerHandle".into(), 3));
-    config.registry.push(("MaxLockedBytes".into(), 4));
+    config.registry.push(("MaxLockedMiBPerHandle".into(), 3));
+    config.registry.push(("MaxLockedMiB".into(), 4));
     config.registry.push(("RingEntries".into(), 16));
     let mut bench = Bench::new(config);
     bench.app(|| {
