@@ -20,6 +20,16 @@ pub fn capture_pages(workspace: &Workspace, arguments: &Arguments) -> Result<()>
     process::finish(program(workspace, "capture-pages").args(&arguments.cosim))
 }
 
+/// Provisions what the co-simulation needs and starts the tool `pinring` on it.
+pub fn pinring(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    native::provision()?;
+    let tools = python::provision(workspace)?;
+    let firmware = firmware::build(workspace, None)?;
+    let mut command = program(workspace, "pinring-on-cosim");
+    command.args(&arguments.cosim);
+    process::finish(environment(&mut command, &tools, &firmware))
+}
+
 /// One of the co-simulation's programs.
 fn program(workspace: &Workspace, name: &str) -> Command {
     let mut command = cargo();

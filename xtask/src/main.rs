@@ -39,6 +39,8 @@ enum Command {
     Firmware(firmware::Arguments),
     /// Run a workload through driver core, firmware and gateware; print the table, write the report.
     Cosim(cosim::Arguments),
+    /// Run the command-line tool `pinring` on a co-simulated card: `cargo xtask pinring bench`.
+    Pinring(cosim::Arguments),
     /// Capture which physical pages this machine gives to buffers, as layout files (root).
     CapturePages(cosim::Arguments),
     /// Count the driver's instructions per transfer for the co-simulation (needs valgrind).
@@ -72,6 +74,7 @@ fn work(command: Command) -> Result<()> {
         Command::Generate(arguments) => generate::run(&workspace, &arguments),
         Command::Firmware(arguments) => firmware::run(&workspace, &arguments),
         Command::Cosim(arguments) => cosim::run(&workspace, &arguments),
+        Command::Pinring(arguments) => cosim::pinring(&workspace, &arguments),
         Command::CapturePages(arguments) => cosim::capture_pages(&workspace, &arguments),
         Command::Count(arguments) => count::run(&workspace, &arguments),
         Command::Verilog(arguments) => verilog::run(&workspace, &arguments),

@@ -57,7 +57,11 @@ pub struct Streams {
     received: u64,
     cuts: u64,
     cuts_allowed: bool,
+    open: bool,
 }
+
+/// Bytes of a packet that no run comes to the end of.
+const ENDLESS: u64 = 1 << 50;
 
 impl Streams {
     /// Idle streams. The source offers a beat in `c2h_percent` of the cycles in which it could, the sink takes one in
@@ -75,7 +79,14 @@ impl Streams {
             received: 0,
             cuts: 0,
             cuts_allowed: false,
+            open: false,
         }
+    }
+
+    /// User logic for transfers that nobody announces: the source's packet never ends, and the sink takes what comes.
+    pub fn open_ended(&mut self) {
+        self.open = true;
+        self.send(0, ENDLESS, 0);
     }
 
     /// Changes how often source and sink move: 0 stalls one for good.
@@ -171,6 +182,10 @@ impl Streams {
     /// It is not what the packet says.
     pub fn receive(&mut self, beat: &Beat) -> Result<(), StreamFault> {
         let Some(packet) = self.h2c.front_mut() else {
+            if self.open {
+                self.received += u64::from(beat.keep.count_ones());
+                return Ok(());
+            }
             return Err(StreamFault::Extra(beat.dest));
         };
         if beat.user && beat.last && self.cuts_allowed {

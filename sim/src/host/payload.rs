@@ -15,6 +15,8 @@ pub enum Payload {
     },
     /// The bytes of a file, again and again; never empty.
     File(Arc<[u8]>),
+    /// What the demo gateware's source sends, with seed 0.
+    Demo,
 }
 
 /// A payload file that cannot be used.
@@ -76,6 +78,7 @@ impl Payload {
     pub fn fill(&self, position: u64, data: &mut [u8]) {
         match self {
             Self::Pattern { seed } => fill_pattern(*seed, position, data),
+            Self::Demo => pinring_client::pattern::fill(data, position, 0),
             Self::File(bytes) => {
                 let mut at = (position % bytes.len() as u64) as usize;
                 let mut rest = data;

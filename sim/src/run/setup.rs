@@ -163,6 +163,23 @@ pub(crate) fn board(
     strategy: Strategy,
     options: &Options,
 ) -> Result<(Board, Payload), SetupError> {
+    let payload = match (&scenario.payload.file, scenario.payload.pattern_seed) {
+        (Some(file), _) => Payload::from_file(file)?,
+        (None, seed) => Payload::Pattern {
+            seed: seed.unwrap_or(scenario.seed),
+        },
+    };
+    let board = board_of(scenario, strategy, options, &payload)?;
+    Ok((board, payload))
+}
+
+/// The scenario's card, whose user logic sends and expects this payload.
+pub(crate) fn board_of(
+    scenario: &Scenario,
+    strategy: Strategy,
+    options: &Options,
+    payload: &Payload,
+) -> Result<Board, SetupError> {
     let config = link_config(scenario);
     // Each strategy runs on a machine of its own, and has a trace of its own.
     let trace = options
@@ -179,12 +196,6 @@ pub(crate) fn board(
         scenario.device.core_clock_mhz,
         trace.as_deref(),
     )?;
-    let payload = match (&scenario.payload.file, scenario.payload.pattern_seed) {
-        (Some(file), _) => Payload::from_file(file)?,
-        (None, seed) => Payload::Pattern {
-            seed: seed.unwrap_or(scenario.seed),
-        },
-    };
     let streams = Streams::new(
         payload.clone(),
         scenario.stream.c2h_valid_percent,
@@ -192,8 +203,7 @@ pub(crate) fn board(
         scenario.seed,
     );
     let period_ps = 1_000_000 / u64::from(scenario.device.clock_mhz.max(1));
-    let board = Board::new(gateware, Link::new(config)?, streams, period_ps);
-    Ok((board, payload))
+    Ok(Board::new(gateware, Link::new(config)?, streams, period_ps))
 }
 
 pub(super) fn prepare(

@@ -5,6 +5,7 @@
 
 mod card;
 mod costs;
+mod tool;
 mod transport;
 
 use std::cell::RefCell;
@@ -32,6 +33,7 @@ use crate::report::{Lane, Span, Timeline};
 use crate::scenario::{self, Bound, Costs, IommuMode, Scenario, Strategy};
 use card::{Arrival, Card};
 use costs::{Record, ScenarioCosts, Spent, What};
+pub use tool::pinring;
 use transport::SystemCalls;
 
 /// How long the driver may take to be ready between registration and the first burst, in nanoseconds.
@@ -72,17 +74,7 @@ fn inner(
     let card = Card::new(board);
     let record = Record::default();
     let costs = scenario.host.costs.at(bound);
-    let config = kmdf_sim::Config {
-        cpus: scenario.host.cpus.max(1) as usize,
-        seed: scenario.seed,
-        costs: Box::new(ScenarioCosts::new(
-            costs.clone(),
-            scenario.host.iommu,
-            Rc::clone(&record),
-        )),
-        dma: dma(scenario),
-        ..kmdf_sim::Config::default()
-    };
+    let config = config(scenario, &costs, &record);
     let mut machine = kmdf_sim::Machine::new(config, card.clone());
     // Before the driver takes memory of its own, which goes where there is room.
     let buffers = layouts
@@ -106,7 +98,7 @@ fn inner(
         h2c_due: 0,
         origin_ps: None,
     };
-    let ran = drive(&mut machine, application);
+    let ran = drive(&mut machine, move || application.run());
     let found = machine.report();
     drop(machine);
     if let Some(failed) = card.with(|inner| inner.failed.take()) {
@@ -151,6 +143,21 @@ fn inner(
     })
 }
 
+/// The scenario's host.
+fn config(scenario: &Scenario, costs: &Costs, record: &Record) -> kmdf_sim::Config {
+    kmdf_sim::Config {
+        cpus: scenario.host.cpus.max(1) as usize,
+        seed: scenario.seed,
+        costs: Box::new(ScenarioCosts::new(
+            costs.clone(),
+            scenario.host.iommu,
+            Rc::clone(record),
+        )),
+        dma: dma(scenario),
+        ..kmdf_sim::Config::default()
+    }
+}
+
 /// The scenario's host, as Windows would set its DMA up.
 fn dma(scenario: &Scenario) -> DmaConfig {
     DmaConfig {
@@ -177,7 +184,10 @@ struct Ended {
 }
 
 /// The machine's life: driver, device, application, and the end of all three.
-fn drive(machine: &mut kmdf_sim::Machine, application: Application<'_>) -> Result<Ended, Stop> {
+fn drive<R: 'static>(
+    machine: &mut kmdf_sim::Machine,
+    application: impl FnOnce() -> Result<R, Stop>,
+) -> Result<R, Stop> {
     let stopped = |_: kmdf_sim::Stopped| Stop::Driver("the machine stopped".to_string());
     let check = |what: &str, status: i32| match status {
         0.. => Ok(()),
@@ -193,9 +203,7 @@ fn drive(machine: &mut kmdf_sim::Machine, application: Application<'_>) -> Resul
         machine.add_device().map_err(stopped)?,
     )?;
     let process = machine.process().map_err(stopped)?;
-    let ended = machine
-        .run(Some(process), move || application.run())
-        .map_err(stopped)??;
+    let ended = machine.run(Some(process), application).map_err(stopped)??;
     let mut removed = machine.remove().map_err(stopped)?;
     // A file that was closed a moment ago may still be on its way.
     for _ in 0..100 {
@@ -259,7 +267,7 @@ fn client(error: impl std::fmt::Display) -> Stop {
 impl Application<'_> {
     fn run(mut self) -> Result<Ended, Stop> {
         let buffers = std::mem::take(&mut self.buffers);
-        let calls = SystemCalls::open(buffers).map_err(client)?;
+        let calls = SystemCalls::open(buffers, self.costs.clone()).map_err(client)?;
         let device = Device::new(calls).map_err(client)?;
         let targets = self.register(&device)?;
         device.transport().sleep(SETTLE_NS);
@@ -471,8 +479,6 @@ impl Application<'_> {
         let Registered::Common(common) = &target.region else {
             return Ok(());
         };
-        // The double's own copy takes no time.
-        kmdf_sim::user::sleep_ps((self.costs.copy_ns(length) * 1000.0) as u64);
         // SAFETY: within the buffer, which the transfer at hand does not reach.
         let bytes = unsafe { &mut *self.bytes(target, offset..offset + length) };
         match self.direction {

@@ -7,8 +7,10 @@ use std::ptr::NonNull;
 
 use kmdf_sim::memory::{PageLayout, UserBuffer};
 use kmdf_sim::user;
-use pinring_client::ioctl::Code;
+use pinring_client::ioctl::{COPY_IN, COPY_OUT, Code};
 use pinring_client::{Buffer, Pending, Status, Transport};
+
+use crate::scenario::Costs;
 
 /// GENERIC_READ | GENERIC_WRITE.
 const ACCESS: u32 = 0xc000_0000;
@@ -23,17 +25,19 @@ pub(super) struct SystemCalls {
     next: Cell<u64>,
     /// The next buffers; new ones when it is empty.
     buffers: RefCell<VecDeque<UserBuffer>>,
+    costs: Costs,
 }
 
 impl SystemCalls {
     /// Opens the device; these are the first buffers that it gives out.
-    pub(super) fn open(buffers: VecDeque<UserBuffer>) -> Result<Self, Status> {
+    pub(super) fn open(buffers: VecDeque<UserBuffer>, costs: Costs) -> Result<Self, Status> {
         let handle = user::open(ACCESS, true).map_err(|status| Status(status.0))?;
         Ok(Self {
             handle,
             pending: RefCell::default(),
             next: Cell::new(1),
             buffers: RefCell::new(buffers),
+            costs,
         })
     }
 }
@@ -58,6 +62,10 @@ impl Transport for SystemCalls {
         buffer: *mut u8,
         len: usize,
     ) -> Result<Pending, Status> {
+        if [COPY_IN, COPY_OUT].contains(&code) {
+            // The double's own copy takes no time.
+            user::sleep_ps((self.costs.copy_ns(len as u64) * 1000.0) as u64);
+        }
         // SAFETY: the caller's promise is what the machine asks for.
         let started =
             unsafe { user::start_at(self.handle, code.value(), input, buffer, len, None) };
