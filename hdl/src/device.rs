@@ -179,7 +179,7 @@ pub struct Device<const HZ: usize> {
     h2c: H2cChannel<128, 16, 4>,
     records: RecordArbiter,
     completion: CompletionUnit,
-    posted: PostedMux,
+    posted: PostedMux<128, 4>,
     transmit: TransmitMux<128>,
     drained: KeepCount<16, 5>,
     soft_reset: SoftReset,

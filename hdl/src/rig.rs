@@ -109,7 +109,7 @@ pub struct Rig {
     c2h: C2hEngine<128, 16, 4, 5>,
     h2c: H2cChannel<128, 16, 4>,
     fetch: FetchUnit,
-    posted: PostedMux,
+    posted: PostedMux<128, 4>,
     transmit: TransmitMux<128>,
     restarter: SoftReset,
     idle: IdleCycles,

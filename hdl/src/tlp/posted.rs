@@ -1,16 +1,20 @@
 //! The posted path: everything that must stay in order goes through here.
 
+use crate::widgets::Param;
 use rust_hdl::prelude::*;
 
 /// Merges data writes, completion entries, MSI-X messages and register read completions, TLP by TLP.
 ///
 /// A completion entry is offered after its data has passed, a message after its entry; what has been taken here goes to
-/// the link in this order. For a bus of 128 bits: a completion entry takes two beats.
+/// the link in this order. A completion entry takes as many beats as its 32 bytes fill, one at least: its address is a
+/// multiple of 32.
+///
+/// `W`: bus width in bits (64 to 512), `L` = log2(`W` / 8).
 ///
 /// Without `may_write` no write is offered; one that was offered is withdrawn, and comes again later. So completions
 /// never wait for a write that cannot go out.
 #[derive(LogicBlock, Default)]
-pub struct PostedMux {
+pub struct PostedMux<const W: usize, const L: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Drops all state.
@@ -27,7 +31,7 @@ pub struct PostedMux {
     /// Last beat.
     pub data_eop: Signal<In, Bit>,
     /// Address-aligned data.
-    pub data_data: Signal<In, Bits<128>>,
+    pub data_data: Signal<In, Bits<W>>,
     /// Byte address.
     pub data_addr: Signal<In, Bits<64>>,
     /// DWs.
@@ -85,7 +89,7 @@ pub struct PostedMux {
     /// Last beat.
     pub out_eop: Signal<Out, Bit>,
     /// Data.
-    pub out_data: Signal<Out, Bits<128>>,
+    pub out_data: Signal<Out, Bits<W>>,
     /// 0 MWr, 2 CplD, 3 Cpl.
     pub out_kind: Signal<Out, Bits<2>>,
     /// Byte address, or lower address.
@@ -98,12 +102,28 @@ pub struct PostedMux {
     pub out_last_be: Signal<Out, Bits<4>>,
 
     source: DFF<PostedSource>,
+    // The entry's second half, or the completion's second beat; of a half of the entry, its second beat.
     second: DFF<Bit>,
-    lane: Signal<Local, Bits<4>>,
-    msg_shift: Signal<Local, Bits<8>>,
-    cpl_lane: Signal<Local, Bits<4>>,
-    cpl_shift: Signal<Local, Bits<8>>,
-    cpl_words: Signal<Local, Bits<128>>,
+    odd: DFF<Bit>,
+    width: Param<10, W>,
+    // Beats are of a quarter of an entry, of a half at most.
+    quarters: Signal<Local, Bit>,
+    halves: Signal<Local, Bit>,
+    half_ends: Signal<Local, Bit>,
+    entry_ends: Signal<Local, Bit>,
+    entry: Signal<Local, Bits<256>>,
+    entry_half: Signal<Local, Bits<256>>,
+    entry_now: Signal<Local, Bits<256>>,
+    entry_beat: Signal<Local, Bits<W>>,
+    entry_lane: Signal<Local, Bits<L>>,
+    entry_shift: Signal<Local, Bits<10>>,
+    lane: Signal<Local, Bits<L>>,
+    msg_shift: Signal<Local, Bits<10>>,
+    cpl_lane: Signal<Local, Bits<L>>,
+    cpl_next_lane: Signal<Local, Bits<L>>,
+    cpl_shift: Signal<Local, Bits<10>>,
+    cpl_words: Signal<Local, Bits<W>>,
+    cpl_high: Signal<Local, Bits<32>>,
     wide: Signal<Local, Bit>,
 }
 
@@ -122,10 +142,10 @@ pub enum PostedSource {
     Completion,
 }
 
-impl Logic for PostedMux {
+impl<const W: usize, const L: usize> Logic for PostedMux<W, L> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, source, second);
+        dff_setup!(self, clock, source, second, odd);
         self.data_ready.next = false;
         self.entry_ready.next = false;
         self.msg_ready.next = false;
@@ -140,17 +160,37 @@ impl Logic for PostedMux {
         self.out_first_be.next = self.data_first_be.val();
         self.out_last_be.next = self.data_last_be.val();
 
-        self.lane.next = bit_cast::<4, 64>(self.msg_addr.val());
-        self.msg_shift.next = bit_cast::<8, 4>(self.lane.val()) << 3;
-        self.cpl_lane.next = bit_cast::<4, 7>((self.cpl_lower_addr.val() >> 2) << 2);
-        self.cpl_shift.next = bit_cast::<8, 4>(self.cpl_lane.val()) << 3;
-        self.cpl_words.next = bit_cast::<128, 64>(self.cpl_data.val()) << self.cpl_shift.val();
+        self.lane.next = bit_cast::<L, 64>(self.msg_addr.val());
+        self.msg_shift.next = bit_cast::<10, L>(self.lane.val()) << 3;
+        self.cpl_lane.next = bit_cast::<L, 7>((self.cpl_lower_addr.val() >> 2) << 2);
+        self.cpl_next_lane.next = self.cpl_lane.val() + 4;
+        self.cpl_shift.next = bit_cast::<10, L>(self.cpl_lane.val()) << 3;
+        self.cpl_words.next = bit_cast::<W, 64>(self.cpl_data.val()) << self.cpl_shift.val();
+        self.cpl_high.next = self.cpl_data.val().get_bits::<32>(32);
         // Two DWs that begin in the last DW of a beat take a second beat.
-        self.wide.next = (self.cpl_len.val() == 2) & (self.cpl_lane.val() == 12);
+        self.wide.next = (self.cpl_len.val() == 2) & !self.cpl_next_lane.val().any();
+        self.quarters.next = self.width.val().get_bit(6);
+        self.halves.next = self.width.val().get_bit(6) | self.width.val().get_bit(7);
+        self.half_ends.next = self.odd.q.val() | !self.quarters.val();
+        self.entry_ends.next = (self.second.q.val() | !self.halves.val()) & self.half_ends.val();
+        self.entry.next = bit_cast::<256, 128>(self.entry_low.val())
+            | (bit_cast::<256, 128>(self.entry_high.val()) << 128);
+        self.entry_half.next = self.entry.val();
+        if self.second.q.val() {
+            self.entry_half.next = self.entry.val() >> 128;
+        }
+        self.entry_now.next = self.entry_half.val();
+        if self.odd.q.val() {
+            self.entry_now.next = self.entry_half.val() >> 64;
+        }
+        self.entry_beat.next = bit_cast::<W, 256>(self.entry_now.val());
+        self.entry_lane.next = bit_cast::<L, 64>((self.entry_addr.val() >> 5) << 5);
+        self.entry_shift.next = bit_cast::<10, L>(self.entry_lane.val()) << 3;
 
         match self.source.q.val() {
             PostedSource::None => {
                 self.second.d.next = false;
+                self.odd.d.next = false;
                 if self.cpl_valid.val() {
                     self.source.d.next = PostedSource::Completion;
                 } else if self.may_write.val() {
@@ -184,16 +224,16 @@ impl Logic for PostedMux {
                 self.out_len.next = 8.into();
                 self.out_first_be.next = 15.into();
                 self.out_last_be.next = 15.into();
-                self.out_sop.next = !self.second.q.val();
-                self.out_eop.next = self.second.q.val();
-                self.out_data.next = self.entry_low.val();
-                if self.second.q.val() {
-                    self.out_data.next = self.entry_high.val();
-                }
+                self.out_sop.next = !self.second.q.val() & !self.odd.q.val();
+                self.out_eop.next = self.entry_ends.val();
+                self.out_data.next = self.entry_beat.val() << self.entry_shift.val();
                 if self.may_write.val() {
                     if self.out_ready.val() {
-                        self.second.d.next = true;
-                        if self.second.q.val() {
+                        self.odd.d.next = !self.half_ends.val();
+                        if self.half_ends.val() {
+                            self.second.d.next = true;
+                        }
+                        if self.entry_ends.val() {
                             self.entry_ready.next = true;
                             self.source.d.next = PostedSource::None;
                         }
@@ -208,8 +248,7 @@ impl Logic for PostedMux {
                 self.out_len.next = 1.into();
                 self.out_first_be.next = 15.into();
                 self.out_last_be.next = 0.into();
-                self.out_data.next =
-                    bit_cast::<128, 32>(self.msg_data.val()) << self.msg_shift.val();
+                self.out_data.next = bit_cast::<W, 32>(self.msg_data.val()) << self.msg_shift.val();
                 self.msg_ready.next = self.out_ready.val() & self.may_write.val();
                 if self.out_ready.val() | !self.may_write.val() {
                     self.source.d.next = PostedSource::None;
@@ -229,7 +268,7 @@ impl Logic for PostedMux {
                 self.out_eop.next = self.second.q.val() | !self.wide.val();
                 self.out_data.next = self.cpl_words.val();
                 if self.second.q.val() {
-                    self.out_data.next = bit_cast::<128, 64>(self.cpl_data.val() >> 32);
+                    self.out_data.next = bit_cast::<W, 32>(self.cpl_high.val());
                 }
                 if self.out_ready.val() {
                     self.second.d.next = true;

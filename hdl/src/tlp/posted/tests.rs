@@ -1,10 +1,10 @@
 //! The posted path: what goes in comes out whole, in the order in which it was taken.
 
 use super::PostedMux;
-use crate::testing::{Result, chance, get128, reset, seeded, set_all, set128};
+use crate::testing::{Result, chance, reset, seeded, set_all, set128};
 use pinring_verilator::equivalence::Pair;
 use pinring_verilator::ports;
-use rand::RngExt;
+use rand::{RngExt, rngs::StdRng};
 
 const PARTIES: [&str; 4] = ["data", "entry", "msg", "cpl"];
 
@@ -12,25 +12,85 @@ const PARTIES: [&str; 4] = ["data", "entry", "msg", "cpl"];
 #[derive(Clone, Debug, PartialEq)]
 struct Beat {
     header: [u64; 7],
-    data: u128,
-    mask: u128,
+    data: Vec<u32>,
+    mask: Vec<u32>,
+}
+
+/// A TLP of `bytes` from byte `addr` on, in beats of `width` bytes; `header` is its kind, address, DWs and byte enables.
+fn beats(width: u64, addr: u64, bytes: &[u8], header: [u64; 5]) -> Vec<Beat> {
+    let lane = (addr % width) as usize;
+    let count = (lane + bytes.len()).div_ceil(width as usize).max(1);
+    let mut lanes = vec![(0, 0); count * width as usize];
+    for (place, byte) in lanes[lane..].iter_mut().zip(bytes) {
+        *place = (*byte, 0xff);
+    }
+    let words = |beat: &[(u8, u8)], part: fn(&(u8, u8)) -> u8| {
+        let words = beat.chunks(4).map(|word| {
+            let bytes: Vec<u8> = word.iter().map(part).collect();
+            u32::from_le_bytes(bytes.try_into().expect("four bytes"))
+        });
+        words.collect::<Vec<u32>>()
+    };
+    let [kind, addr, dws, first, last] = header;
+    let beat = |(index, beat): (usize, &[(u8, u8)])| Beat {
+        header: [
+            (index == 0).into(),
+            (index + 1 == count).into(),
+            kind,
+            addr,
+            dws,
+            first,
+            last,
+        ],
+        data: words(beat, |lane| lane.0),
+        mask: words(beat, |lane| lane.1),
+    };
+    lanes.chunks(width as usize).enumerate().map(beat).collect()
+}
+
+/// Bytes of a data write that fills whole beats.
+fn whole_beats(random: &mut StdRng, width: u64) -> Vec<u8> {
+    let bytes = random.random_range(1..6) * width;
+    (0..bytes).map(|_| random.random()).collect()
+}
+
+#[test]
+fn tlps_pass_whole_64() -> Result {
+    run::<64, 3>(false)
 }
 
 #[test]
 fn tlps_pass_whole() -> Result {
-    run(false)
+    run::<128, 4>(false)
+}
+
+#[test]
+fn tlps_pass_whole_256() -> Result {
+    run::<256, 5>(false)
+}
+
+#[test]
+fn tlps_pass_whole_512() -> Result {
+    run::<512, 6>(false)
 }
 
 /// Writes are forbidden for long, whatever is on its way: completions go on, and nothing is lost or sent twice.
 #[test]
 fn completions_pass_writes_that_may_not_go() -> Result {
-    run(true)
+    run::<128, 4>(true)
 }
 
-fn run(pauses: bool) -> Result {
+/// The same with entries of four beats.
+#[test]
+fn completions_pass_writes_that_may_not_go_64() -> Result {
+    run::<64, 3>(true)
+}
+
+fn run<const W: usize, const L: usize>(pauses: bool) -> Result {
+    let width = W as u64 / 8;
     let mut dut = Pair::new(
         PostedMux::default(),
-        ports!(PostedMux {
+        ports!(PostedMux<W, L> {
             clock: clock;
             in reset, may_write, data_valid, data_sop, data_eop, data_data, data_addr, data_len, data_first_be, data_last_be, entry_valid,
                 entry_addr, entry_low, entry_high, msg_valid, msg_addr, msg_data, cpl_valid, cpl_status, cpl_tag, cpl_id,
@@ -57,82 +117,50 @@ fn run(pauses: bool) -> Result {
             let addr = random.random::<u64>() >> 5 << 5;
             offers[party] = match party {
                 0 => {
-                    let (beats, len) = (random.random_range(1..6), random.random_range(1..64));
-                    let (first, last) = (random.random_range(1..16), random.random_range(0..16));
-                    set_all(
-                        &mut dut,
-                        &[
-                            ("data_addr", addr),
-                            ("data_len", len),
-                            ("data_first_be", first),
-                            ("data_last_be", last),
-                        ],
-                    )?;
-                    let beat = |index: u64| Beat {
-                        header: [
-                            (index == 0).into(),
-                            (index + 1 == beats).into(),
-                            0,
-                            addr,
-                            len,
-                            first,
-                            last,
-                        ],
-                        data: u128::from(addr ^ index) << 3 ^ u128::from(index) << 100,
-                        mask: u128::MAX,
-                    };
-                    (0..beats).map(beat).collect()
+                    let addr = addr / width * width;
+                    let (len, first) = (random.random_range(1..64), random.random_range(1..16));
+                    let last = random.random_range(0..16);
+                    let fields = [
+                        ("data_addr", addr),
+                        ("data_len", len),
+                        ("data_first_be", first),
+                        ("data_last_be", last),
+                    ];
+                    set_all(&mut dut, &fields)?;
+                    let bytes = whole_beats(&mut random, width);
+                    beats(width, addr, &bytes, [0, addr, len, first, last])
                 }
                 1 => {
-                    let words: [u128; 2] = random.random();
+                    let bytes: [u8; 32] = random.random();
                     dut.set("entry_addr", addr)?;
-                    set128(&mut dut, "entry_low", words[0])?;
-                    set128(&mut dut, "entry_high", words[1])?;
-                    let beat = |half: usize| Beat {
-                        header: [(half == 0).into(), (half == 1).into(), 0, addr, 8, 15, 15],
-                        data: words[half],
-                        mask: u128::MAX,
-                    };
-                    vec![beat(0), beat(1)]
+                    let (low, high) = bytes.split_at(16);
+                    for (half, bytes) in [("entry_low", low), ("entry_high", high)] {
+                        let bytes = bytes.try_into().expect("16 bytes");
+                        set128(&mut dut, half, u128::from_le_bytes(bytes))?;
+                    }
+                    beats(width, addr, &bytes, [0, addr, 8, 15, 15])
                 }
                 2 => {
-                    let (addr, data) =
-                        (addr + 4 * random.random_range(0..8), random.random::<u32>());
+                    let (addr, data) = (
+                        addr + 4 * random.random_range(0..16),
+                        random.random::<u32>(),
+                    );
                     set_all(&mut dut, &[("msg_addr", addr), ("msg_data", data.into())])?;
-                    let shift = addr % 16 * 8;
-                    let mask = 0xffff_ffff << shift;
-                    vec![Beat {
-                        header: [1, 1, 0, addr, 1, 15, 0],
-                        data: u128::from(data) << shift,
-                        mask,
-                    }]
+                    beats(width, addr, &data.to_le_bytes(), [0, addr, 1, 15, 0])
                 }
                 _ => {
                     // 0 DWs: Cpl without data. Two DWs from the last lane take a second beat.
                     let (len, lower) = (random.random_range(0..3), random.random_range(0..32) * 4);
-                    let data = random.random();
-                    set_all(
-                        &mut dut,
-                        &[
-                            ("cpl_len", len),
-                            ("cpl_lower_addr", lower),
-                            ("cpl_data", data),
-                        ],
-                    )?;
-                    let shift = (lower % 16 * 8) as u32;
-                    let mask = [0, 0xffff_ffff, u64::MAX][len as usize];
-                    let (kind, wide) = (if len == 0 { 3 } else { 2 }, len == 2 && shift == 96);
-                    let low = Beat {
-                        header: [1, (!wide).into(), kind, lower, len, 0, 0],
-                        data: u128::from(data) << shift,
-                        mask: u128::from(mask) << shift,
-                    };
-                    let high = Beat {
-                        header: [0, 1, kind, lower, len, 0, 0],
-                        data: (data >> 32).into(),
-                        mask: 0xffff_ffff,
-                    };
-                    if wide { vec![low, high] } else { vec![low] }
+                    let data: u64 = random.random();
+                    let fields = [
+                        ("cpl_len", len),
+                        ("cpl_lower_addr", lower),
+                        ("cpl_data", data),
+                    ];
+                    set_all(&mut dut, &fields)?;
+                    let kind = if len == 0 { 3 } else { 2 };
+                    let bytes = &data.to_le_bytes()[..4 * len as usize];
+                    beats(width, lower, bytes, [kind, lower, len, 0, 0])
                 }
             };
         }
@@ -144,13 +172,13 @@ fn run(pauses: bool) -> Result {
                 &mut dut,
                 &[("data_sop", beat.header[0]), ("data_eop", beat.header[1])],
             )?;
-            set128(&mut dut, "data_data", beat.data)?;
+            dut.set_wide("data_data", &beat.data)?;
         }
         // At times the link sends something else, and has not looked at the beat.
         let looks = !pauses || stands || chance(&mut random, 80);
         let ready = looks && chance(&mut random, 70);
         dut.set("out_ready", ready)?;
-        let allowed = !pauses || cycle / 200 % 2 == 0;
+        let allowed = !pauses || cycle / 40 % 2 == 0;
         let may_write = allowed || stands || now.is_some();
         dut.set("may_write", may_write)?;
 
@@ -162,7 +190,7 @@ fn run(pauses: bool) -> Result {
         {
             *value = dut.get(&format!("out_{name}"))?;
         }
-        let data = get128(&mut dut, "out_data")?;
+        let data = dut.get_wide("out_data")?.to_vec();
         assert!(
             !valid || header[2] >= 2 || may_write,
             "a write that may not go"
@@ -178,7 +206,7 @@ fn run(pauses: bool) -> Result {
         assert!(unanswered < 100, "a completion waits for ever");
         if let Some(held) = held.take() {
             assert_eq!(
-                (valid, header, data),
+                (valid, header, data.clone()),
                 held,
                 "a beat changed before it was taken"
             );
@@ -198,7 +226,9 @@ fn run(pauses: bool) -> Result {
         } else {
             let fits = |party: &usize| {
                 offers[*party].first().is_some_and(|beat| {
-                    beat.header == header && (data ^ beat.data) & beat.mask == 0
+                    let lanes = data.iter().zip(&beat.data).zip(&beat.mask);
+                    let wrong = |((a, b), mask): ((&u32, &u32), &u32)| (a ^ b) & mask != 0;
+                    beat.header == header && !lanes.into_iter().any(wrong)
                 })
             };
             let party = match now {
