@@ -1,5 +1,9 @@
 //! Reads submission entries, region entries and SG blocks from host memory.
 
+mod words;
+
+pub use words::{CompletionWords, GatherWords, SplitWords};
+
 use crate::sizes::WORD_BITS;
 use crate::widgets::{Const, Flags, LutRam, PickFirst};
 use pinring_protocol::Status;
