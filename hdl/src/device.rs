@@ -3,7 +3,7 @@
 use crate::c2h::{C2hEngine, KeepCount};
 use crate::completion::CompletionUnit;
 use crate::context::ContextTable;
-use crate::fetch::FetchUnit;
+use crate::fetch::{CompletionWords, FetchUnit};
 use crate::fetch_arbiter::FetchArbiter;
 use crate::h2c_channel::H2cChannel;
 use crate::idle::IdleCycles;
@@ -11,17 +11,19 @@ use crate::mailbox::{AdminUnit, CommandRouter, MessageArbiter};
 use crate::mmio::Bar0;
 use crate::scheduler::QueueScheduler;
 use crate::sizes::WORD_BITS;
-use crate::soft_core::{EmitError, SoftCore, emit};
+use crate::soft_core::{EmitError, SoftCore, emit_new};
 use crate::soft_reset::SoftReset;
 use crate::tlp::{PostedMux, RecordArbiter, TransmitMux};
 use crate::widgets::Const;
 use rust_hdl::prelude::*;
 
-/// The whole device with flat ports, as docs/gateware.md lists them; `HZ` is the frequency of `core_clock`.
+/// The whole device with flat ports, as docs/gateware.md lists them.
 ///
-/// The data paths are generic in the bus width; this device has a bus of 128 bits.
+/// `W`: bus width in bits (64 to 512), `B` = `W` / 8, `L` = log2(`B`), `L1` = `L` + 1; `HZ` is the frequency of
+/// `core_clock`.
 #[derive(LogicBlock, Default)]
-pub struct Device<const HZ: usize> {
+pub struct Device<const W: usize, const B: usize, const L: usize, const L1: usize, const HZ: usize>
+{
     /// Engine clock.
     pub clock: Signal<In, Clock>,
     /// Soft core's clock, unrelated to the engine's.
@@ -53,7 +55,7 @@ pub struct Device<const HZ: usize> {
     /// Last beat.
     pub tx_eop: Signal<Out, Bit>,
     /// Address-aligned data.
-    pub tx_data: Signal<Out, Bits<128>>,
+    pub tx_data: Signal<Out, Bits<W>>,
     /// 0 MWr, 1 MRd, 2 CplD, 3 Cpl.
     pub tx_kind: Signal<Out, Bits<2>>,
     /// Byte address, or lower address.
@@ -79,7 +81,7 @@ pub struct Device<const HZ: usize> {
     /// Last beat.
     pub cpl_eop: Signal<In, Bit>,
     /// Address-aligned data.
-    pub cpl_data: Signal<In, Bits<128>>,
+    pub cpl_data: Signal<In, Bits<W>>,
     /// Tag.
     pub cpl_tag: Signal<In, Bits<10>>,
     /// DWs.
@@ -101,7 +103,7 @@ pub struct Device<const HZ: usize> {
     /// Last beat.
     pub req_eop: Signal<In, Bit>,
     /// Address-aligned data.
-    pub req_data: Signal<In, Bits<128>>,
+    pub req_data: Signal<In, Bits<W>>,
     /// Write, otherwise read.
     pub req_write: Signal<In, Bit>,
     /// Byte offset.
@@ -121,9 +123,9 @@ pub struct Device<const HZ: usize> {
     /// Beat taken.
     pub s_axis_c2h_tready: Signal<Out, Bit>,
     /// Bytes.
-    pub s_axis_c2h_tdata: Signal<In, Bits<128>>,
+    pub s_axis_c2h_tdata: Signal<In, Bits<W>>,
     /// Valid lanes.
-    pub s_axis_c2h_tkeep: Signal<In, Bits<16>>,
+    pub s_axis_c2h_tkeep: Signal<In, Bits<B>>,
     /// End of a packet.
     pub s_axis_c2h_tlast: Signal<In, Bit>,
     /// TDEST.
@@ -133,9 +135,9 @@ pub struct Device<const HZ: usize> {
     /// Beat taken.
     pub m_axis_h2c_tready: Signal<In, Bit>,
     /// Bytes.
-    pub m_axis_h2c_tdata: Signal<Out, Bits<128>>,
+    pub m_axis_h2c_tdata: Signal<Out, Bits<W>>,
     /// Valid lanes.
-    pub m_axis_h2c_tkeep: Signal<Out, Bits<16>>,
+    pub m_axis_h2c_tkeep: Signal<Out, Bits<B>>,
     /// End of a packet.
     pub m_axis_h2c_tlast: Signal<Out, Bit>,
     /// TDEST.
@@ -165,23 +167,24 @@ pub struct Device<const HZ: usize> {
     /// Work is left: a transfer, an admin command, an unread entry or a reset, or the firmware has not begun yet.
     pub busy: Signal<Out, Bit>,
 
-    bar0: Bar0<128, 16, 4, CLOCK_HZ>,
+    bar0: Bar0<W, B, L, CLOCK_HZ>,
     core: SoftCore<HZ>,
     router: CommandRouter,
     messages: MessageArbiter,
     admin: AdminUnit,
     scheduler: QueueScheduler,
     fetches: FetchArbiter,
+    words: CompletionWords<W, L>,
     fetch: FetchUnit,
     c2h_table: ContextTable<0>,
     h2c_table: ContextTable<1>,
-    c2h: C2hEngine<128, 16, 4, 5>,
-    h2c: H2cChannel<128, 16, 4>,
+    c2h: C2hEngine<W, B, L, L1>,
+    h2c: H2cChannel<W, B, L>,
     records: RecordArbiter,
     completion: CompletionUnit,
-    posted: PostedMux<128, 4>,
-    transmit: TransmitMux<128>,
-    drained: KeepCount<16, 5>,
+    posted: PostedMux<W, L>,
+    transmit: TransmitMux<W>,
+    drained: KeepCount<B, L1>,
     soft_reset: SoftReset,
     idle: IdleCycles,
     alive: DFF<Bit>,
@@ -200,12 +203,14 @@ pub struct Device<const HZ: usize> {
     failed: Signal<Local, Bit>,
 }
 
-impl<const HZ: usize> Logic for Device<HZ> {
+impl<const W: usize, const B: usize, const L: usize, const L1: usize, const HZ: usize> Logic
+    for Device<W, B, L, L1, HZ>
+{
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, alive);
         clock!(
-            self, clock, bar0, core, router, messages, admin, scheduler, fetch, c2h_table,
+            self, clock, bar0, core, router, messages, admin, scheduler, words, fetch, c2h_table,
             h2c_table, c2h, h2c, records, completion, posted, transmit, soft_reset, idle
         );
         self.core.core_clock.next = self.core_clock.val();
@@ -230,6 +235,7 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.messages.reset.next = self.restart.val();
         self.admin.reset.next = self.restart.val();
         self.scheduler.reset.next = self.restart.val();
+        self.words.reset.next = self.restart.val();
         self.fetch.reset.next = self.restart.val();
         self.c2h_table.reset.next = self.restart.val();
         self.h2c_table.reset.next = self.restart.val();
@@ -398,16 +404,26 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.fetch.req_id.next = self.fetches.req_id.val();
         self.fetch.req_word.next = self.fetches.req_word.val();
         self.fetches.req_ready.next = self.fetch.req_ready.val();
-        self.fetch.cpl_valid.next = self.cpl_ours.val();
-        self.fetch.cpl_sop.next = self.cpl_sop.val();
-        self.fetch.cpl_eop.next = self.cpl_eop.val();
-        self.fetch.cpl_data.next = self.cpl_data.val();
-        self.fetch.cpl_tag.next = self.cpl_slot.val();
-        self.fetch.cpl_len.next = self.cpl_len.val();
-        self.fetch.cpl_byte_count.next = self.cpl_byte_count.val();
-        self.fetch.cpl_lower_addr.next = self.cpl_lower_addr.val();
-        self.fetch.cpl_status.next = self.cpl_status.val();
-        self.fetch.cpl_poisoned.next = self.cpl_poisoned.val();
+        self.words.cpl_valid.next = self.cpl_ours.val();
+        self.words.cpl_sop.next = self.cpl_sop.val();
+        self.words.cpl_eop.next = self.cpl_eop.val();
+        self.words.cpl_data.next = self.cpl_data.val();
+        self.words.cpl_tag.next = self.cpl_slot.val();
+        self.words.cpl_len.next = self.cpl_len.val();
+        self.words.cpl_byte_count.next = self.cpl_byte_count.val();
+        self.words.cpl_lower_addr.next = self.cpl_lower_addr.val();
+        self.words.cpl_status.next = self.cpl_status.val();
+        self.words.cpl_poisoned.next = self.cpl_poisoned.val();
+        self.fetch.cpl_valid.next = self.words.word_valid.val();
+        self.fetch.cpl_sop.next = self.words.word_sop.val();
+        self.fetch.cpl_eop.next = self.words.word_eop.val();
+        self.fetch.cpl_data.next = self.words.word_data.val();
+        self.fetch.cpl_tag.next = self.words.word_tag.val();
+        self.fetch.cpl_len.next = self.words.word_len.val();
+        self.fetch.cpl_byte_count.next = self.words.word_byte_count.val();
+        self.fetch.cpl_lower_addr.next = self.words.word_lower_addr.val();
+        self.fetch.cpl_status.next = self.words.word_status.val();
+        self.fetch.cpl_poisoned.next = self.words.word_poisoned.val();
         self.table_fill.next = self.fetch.fill_write.val() & !self.fetch.fill_kind.val().get_bit(1);
         self.block_fill.next = self.fetch.fill_write.val() & self.fetch.fill_kind.val().get_bit(1);
         self.admin.fill_write.next =
@@ -678,7 +694,7 @@ impl<const HZ: usize> Logic for Device<HZ> {
         self.drained.keep.next = self.h2c.m_tkeep.val();
         self.bar0.h2c_bytes_inc.next = 0.into();
         if self.h2c.m_tvalid.val() & self.m_axis_h2c_tready.val() {
-            self.bar0.h2c_bytes_inc.next = bit_cast::<13, 5>(self.drained.count.val());
+            self.bar0.h2c_bytes_inc.next = bit_cast::<13, L1>(self.drained.count.val());
         }
         self.bar0.c2h_bytes_inc.next = bit_cast::<13, 10>(self.c2h.sent_bytes.val());
         self.bar0.c2h_done.next = self.records.c2h_ready.val() & self.records.c2h_valid.val();
@@ -742,13 +758,27 @@ pub const CLOCK_HZ: u64 = 250_000_000;
 /// Frequency of the soft core's clock that the firmware is told, in Hz.
 pub const CORE_HZ: usize = 125_000_000;
 
-/// The device's Verilog, module `top`, with the processor (the text of VexRiscv_Lite.v) behind it.
+/// Bus widths in bits that the device can have.
+pub const WIDTHS: [usize; 4] = [64, 128, 256, 512];
+
+/// The Verilog of the device with a bus of `width` bits, module `top`, with the processor (the text of VexRiscv_Lite.v)
+/// behind it.
 ///
 /// # Errors
 /// See [`EmitError`].
 // Not generic, so that the gateware is compiled in this crate alone.
-pub fn verilog(processor: &str) -> Result<String, EmitError> {
-    let mut device = Device::<CORE_HZ>::default();
-    device.connect_all();
-    emit(&device, processor)
+pub fn verilog(width: usize, processor: &str) -> Result<String, EmitError> {
+    match width {
+        64 => device::<64, 8, 3, 4>(processor),
+        128 => device::<128, 16, 4, 5>(processor),
+        256 => device::<256, 32, 5, 6>(processor),
+        512 => device::<512, 64, 6, 7>(processor),
+        _ => Err(EmitError::Width(width)),
+    }
+}
+
+fn device<const W: usize, const B: usize, const L: usize, const L1: usize>(
+    processor: &str,
+) -> Result<String, EmitError> {
+    emit_new::<Device<W, B, L, L1, CORE_HZ>>(processor)
 }

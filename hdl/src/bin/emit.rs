@@ -5,9 +5,6 @@ use std::process::ExitCode;
 
 use pinring_protocol::LAYOUT_HASH;
 
-/// Widths that the device is built for.
-const WIDTHS: [&str; 1] = ["128"];
-
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (width, out, processor, demo) = match &arguments[..] {
@@ -35,13 +32,9 @@ fn write(
     processor: &Path,
     demo: bool,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    if !WIDTHS.contains(&width) {
-        return Err(format!(
-            "no device with a bus of {width} bits: this version has {}",
-            WIDTHS.join(", ")
-        )
-        .into());
-    }
+    let bits = width
+        .parse()
+        .map_err(|_| format!("no width in bits: {width}"))?;
     let core = std::fs::read_to_string(processor)
         .map_err(|error| format!("cannot read {}: {error}", processor.display()))?;
     let command = format!("cargo xtask verilog --width {width}");
@@ -55,15 +48,15 @@ fn write(
     let mut files = vec![(
         format!("pinring_{width}.v"),
         format!("// Pinring {version} device. Made by: {command}\n{notes}"),
-        pinring_hdl::device::verilog(&core)?,
+        pinring_hdl::device::verilog(bits, &core)?,
     )];
     if demo {
         files.push((
             format!("pinring_demo_{width}.v"),
             format!("// Pinring {version} device with demo user logic. Made by: {command} --demo\n{notes}"),
-            pinring_hdl::demo::verilog(&core)?,
+            pinring_hdl::demo::verilog(bits, &core)?,
         ));
-        files.extend(pinring_hdl::demo::modules().map(|(name, verilog)| {
+        files.extend(pinring_hdl::demo::modules(bits)?.map(|(name, verilog)| {
             let header = format!(
                 "// Pinring {version} demo user logic. Made by: {command} --demo\n\
                  // data width {width} bits\n// Verilog 2005; top module: {name}\n"

@@ -2,7 +2,7 @@
 
 use super::{CheckingSink, PatternSource};
 use crate::device::{CORE_HZ, Device};
-use crate::soft_core::{EmitError, emit};
+use crate::soft_core::{EmitError, emit_new};
 use rust_hdl::prelude::*;
 
 // The kernel is put together here because the ports of the device that go straight through need naming but once.
@@ -14,7 +14,13 @@ macro_rules! demo_device {
     ) => {
         $(#[$doc])*
         #[derive(LogicBlock, Default)]
-        pub struct DemoDevice<const HZ: usize> {
+        pub struct DemoDevice<
+            const W: usize,
+            const B: usize,
+            const L: usize,
+            const L1: usize,
+            const HZ: usize,
+        > {
             /// Engine clock, and that of the user logic.
             pub clock: Signal<In, Clock>,
             /// Soft core's clock, unrelated to the engine's.
@@ -57,12 +63,19 @@ macro_rules! demo_device {
             pub sink_wrong_packet: Signal<Out, Bits<32>>,
             /// Its `wrong_position`, in bytes.
             pub sink_wrong_position: Signal<Out, Bits<48>>,
-            device: Device<HZ>,
-            source: PatternSource<128, 16, 4>,
-            sink: CheckingSink<128, 16, 5>,
+            device: Device<W, B, L, L1, HZ>,
+            source: PatternSource<W, B, L>,
+            sink: CheckingSink<W, B, L1>,
         }
 
-        impl<const HZ: usize> Logic for DemoDevice<HZ> {
+        impl<
+            const W: usize,
+            const B: usize,
+            const L: usize,
+            const L1: usize,
+            const HZ: usize,
+        > Logic for DemoDevice<W, B, L, L1, HZ>
+        {
             #[hdl_gen]
             fn update(&mut self) {
                 clock!(self, clock, device, source, sink);
@@ -115,13 +128,13 @@ demo_device! {
         cfg_mps: Bits<3>, cfg_mrrs: Bits<3>, cfg_rcb: Bit, cfg_bus_master: Bit, cfg_msix_enable: Bit,
         cfg_msix_mask: Bit, cfg_cpl_headers: Bits<12>, cfg_cpl_data: Bits<16>,
         tx_ready: Bit,
-        cpl_valid: Bit, cpl_sop: Bit, cpl_eop: Bit, cpl_data: Bits<128>, cpl_tag: Bits<10>, cpl_len: Bits<11>,
+        cpl_valid: Bit, cpl_sop: Bit, cpl_eop: Bit, cpl_data: Bits<W>, cpl_tag: Bits<10>, cpl_len: Bits<11>,
         cpl_byte_count: Bits<13>, cpl_lower_addr: Bits<7>, cpl_status: Bits<3>, cpl_poisoned: Bit,
-        req_valid: Bit, req_sop: Bit, req_eop: Bit, req_data: Bits<128>, req_write: Bit, req_addr: Bits<24>,
+        req_valid: Bit, req_sop: Bit, req_eop: Bit, req_data: Bits<W>, req_write: Bit, req_addr: Bits<24>,
         req_len: Bits<11>, req_first_be: Bits<4>, req_last_be: Bits<4>, req_tag: Bits<10>, req_id: Bits<16>,
     }
     out {
-        tx_valid: Bit, tx_sop: Bit, tx_eop: Bit, tx_data: Bits<128>, tx_kind: Bits<2>, tx_addr: Bits<64>,
+        tx_valid: Bit, tx_sop: Bit, tx_eop: Bit, tx_data: Bits<W>, tx_kind: Bits<2>, tx_addr: Bits<64>,
         tx_len: Bits<11>, tx_first_be: Bits<4>, tx_last_be: Bits<4>, tx_tag: Bits<10>, tx_id: Bits<16>,
         tx_byte_count: Bits<13>, tx_status: Bits<3>,
         req_ready: Bit,
@@ -129,15 +142,26 @@ demo_device! {
     }
 }
 
-/// The demo device's Verilog, module `top`, with the processor (the text of VexRiscv_Lite.v) behind it.
+/// The Verilog of the demo device with a bus of `width` bits, module `top`, with the processor (the text of VexRiscv_Lite.v)
+/// behind it.
 ///
 /// # Errors
 /// See [`EmitError`].
 // Not generic, so that the gateware is compiled in this crate alone.
-pub fn verilog(processor: &str) -> Result<String, EmitError> {
-    let mut device = DemoDevice::<CORE_HZ>::default();
-    device.connect_all();
-    emit(&device, processor)
+pub fn verilog(width: usize, processor: &str) -> Result<String, EmitError> {
+    match width {
+        64 => device::<64, 8, 3, 4>(processor),
+        128 => device::<128, 16, 4, 5>(processor),
+        256 => device::<256, 32, 5, 6>(processor),
+        512 => device::<512, 64, 6, 7>(processor),
+        _ => Err(EmitError::Width(width)),
+    }
+}
+
+fn device<const W: usize, const B: usize, const L: usize, const L1: usize>(
+    processor: &str,
+) -> Result<String, EmitError> {
+    emit_new::<DemoDevice<W, B, L, L1, CORE_HZ>>(processor)
 }
 
 #[cfg(test)]

@@ -22,20 +22,31 @@ pub use sink::CheckingSink;
 pub use source::PatternSource;
 pub use words::{DifferingLanes, PatternWords};
 
+use crate::soft_core::EmitError;
 use rust_hdl::prelude::*;
 
-/// Verilog modules to instantiate beside the device of 128 bits, by name: source and sink.
+/// Verilog modules to instantiate beside the device with a bus of `width` bits, by name: source and sink.
+///
+/// # Errors
+/// A width that no device has.
 // Not generic, so that the gateware is compiled in this crate alone.
-pub fn modules() -> [(&'static str, String); 2] {
+pub fn modules(width: usize) -> Result<[(&'static str, String); 2], EmitError> {
+    match width {
+        64 => Ok(both::<64, 8, 3, 4>()),
+        128 => Ok(both::<128, 16, 4, 5>()),
+        256 => Ok(both::<256, 32, 5, 6>()),
+        512 => Ok(both::<512, 64, 6, 7>()),
+        _ => Err(EmitError::Width(width)),
+    }
+}
+
+fn both<const W: usize, const B: usize, const L: usize, const L1: usize>()
+-> [(&'static str, String); 2] {
+    let source = PatternSource::<W, B, L>::default();
+    let sink = CheckingSink::<W, B, L1>::default();
     [
-        module(
-            "pinring_pattern_source",
-            PatternSource::<128, 16, 4>::default(),
-        ),
-        module(
-            "pinring_checking_sink",
-            CheckingSink::<128, 16, 5>::default(),
-        ),
+        module("pinring_pattern_source", source),
+        module("pinring_checking_sink", sink),
     ]
 }
 
@@ -49,9 +60,12 @@ fn module<U: Block>(name: &'static str, mut block: U) -> (&'static str, String) 
 
 #[cfg(test)]
 mod tests {
+    use crate::device::WIDTHS;
+
     #[test]
     fn modules_stand_alone() {
-        for (name, verilog) in super::modules() {
+        let modules = |width| super::modules(width).expect("a width of a device");
+        for (name, verilog) in WIDTHS.into_iter().flat_map(modules) {
             pinring_verilator::lint(&verilog, name).expect("Verilator accepts it");
             pinring_verilator::yosys_check(&verilog, name).expect("yosys accepts it");
             // In one design with the device, whose modules are named `top...`.

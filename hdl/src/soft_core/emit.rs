@@ -22,6 +22,12 @@ pub enum EmitError {
         /// What was looked for.
         missing: &'static str,
     },
+    /// There is no such device.
+    #[error("no device with a bus of {0} bits: it has 64, 128, 256 or 512")]
+    Width(usize),
+    /// The operating system gives no thread to build the design in.
+    #[error("cannot start a thread to emit the design: {0}")]
+    Thread(#[from] std::io::Error),
 }
 
 /// Verilog of `design` (which must be connected, and is named `top`), followed by the processor.
@@ -47,4 +53,22 @@ pub fn emit<U: Block>(design: &U, processor: &str) -> Result<String, EmitError> 
         "`define PINRING_FIRMWARE_IMAGE \"{FIRMWARE_IMAGE}\"\n{}\n{processor}",
         generate_verilog_unchecked(design)
     ))
+}
+
+/// [`emit`] of a new design, for designs that are too large for the stack that a thread usually has.
+pub(crate) fn emit_new<U: Block + Default>(processor: &str) -> Result<String, EmitError> {
+    const STACK: usize = 256 << 20;
+    std::thread::scope(|scope| {
+        let build = || {
+            let mut design = U::default();
+            design.connect_all();
+            emit(&design, processor)
+        };
+        let thread = std::thread::Builder::new()
+            .stack_size(STACK)
+            .spawn_scoped(scope, build)?;
+        thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }

@@ -23,6 +23,7 @@ mod window;
 mod tests;
 
 pub use cpu::Cpu;
+pub(crate) use emit::emit_new;
 pub use emit::{EmitError, FIRMWARE_IMAGE, emit};
 pub use fetch::FetchPort;
 pub use memory::CoreMemory;

@@ -165,7 +165,7 @@ impl Gateware {
             error,
         })?;
         let model = Model::build(&Spec {
-            verilog: device::verilog(&processor)?,
+            verilog: device::verilog(128, &processor)?,
             top: "top".into(),
             ports: ports(),
             trace: trace.is_some(),

@@ -57,10 +57,10 @@ fn ports(verilog: &str) -> Vec<Port> {
     body.lines().filter_map(declaration).collect()
 }
 
-/// Verilog of the demo device, after lint and yosys.
-fn checked_verilog() -> String {
+/// Verilog of the demo device with a bus of `width` bytes, after lint and yosys.
+fn checked_verilog(width: usize) -> String {
     let processor = std::fs::read_to_string(file("PINRING_VEXRISCV")).expect("VexRiscv_Lite.v");
-    let verilog = verilog(&processor).expect("the demo device can be emitted");
+    let verilog = verilog(8 * width, &processor).expect("the demo device can be emitted");
     // The processor is not ours to check: an empty module with its ports takes its place.
     let module = "module VexRiscv (";
     let own = verilog.split(module).next().expect("a text");
@@ -77,6 +77,8 @@ fn checked_verilog() -> String {
 }
 
 struct Host {
+    /// Bytes of a beat.
+    width: usize,
     device: Instance,
     model: Model,
     memory: Vec<u8>,
@@ -98,8 +100,8 @@ struct Host {
 }
 
 impl Host {
-    fn new() -> Self {
-        let verilog = checked_verilog();
+    fn new(width: usize) -> Self {
+        let verilog = checked_verilog(width);
         let spec = Spec {
             ports: ports(&verilog),
             verilog,
@@ -112,6 +114,7 @@ impl Host {
         };
         let model = Model::build(&spec).expect("the demo device builds");
         let mut host = Self {
+            width,
             device: model.instance().expect("an instance"),
             model,
             memory: vec![0; MEMORY],
@@ -159,9 +162,9 @@ impl Host {
     }
 
     fn set_data(&mut self, port: &str, lane: usize, data: &[u8]) {
-        let mut beat = [0; 16];
+        let mut beat = vec![0; self.width];
         beat[lane..lane + data.len()].copy_from_slice(data);
-        let port = self.model.port(port).expect("a port of 128 bits");
+        let port = self.model.port(port).expect("a port of a beat");
         self.device.wide_mut(port).copy_from_slice(&words(&beat));
     }
 
@@ -232,7 +235,7 @@ impl Host {
         ] {
             self.set(port, value);
         }
-        self.set_data("req_data", offset as usize % 16, &data);
+        self.set_data("req_data", offset as usize % self.width, &data);
     }
 
     /// A beat of the completion of the oldest read.
@@ -241,8 +244,9 @@ impl Host {
             return self.set("cpl_valid", 0);
         };
         let refused = self.hole.contains(&address);
-        let first = (address & !3) & !15;
-        let last = first + 16 * self.sent + 16 >= (address & !3) + 4 * dws;
+        let width = self.width as u64;
+        let first = address / width * width;
+        let last = first + width * (self.sent + 1) >= (address & !3) + 4 * dws;
         for (port, value) in [
             ("cpl_valid", 1),
             ("cpl_sop", u64::from(self.sent == 0)),
@@ -255,7 +259,8 @@ impl Host {
         ] {
             self.set(port, value);
         }
-        let data = self.place(first + 16 * self.sent, 16).to_vec();
+        let at = first + width * self.sent;
+        let data = self.place(at, self.width).to_vec();
         self.set_data("cpl_data", 0, &data);
         self.sent += 1;
         if last || refused {
@@ -281,7 +286,7 @@ impl Host {
                 self.write.extend(beat);
                 if self.get("tx_eop") == 1 {
                     let data = std::mem::take(&mut self.write);
-                    let lane = address % 16;
+                    let lane = address % self.width as u64;
                     for byte in 0..4 * dws {
                         let enables = match byte / 4 {
                             0 => first_be,
@@ -306,7 +311,7 @@ impl Host {
             2 => {
                 let header = ["tx_tag", "tx_id", "tx_byte_count", "tx_status"];
                 assert_eq!(header.map(|port| self.get(port)), [0x155, 0xbeef, 4, 0]);
-                let lane = (address % 16) as usize;
+                let lane = address as usize % self.width;
                 let data = beat[lane..lane + 4].try_into().expect("a DW");
                 self.answer = Some(u32::from_le_bytes(data).into());
             }
@@ -423,9 +428,8 @@ impl Host {
 }
 
 /// What the source sends arrives in host memory, what the host prepares satisfies the sink, and damage is found.
-#[test]
-fn host_and_user_logic_agree_on_every_byte() {
-    let mut host = Host::new();
+fn every_byte(width: usize) {
+    let mut host = Host::new(width);
 
     // A packet of 5003 bytes, taken by two transfers.
     for (port, value) in [
@@ -479,4 +483,24 @@ fn host_and_user_logic_agree_on_every_byte() {
     let [bytes, packets, mismatches, errors, ..] = host.sink();
     assert_eq!((packets, mismatches, errors), (1, 0, 1));
     assert!(bytes < 4096);
+}
+
+#[test]
+fn host_and_user_logic_agree_on_every_byte_64() {
+    every_byte(8);
+}
+
+#[test]
+fn host_and_user_logic_agree_on_every_byte() {
+    every_byte(16);
+}
+
+#[test]
+fn host_and_user_logic_agree_on_every_byte_256() {
+    every_byte(32);
+}
+
+#[test]
+fn host_and_user_logic_agree_on_every_byte_512() {
+    every_byte(64);
 }
