@@ -68,12 +68,14 @@ fn transfers(random: &mut StdRng, stream: &Stream) -> Vec<Transfer> {
     }
 }
 
-type Dut = Pair<C2hEngine<128, 16, 4, 5>>;
+type Dut<const W: usize, const B: usize, const L: usize, const L1: usize> =
+    Pair<C2hEngine<W, B, L, L1>>;
 
-fn dut() -> Result<Dut> {
+fn dut<const W: usize, const B: usize, const L: usize, const L1: usize>() -> Result<Dut<W, B, L, L1>>
+{
     Pair::new(
         C2hEngine::default(),
-        ports!(C2hEngine<128, 16, 4, 5> {
+        ports!(C2hEngine<W, B, L, L1> {
             clock: clock;
             in reset, max_write, job_valid, job_ctx, job_position, job_length, job_element, job_last_element, job_uniform,
                 job_shift, job_status, job_tdest, window_valid, window_slot, window_status, fill_write, fill_word, fill_data,
@@ -86,15 +88,35 @@ fn dut() -> Result<Dut> {
 }
 
 #[test]
-fn stream_reaches_memory() -> Result {
-    let mut dut = dut()?;
+fn stream_reaches_memory_64() -> Result {
+    stream_reaches_memory::<64, 8, 3, 4>()
+}
+
+#[test]
+fn stream_reaches_memory_128() -> Result {
+    stream_reaches_memory::<128, 16, 4, 5>()
+}
+
+#[test]
+fn stream_reaches_memory_256() -> Result {
+    stream_reaches_memory::<256, 32, 5, 6>()
+}
+
+#[test]
+fn stream_reaches_memory_512() -> Result {
+    stream_reaches_memory::<512, 64, 6, 7>()
+}
+
+fn stream_reaches_memory<const W: usize, const B: usize, const L: usize, const L1: usize>() -> Result
+{
+    let mut dut = dut::<W, B, L, L1>()?;
     let mut random = StdRng::seed_from_u64(1);
-    let mut stream = Stream::new(16);
+    let mut stream = Stream::new(B);
     for _ in 0..120 {
         let len: usize = random.random_range(1..500);
         let empty_end = random.random_bool(0.1);
         let len = if empty_end {
-            len.next_multiple_of(16)
+            len.next_multiple_of(B)
         } else {
             len
         };
@@ -159,7 +181,8 @@ fn stream_reaches_memory() -> Result {
         if beat_valid {
             let (data, last) = &stream.beats[beat];
             dut.set_wide("s_tdata", &words(data))?;
-            dut.set("s_tkeep", (1 << data.len()) - 1)?;
+            let keep = u64::MAX.checked_shr(64 - data.len() as u32);
+            dut.set("s_tkeep", keep.unwrap_or(0))?;
             dut.set("s_tlast", *last)?;
         }
         let tlp_ready = cycle / 170 % 6 != 1 && random.random_bool(0.8);
@@ -188,7 +211,7 @@ fn stream_reaches_memory() -> Result {
                         15
                     };
                     if enables >> (at % 4) & 1 == 1 {
-                        memory.insert(addr + at, data[(addr % 16 + at) as usize]);
+                        memory.insert(addr + at, data[(addr % B as u64 + at) as usize]);
                     }
                 }
             } else {
@@ -260,7 +283,7 @@ fn stream_reaches_memory() -> Result {
 
 /// A stream without an end that offers a beat in every cycle; its writes are all taken.
 struct FastStream {
-    dut: Dut,
+    dut: Dut<128, 16, 4, 5>,
     beats: u64,
     /// Windows whose block is here or has failed, with that read's status.
     windows: Vec<(u64, u64)>,

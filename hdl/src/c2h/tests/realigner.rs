@@ -224,6 +224,16 @@ fn packs_transfers_at_8_lanes() -> Result {
 }
 
 #[test]
+fn packs_transfers_at_32_lanes() -> Result {
+    run::<256, 5, 6>(3)
+}
+
+#[test]
+fn packs_transfers_at_64_lanes() -> Result {
+    run::<512, 6, 7>(4)
+}
+
+#[test]
 fn reset_forgets_the_job() -> Result {
     let mut dut = Pair::new(
         Realigner::default(),
