@@ -75,6 +75,11 @@ fn any_traffic_128() -> Result<()> {
 }
 
 #[test]
+fn any_traffic_256() -> Result<()> {
+    any_traffic::<256, 32, 5>(60, 13)
+}
+
+#[test]
 fn any_traffic_512() -> Result<()> {
     any_traffic::<512, 64, 6>(60, 14)
 }
