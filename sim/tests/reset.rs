@@ -84,7 +84,7 @@ impl Bench {
         let source = self.chain.regions[1].0;
         let platform = self.chain.device.platform_mut();
         let machine = &mut platform.machine;
-        machine.streams = Streams::new(payload.clone(), 100, 100, 1);
+        machine.streams = Streams::new(16, payload.clone(), 100, 100, 1);
         machine.streams.send(position, length, 0);
         machine.streams.expect(position, length, 0);
         let (memory, buffers) = platform.memory_and_buffers();

@@ -6,10 +6,7 @@ use pinring_hdl::device;
 use pinring_hdl::soft_core::EmitError;
 use pinring_verilator::{Error as VerilatorError, Instance, Model, Port, Spec};
 
-use crate::link::{LinkConfig, RxPorts, TxPorts};
-
-/// Bytes of a beat.
-pub(super) const BEAT: usize = 16;
+use crate::link::{LinkConfig, MAX_BEAT_BYTES, RxPorts, TxPorts};
 
 /// What the build of the model needs from outside.
 #[derive(Debug, Clone)]
@@ -39,38 +36,55 @@ pub enum GatewareError {
     /// Verilator or the compiler failed.
     #[error(transparent)]
     Verilator(#[from] VerilatorError),
-    /// This version has a bus of one width.
-    #[error(
-        "the device's data path is 128 bits wide in this version, not {0}; set device.width_bits = 128"
-    )]
-    Width(u32),
 }
 
 macro_rules! pins {
-    ($( $direction:ident $name:ident: $width:literal ),+ $(,)?) => {
+    (
+        $( $direction:ident $name:ident: $width:literal ),+ ;
+        $( $wide_direction:ident $wide:ident: $share:literal ),+ $(,)?
+    ) => {
         /// Index of each port in the port list.
         // One variant per port, whether or not this side of it is looked at.
         #[allow(non_camel_case_types, dead_code)]
         #[derive(Clone, Copy)]
         enum Pin { $( $name ),+ }
 
-        fn ports() -> Vec<Port> {
-            vec![ $( Port::$direction(stringify!($name), $width) ),+ ]
+        /// The ports whose width is the bus's, which lie behind all others.
+        #[allow(non_camel_case_types)]
+        #[derive(Clone, Copy)]
+        enum WidePin { $( $wide ),+ }
+
+        /// The device's ports with a bus of `bits`.
+        fn ports(bits: usize) -> Vec<Port> {
+            vec![
+                $( Port::$direction(stringify!($name), $width), )+
+                $( Port::$wide_direction(stringify!($wide), bits / $share) ),+
+            ]
         }
 
         /// First word of each port, for direct access: as the layout has it, one word per 32 bits in list order.
         const WORDS: &[usize] = &{
             let widths: &[usize] = &[ $( $width ),+ ];
-            let mut first = [0; [ $( $width ),+ ].len()];
-            let mut at = 0;
+            let mut first = [0; [ $( $width ),+ ].len() + 1];
             let mut index = 0;
             while index < widths.len() {
-                first[index] = at;
-                at += widths[index].div_ceil(32);
+                first[index + 1] = first[index] + widths[index].div_ceil(32);
                 index += 1;
             }
             first
         };
+
+        /// The same for the wide ports of a bus of `bits`.
+        fn wide_words(bits: usize) -> [usize; WIDE_PINS] {
+            let mut at = WORDS[WORDS.len() - 1];
+            [ $( $share ),+ ].map(|share: usize| {
+                let first = at;
+                at += (bits / share).div_ceil(32);
+                first
+            })
+        }
+
+        const WIDE_PINS: usize = [ $( $share ),+ ].len();
     };
 }
 
@@ -78,20 +92,22 @@ pins! {
     input clock: 1, input core_clock: 1, input reset: 1,
     input cfg_mps: 3, input cfg_mrrs: 3, input cfg_rcb: 1, input cfg_bus_master: 1, input cfg_msix_enable: 1,
     input cfg_msix_mask: 1, input cfg_cpl_headers: 12, input cfg_cpl_data: 16,
-    output tx_valid: 1, input tx_ready: 1, output tx_sop: 1, output tx_eop: 1, output tx_data: 128, output tx_kind: 2,
+    output tx_valid: 1, input tx_ready: 1, output tx_sop: 1, output tx_eop: 1, output tx_kind: 2,
     output tx_addr: 64, output tx_len: 11, output tx_first_be: 4, output tx_last_be: 4, output tx_tag: 10, output tx_id: 16,
     output tx_byte_count: 13, output tx_status: 3,
-    input cpl_valid: 1, input cpl_sop: 1, input cpl_eop: 1, input cpl_data: 128, input cpl_tag: 10, input cpl_len: 11,
+    input cpl_valid: 1, input cpl_sop: 1, input cpl_eop: 1, input cpl_tag: 10, input cpl_len: 11,
     input cpl_byte_count: 13, input cpl_lower_addr: 7, input cpl_status: 3, input cpl_poisoned: 1,
-    input req_valid: 1, output req_ready: 1, input req_sop: 1, input req_eop: 1, input req_data: 128, input req_write: 1,
+    input req_valid: 1, output req_ready: 1, input req_sop: 1, input req_eop: 1, input req_write: 1,
     input req_addr: 24, input req_len: 11, input req_first_be: 4, input req_last_be: 4, input req_tag: 10, input req_id: 16,
-    input s_axis_c2h_tvalid: 1, output s_axis_c2h_tready: 1, input s_axis_c2h_tdata: 128, input s_axis_c2h_tkeep: 16,
-    input s_axis_c2h_tlast: 1, input s_axis_c2h_tdest: 16,
-    output m_axis_h2c_tvalid: 1, input m_axis_h2c_tready: 1, output m_axis_h2c_tdata: 128, output m_axis_h2c_tkeep: 16,
-    output m_axis_h2c_tlast: 1, output m_axis_h2c_tdest: 16, output m_axis_h2c_tuser: 1,
+    input s_axis_c2h_tvalid: 1, output s_axis_c2h_tready: 1, input s_axis_c2h_tlast: 1, input s_axis_c2h_tdest: 16,
+    output m_axis_h2c_tvalid: 1, input m_axis_h2c_tready: 1, output m_axis_h2c_tlast: 1, output m_axis_h2c_tdest: 16,
+    output m_axis_h2c_tuser: 1,
     output leds: 8, output entry_taken: 1, output entry_ctx: 5, output mail_in: 1,
     output mail_out: 1, output mail_out_head: 16, output list_asked: 1, output list_asked_ctx: 5, output list_here: 1,
-    output list_here_ctx: 5, output busy: 1,
+    output list_here_ctx: 5, output busy: 1;
+    // Bits of the bus, and one for each of its bytes.
+    output tx_data: 1, input cpl_data: 1, input req_data: 1, input s_axis_c2h_tdata: 1, input s_axis_c2h_tkeep: 8,
+    output m_axis_h2c_tdata: 1, output m_axis_h2c_tkeep: 8,
 }
 
 /// What an observer sees in a cycle.
@@ -118,10 +134,10 @@ pub struct Observed {
 /// A beat on a user stream.
 #[derive(Debug, Clone, Copy)]
 pub struct Beat {
-    /// Bytes, lane 0 first.
-    pub data: [u8; BEAT],
+    /// Bytes, lane 0 first; those of the bus count.
+    pub data: [u8; MAX_BEAT_BYTES],
     /// Valid lanes, contiguous from lane 0.
-    pub keep: u16,
+    pub keep: u64,
     /// End of a packet.
     pub last: bool,
     /// TDEST.
@@ -133,6 +149,9 @@ pub struct Beat {
 /// The device under Verilator.
 pub struct Gateware {
     instance: Instance,
+    /// Bytes of a beat.
+    width: usize,
+    wide: [usize; WIDE_PINS],
     tx: TxPorts,
     core_phase: u32,
     core_ratio: (u32, u32),
@@ -151,9 +170,7 @@ impl Gateware {
         core_mhz: u32,
         trace: Option<&std::path::Path>,
     ) -> Result<Self, GatewareError> {
-        if link.width_bytes != BEAT {
-            return Err(GatewareError::Width(link.width_bytes as u32 * 8));
-        }
+        let bits = 8 * link.width_bytes;
         let processor = std::fs::read_to_string(&tools.processor).map_err(|error| {
             GatewareError::Unreadable {
                 file: tools.processor.clone(),
@@ -165,9 +182,9 @@ impl Gateware {
             error,
         })?;
         let model = Model::build(&Spec {
-            verilog: device::verilog(128, &processor)?,
+            verilog: device::verilog(bits, &processor)?,
             top: "top".into(),
-            ports: ports(),
+            ports: ports(bits),
             trace: trace.is_some(),
             plusargs: vec![format!("+firmware={}", tools.firmware.display())],
             ..Spec::default()
@@ -178,6 +195,8 @@ impl Gateware {
         }
         let mut gateware = Self {
             instance,
+            width: link.width_bytes,
+            wide: wide_words(bits),
             tx: TxPorts::default(),
             core_phase: 0,
             core_ratio: (core_mhz, clock_mhz),
@@ -217,20 +236,29 @@ impl Gateware {
         self.flag(strobe).then(|| self.get(ctx) as u8)
     }
 
-    fn set_data(&mut self, pin: Pin, data: &[u8]) {
-        let first = WORDS[pin as usize];
-        let words = &mut self.instance.words_mut()[first..first + BEAT / 4];
+    fn set_data(&mut self, pin: WidePin, data: &[u8; MAX_BEAT_BYTES]) {
+        let first = self.wide[pin as usize];
+        let words = &mut self.instance.words_mut()[first..first + self.width / 4];
         for (word, bytes) in words.iter_mut().zip(data.as_chunks::<4>().0) {
             *word = u32::from_le_bytes(*bytes);
         }
     }
 
-    fn get_data(&self, pin: Pin, data: &mut [u8]) {
-        let first = WORDS[pin as usize];
-        let words = &self.instance.words()[first..first + BEAT / 4];
-        for (word, bytes) in words.iter().zip(data.as_chunks_mut::<4>().0) {
-            *bytes = word.to_le_bytes();
+    fn set_keep(&mut self, pin: WidePin, keep: u64) {
+        let first = self.wide[pin as usize];
+        self.instance.words_mut()[first] = keep as u32;
+        if self.width > 32 {
+            self.instance.words_mut()[first + 1] = (keep >> 32) as u32;
         }
+    }
+
+    fn get_keep(&self, pin: WidePin) -> u64 {
+        let first = self.wide[pin as usize];
+        let low = u64::from(self.instance.words()[first]);
+        if self.width > 32 {
+            return low | u64::from(self.instance.words()[first + 1]) << 32;
+        }
+        low
     }
 
     /// Bus mastering and the MSI-X enable, as configuration space has them.
@@ -252,7 +280,7 @@ impl Gateware {
             self.set(Pin::cpl_lower_addr, u32::from(cpl.lower_address));
             self.set(Pin::cpl_status, u32::from(cpl.status));
             self.set(Pin::cpl_poisoned, u32::from(cpl.poisoned));
-            self.set_data(Pin::cpl_data, &cpl.data[..BEAT]);
+            self.set_data(WidePin::cpl_data, &cpl.data);
         }
         self.set(Pin::req_valid, u32::from(rx.req.valid));
         if rx.req.valid {
@@ -266,7 +294,7 @@ impl Gateware {
             self.set(Pin::req_last_be, u32::from(req.last_be));
             self.set(Pin::req_tag, u32::from(req.tag));
             self.set(Pin::req_id, u32::from(req.id));
-            self.set_data(Pin::req_data, &req.data[..BEAT]);
+            self.set_data(WidePin::req_data, &req.data);
         }
     }
 
@@ -274,8 +302,8 @@ impl Gateware {
     pub fn show_c2h(&mut self, beat: Option<&Beat>) {
         self.set(Pin::s_axis_c2h_tvalid, u32::from(beat.is_some()));
         if let Some(beat) = beat {
-            self.set_data(Pin::s_axis_c2h_tdata, &beat.data);
-            self.set(Pin::s_axis_c2h_tkeep, u32::from(beat.keep));
+            self.set_data(WidePin::s_axis_c2h_tdata, &beat.data);
+            self.set_keep(WidePin::s_axis_c2h_tkeep, beat.keep);
             self.set(Pin::s_axis_c2h_tlast, u32::from(beat.last));
             self.set(Pin::s_axis_c2h_tdest, u32::from(beat.dest));
         }
@@ -327,9 +355,9 @@ impl Gateware {
             self.tx.id = self.get(Pin::tx_id) as u16;
             self.tx.byte_count = self.get(Pin::tx_byte_count) as u16;
             self.tx.status = self.get(Pin::tx_status) as u8;
-            let mut data = [0; BEAT];
-            self.get_data(Pin::tx_data, &mut data);
-            self.tx.data[..BEAT].copy_from_slice(&data);
+            let first = self.wide[WidePin::tx_data as usize];
+            let words = &self.instance.words()[first..first + self.width / 4];
+            copy_words(words, &mut self.tx.data);
         }
         &self.tx
     }
@@ -338,13 +366,15 @@ impl Gateware {
     pub fn h2c(&self) -> Option<Beat> {
         self.flag(Pin::m_axis_h2c_tvalid).then(|| {
             let mut beat = Beat {
-                data: [0; BEAT],
-                keep: self.get(Pin::m_axis_h2c_tkeep) as u16,
+                data: [0; MAX_BEAT_BYTES],
+                keep: self.get_keep(WidePin::m_axis_h2c_tkeep),
                 last: self.flag(Pin::m_axis_h2c_tlast),
                 dest: self.get(Pin::m_axis_h2c_tdest) as u16,
                 user: self.flag(Pin::m_axis_h2c_tuser),
             };
-            self.get_data(Pin::m_axis_h2c_tdata, &mut beat.data);
+            let first = self.wide[WidePin::m_axis_h2c_tdata as usize];
+            let words = &self.instance.words()[first..first + self.width / 4];
+            copy_words(words, &mut beat.data);
             beat
         })
     }
@@ -370,5 +400,34 @@ impl Gateware {
             self.instance.set_time(now + 4000);
         }
         Ok(())
+    }
+}
+
+/// Bytes of words, as many as there are.
+fn copy_words(words: &[u32], data: &mut [u8; MAX_BEAT_BYTES]) {
+    for (word, bytes) in words.iter().zip(data.as_chunks_mut::<4>().0) {
+        *bytes = word.to_le_bytes();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The words are those of the layout that the model has.
+    #[test]
+    fn words_follow_the_port_list() {
+        for bits in device::WIDTHS {
+            let layout = pinring_verilator::Layout::new("top", &ports(bits)).expect("ports");
+            let place = |name: &str| layout.range(layout.index(name).expect("a port")).start;
+            assert_eq!(place("tx_addr"), WORDS[Pin::tx_addr as usize]);
+            assert_eq!(place("busy"), WORDS[Pin::busy as usize]);
+            let wide = wide_words(bits);
+            assert_eq!(place("tx_data"), wide[WidePin::tx_data as usize]);
+            assert_eq!(
+                place("m_axis_h2c_tkeep"),
+                wide[WidePin::m_axis_h2c_tkeep as usize]
+            );
+        }
     }
 }

@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 
-use super::gateware::{BEAT, Beat};
+use super::gateware::Beat;
 use crate::host::{Mismatch, Payload};
+use crate::link::MAX_BEAT_BYTES;
 
 /// A packet on one of the streams.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +47,8 @@ pub enum StreamFault {
 
 /// Both streams.
 pub struct Streams {
+    /// Bytes of a beat.
+    width: u64,
     payload: Payload,
     c2h: VecDeque<Packet>,
     h2c: VecDeque<Packet>,
@@ -64,10 +67,17 @@ pub struct Streams {
 const ENDLESS: u64 = 1 << 50;
 
 impl Streams {
-    /// Idle streams. The source offers a beat in `c2h_percent` of the cycles in which it could, the sink takes one in
+    /// Idle streams of beats of `width` bytes. The source offers a beat in `c2h_percent` of the cycles in which it could, the sink takes one in
     /// `h2c_percent`.
-    pub fn new(payload: Payload, c2h_percent: u32, h2c_percent: u32, seed: u64) -> Self {
+    pub fn new(
+        width: usize,
+        payload: Payload,
+        c2h_percent: u32,
+        h2c_percent: u32,
+        seed: u64,
+    ) -> Self {
         Self {
+            width: width as u64,
             payload,
             c2h: VecDeque::new(),
             h2c: VecDeque::new(),
@@ -143,9 +153,9 @@ impl Streams {
     pub fn offer(&mut self) -> Option<&Beat> {
         if self.beat.is_none() && chance(&mut self.rng, self.c2h_percent) {
             self.beat = self.c2h.front_mut().map(|packet| {
-                let bytes = (packet.bytes - packet.done).min(BEAT as u64);
+                let bytes = (packet.bytes - packet.done).min(self.width);
                 let mut beat = Beat {
-                    data: [0; BEAT],
+                    data: [0; MAX_BEAT_BYTES],
                     keep: keep(bytes),
                     last: packet.done + bytes == packet.bytes,
                     dest: packet.dest,
@@ -193,7 +203,7 @@ impl Streams {
             self.h2c.pop_front();
             return Ok(());
         }
-        let bytes = (packet.bytes - packet.done).min(BEAT as u64);
+        let bytes = (packet.bytes - packet.done).min(self.width);
         let last = packet.done + bytes == packet.bytes;
         let wrong = if beat.user {
             Some("TUSER reports an error")
@@ -229,9 +239,9 @@ impl Streams {
     }
 }
 
-/// TKEEP of this many bytes.
-fn keep(bytes: u64) -> u16 {
-    ((1u32 << bytes.min(BEAT as u64)) - 1) as u16
+/// TKEEP of this many bytes, 64 at most.
+fn keep(bytes: u64) -> u64 {
+    u64::MAX.checked_shr(64 - bytes as u32).unwrap_or(0)
 }
 
 fn chance(rng: &mut SplitMix64, percent: u32) -> bool {

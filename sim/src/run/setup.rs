@@ -197,6 +197,7 @@ pub(crate) fn board_of(
         trace.as_deref(),
     )?;
     let streams = Streams::new(
+        config.width_bytes,
         payload.clone(),
         scenario.stream.c2h_valid_percent,
         scenario.stream.h2c_ready_percent,

@@ -11,7 +11,7 @@ use super::Costs;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Device {
-    /// Width of the data path: 64, 128, 256 or 512 bits. The device of this version has 128.
+    /// Width of the data path: 64, 128, 256 or 512 bits.
     pub width_bits: u32,
     /// Clock of the data path in MHz. The device of this version is made for 250.
     pub clock_mhz: u32,

@@ -42,6 +42,7 @@ fn every_shipped_scenario_loads_and_is_described() {
     let expected = [
         "burst-24",
         "default",
+        "gen3-x16",
         "h2c",
         "large",
         "one-cpu",
