@@ -20,11 +20,15 @@ struct Bench {
     position: u64,
     length: u64,
     done: Vec<Completion>,
+    width_bytes: usize,
 }
 
 impl Bench {
-    fn new() -> Self {
+    /// A device of this width; 128 bits are for a link of 4 lanes.
+    fn new(width_bits: u32) -> Self {
         let mut scenario = Scenario::default();
+        scenario.device.width_bits = width_bits;
+        scenario.link.lanes = width_bits / 32;
         scenario.buffers.count = 2;
         scenario.buffers.bytes = BYTES;
         scenario.buffers.layout = LayoutKind::Shuffled;
@@ -37,6 +41,7 @@ impl Bench {
             position: 0,
             length: 0,
             done: Vec::new(),
+            width_bytes: width_bits as usize / 8,
         }
     }
 
@@ -84,7 +89,7 @@ impl Bench {
         let source = self.chain.regions[1].0;
         let platform = self.chain.device.platform_mut();
         let machine = &mut platform.machine;
-        machine.streams = Streams::new(16, payload.clone(), 100, 100, 1);
+        machine.streams = Streams::new(self.width_bytes, payload.clone(), 100, 100, 1);
         machine.streams.send(position, length, 0);
         machine.streams.expect(position, length, 0);
         let (memory, buffers) = platform.memory_and_buffers();
@@ -143,8 +148,22 @@ impl Bench {
 /// A reset at any moment leaves no TLP half sent and no read that a later one could be mistaken for, and the device
 /// serves again.
 #[test]
-fn reset_under_traffic() {
-    let mut bench = Bench::new();
+fn reset_under_traffic_64() {
+    reset_under_traffic(64);
+}
+
+#[test]
+fn reset_under_traffic_128() {
+    reset_under_traffic(128);
+}
+
+#[test]
+fn reset_under_traffic_512() {
+    reset_under_traffic(512);
+}
+
+fn reset_under_traffic(width_bits: u32) {
+    let mut bench = Bench::new(width_bits);
     for after in [1_000, 2_500, 3_100, 4_444, 10_003, 20_001, 20_002, 20_013] {
         bench.submit(BYTES);
         bench.pass(after);
@@ -165,7 +184,7 @@ fn reset_under_traffic() {
 /// Registers answer while bus mastering is off, whatever was on its way, and the transfers go on when it is back.
 #[test]
 fn registers_answer_without_bus_mastering() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(128);
     for after in [1_000, 2_500, 3_101, 3_107, 10_001] {
         bench.submit(BYTES / 4);
         bench.pass(after);
