@@ -47,7 +47,7 @@ struct Arguments {
     /// Write the timelines as one SVG picture
     #[arg(long, value_name = "OUT")]
     svg: Option<PathBuf>,
-    /// Who drives the device: the portable core, or the Windows driver's own code behind the client library
+    /// Who drives the device: the portable core, or (bursts of one direction) the Windows driver's own code behind the client library
     #[arg(long, value_enum, default_value_t, conflicts_with = "stress")]
     driver: Driver,
     /// Leave out the ranges of times: a third of the run

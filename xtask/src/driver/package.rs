@@ -53,7 +53,7 @@ fn explain() -> String {
   winget install LLVM.LLVM --version 17.0.6
   winget install Microsoft.WindowsWDK.10.0.26100
   cargo install --locked --version {CARGO_WDK} cargo-wdk
-  cargo xtask driver package
+  cargo xtask driver package --no-verify    (then trust the certificate, and once more without)
 Here, `cargo xtask driver check` has the driver's source checked by the compiler for Windows, without the WDK."
     )
 }
