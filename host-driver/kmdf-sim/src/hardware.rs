@@ -21,6 +21,11 @@ pub trait Hardware {
         let _ = (offset, bytes, value);
     }
 
+    /// What the command register holds once `asked` was written to it: a bit may be stuck.
+    fn command(&mut self, asked: u16) -> u16 {
+        asked
+    }
+
     /// Reads `bytes` (1 to 8) of a BAR at `now_ps`; gives the value and when the CPU has it.
     fn mmio_read(
         &mut self,

@@ -181,6 +181,9 @@ impl Machine {
     /// Starts a PnP operation in the background, to race with applications: see [`Background`].
     pub fn start(&mut self, what: Background) {
         thread::spawn("PnP", 4, false, move || match what {
+            Background::Remove => {
+                pnp::remove();
+            }
             Background::SurpriseRemove => pnp::surprise_remove(),
             Background::SleepAndWake => {
                 pnp::power_down(_WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3);
@@ -245,6 +248,8 @@ impl Machine {
 /// What [`Machine::start`] does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Background {
+    /// The device is removed in order.
+    Remove,
     /// The device is pulled out.
     SurpriseRemove,
     /// The device leaves D0 and comes back.

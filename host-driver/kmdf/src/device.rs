@@ -59,6 +59,8 @@ static CARD: ContextType<CardContext> = unsafe { ContextType::new(c"PinringCard"
 pub(crate) struct Card {
     /// Next on the driver's list, which has its own lock.
     pub(crate) next: *mut Self,
+    /// Its number; the list goes from the greatest to the least.
+    pub(crate) serial: u64,
     pub(crate) wdf: WDFDEVICE,
     pub(crate) settings: Settings,
     pub(crate) state: Lock<State>,
@@ -143,6 +145,7 @@ fn make(driver: WDFDRIVER, mut init: PWDFDEVICE_INIT) -> Result<(), NTSTATUS> {
     let mut request_attributes = REQUEST.attributes(None);
     let mut sddl = unicode(SDDL);
     let mut attributes = CARD.attributes(Some(destroy));
+    attributes.EvtCleanupCallback = Some(unlink);
     let mut device: WDFDEVICE = core::ptr::null_mut();
     // SAFETY: the framework's `init` is ours until WdfDeviceCreate takes it; everything else is valid, and is copied.
     unsafe {
@@ -187,6 +190,7 @@ fn make(driver: WDFDRIVER, mut init: PWDFDEVICE_INIT) -> Result<(), NTSTATUS> {
     }
     let mut card = boxed(Card {
         next: core::ptr::null_mut(),
+        serial: 0,
         wdf: device,
         settings,
         state: Lock::new(State::new()),
@@ -206,9 +210,11 @@ fn make(driver: WDFDRIVER, mut init: PWDFDEVICE_INIT) -> Result<(), NTSTATUS> {
     // SAFETY: the context is the device's, whose destruction frees the card. On the driver's list it is from here on.
     unsafe {
         (*CARD.of(device.cast())).card = card;
-        root().cards.with(|first| {
-            (*card).next = *first;
-            *first = card;
+        root().cards.with(|cards| {
+            (*card).next = cards.first;
+            (*card).serial = cards.next_serial;
+            cards.next_serial += 1;
+            cards.first = card;
         });
     }
     let interface = pinring_ioctl::INTERFACE;
@@ -293,15 +299,16 @@ fn parts(card: &mut Card) -> Result<(), NTSTATUS> {
     }
 }
 
-/// EvtDestroyCallback of the device: nobody can call anything any more. IRQL <= DISPATCH_LEVEL.
-unsafe extern "C" fn destroy(device: WDFOBJECT) {
-    // SAFETY: the context lives until this returns; a device that `add` could not finish has none.
+/// EvtCleanupCallback of the device: nobody may find the card any more. The framework's reference is the last to go, so that whoever found it
+/// before could still reference it. PASSIVE_LEVEL.
+unsafe extern "C" fn unlink(device: WDFOBJECT) {
+    // SAFETY: the device is valid; one that `add` could not finish has no card.
     let card = unsafe { (*CARD.of(device)).card };
     if card.is_null() {
         return;
     }
-    root().cards.with(|first| {
-        let mut place = core::ptr::from_mut(first);
+    root().cards.with(|cards| {
+        let mut place = &raw mut cards.first;
         // SAFETY: every card on the list is alive, and the list's lock is held.
         unsafe {
             while !(*place).is_null() {
@@ -313,7 +320,16 @@ unsafe extern "C" fn destroy(device: WDFOBJECT) {
             }
         }
     });
-    // SAFETY: made by `Box::into_raw` in `make`, and on no list any more.
+}
+
+/// EvtDestroyCallback of the device: nobody can call anything any more. IRQL <= DISPATCH_LEVEL.
+unsafe extern "C" fn destroy(device: WDFOBJECT) {
+    // SAFETY: the context lives until this returns; a device that `add` could not finish has no card.
+    let card = unsafe { (*CARD.of(device)).card };
+    if card.is_null() {
+        return;
+    }
+    // SAFETY: made by `Box::into_raw` in `make`; `unlink` has taken it off the list, and the last reference is gone.
     let mut card = unsafe { Box::from_raw(card) };
     let state = card.state.get_mut();
     while !state.files.is_null() {

@@ -19,15 +19,24 @@ use crate::trace;
 pub(crate) struct Root {
     /// Handle of the ETW provider, or 0.
     pub(crate) trace: AtomicU64,
-    /// Every card, a list.
-    pub(crate) cards: Lock<*mut Card>,
+    /// Every card.
+    pub(crate) cards: Lock<Cards>,
+}
+
+/// A list of the cards, the newest first.
+pub(crate) struct Cards {
+    pub(crate) first: *mut Card,
+    pub(crate) next_serial: u64,
 }
 
 impl Root {
     const fn new() -> Self {
         Self {
             trace: AtomicU64::new(0),
-            cards: Lock::new(core::ptr::null_mut()),
+            cards: Lock::new(Cards {
+                first: core::ptr::null_mut(),
+                next_serial: 0,
+            }),
         }
     }
 }
@@ -105,12 +114,12 @@ unsafe extern "C" fn process_notice(_parent: HANDLE, process: HANDLE, create: u8
     if create != 0 {
         return;
     }
-    // One card after the other, each referenced while it is worked on.
-    let mut done = 0usize;
-    while let Some(card) = nth_card(done) {
-        done += 1;
+    // One card after the other, each referenced while it is worked on. Cards that come or go meanwhile make none be left out.
+    let mut before = u64::MAX;
+    while let Some(card) = newest_before(before) {
+        before = card.serial;
         end_process(card, process);
-        // SAFETY: referenced by `nth_card`.
+        // SAFETY: referenced by `newest_before`.
         unsafe {
             call_unsafe_wdf_function_binding!(
                 WdfObjectDereferenceActual,
@@ -123,16 +132,17 @@ unsafe extern "C" fn process_notice(_parent: HANDLE, process: HANDLE, create: u8
     }
 }
 
-/// A card by its place on the list, with a reference.
-fn nth_card(place: usize) -> Option<&'static Card> {
-    root().cards.with(|first| {
-        let mut card = *first;
-        for _ in 0..place {
-            // SAFETY: cards on the list are alive, and the list's lock is held.
-            card = unsafe { card.as_ref() }?.next;
+/// The newest card that is older than the one of this number, with a reference.
+fn newest_before(serial: u64) -> Option<&'static Card> {
+    root().cards.with(|cards| {
+        // SAFETY: cards on the list are alive, and the list's lock is held.
+        let mut card = unsafe { cards.first.as_ref() }?;
+        while card.serial >= serial {
+            // SAFETY: as above.
+            card = unsafe { card.next.as_ref() }?;
         }
-        // SAFETY: as above; the reference keeps the device, and the device its card.
-        let card = unsafe { card.as_ref() }?;
+        // SAFETY: a card leaves the list before the framework gives its own reference up. The reference keeps the device, and the device
+        // its card.
         unsafe {
             call_unsafe_wdf_function_binding!(
                 WdfObjectReferenceActual,
@@ -146,30 +156,45 @@ fn nth_card(place: usize) -> Option<&'static Card> {
     })
 }
 
-/// Tears down what a process has with a card, and waits for it.
+/// Tears down what a process has with a card, and waits for it. Files without regions close too: a REGISTER may be on its way.
 fn end_process(card: &'static Card, process: HANDLE) {
-    let concerned = card.state.with(|state| {
-        let mut concerned = false;
+    let (mut any, mut waits) = (false, false);
+    card.state.with(|state| {
         for file in state.files() {
             // SAFETY: files on the list are alive, and the lock is held.
             let file = unsafe { &mut *file };
-            if file.process == process && !file.regions.is_empty() {
+            // One that is closed is the work item's, which ends it by itself.
+            if file.process == process && !file.closed {
                 file.begin_close();
-                concerned = true;
+                // EvtFileClose waits: the card has its work item and queues while one of its files is open.
+                file.visits += 1;
+                any = true;
+                waits |= !file.regions.is_empty();
             }
         }
-        concerned
     });
-    if !concerned {
+    if !any {
         return;
     }
     crate::wait::serve(card);
-    // Bounded: behind a device that neither acknowledges nor resets nor gives the bus up, the pages stay locked.
-    let _ = wait_until(TEARDOWN_LIMIT_NS, || {
-        let over = card.is_settled(|file| file.process == process);
-        if !over {
-            card.wake();
+    card.wake();
+    if waits {
+        // Bounded: behind a device that neither acknowledges nor resets nor gives the bus up, the pages stay locked.
+        let _ = wait_until(TEARDOWN_LIMIT_NS, || {
+            let over = card.is_settled(|file| file.process == process);
+            if !over {
+                card.wake();
+            }
+            over
+        });
+    }
+    card.state.with(|state| {
+        for file in state.files() {
+            // SAFETY: as above. No file has joined: the process opens none any more.
+            let file = unsafe { &mut *file };
+            if file.process == process && !file.closed {
+                file.visits = file.visits.saturating_sub(1);
+            }
         }
-        over
     });
 }

@@ -53,6 +53,8 @@ pub(crate) struct File {
     pub(crate) closed: bool,
     /// A processor serves its WAITs.
     pub(crate) serving: bool,
+    /// Notifications of the process's end that work on it, for which EvtFileClose waits.
+    pub(crate) visits: u32,
     /// Requests that are about to leave the driver's hands and look at the file once more.
     pub(crate) pins: u32,
     /// Its WAITs are to be looked at (again).
@@ -154,6 +156,7 @@ fn open(card: &'static Card, object: WDFFILEOBJECT) -> Result<(), Error> {
         closing: false,
         closed: false,
         serving: false,
+        visits: 0,
         pins: 0,
         wanted: false,
         least: u64::MAX,
@@ -198,17 +201,17 @@ pub(crate) unsafe extern "C" fn close(object: WDFFILEOBJECT) {
         return;
     };
     loop {
-        let serving = card.state.with(|_| {
+        let busy = card.state.with(|_| {
             // SAFETY: as in `cleanup`.
             let file = unsafe { &mut *file };
             file.begin_close();
-            file.closed = !file.serving;
-            file.serving
+            file.closed = !file.serving && file.visits == 0;
+            !file.closed
         });
-        if !serving {
+        if !busy {
             break;
         }
-        // Another processor is about to find that there is no WAIT left.
+        // Another processor is about to find that there is no WAIT left, or sees to the end of the process.
         pause();
     }
     card.wake();

@@ -2,6 +2,9 @@
 
 mod common;
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use common::*;
 use kmdf_sim::dma::{OsVersion, Translation};
 use kmdf_sim::user::{self, Pending};
@@ -405,5 +408,80 @@ fn a_device_that_breaks_the_protocol_is_reset() {
             });
             bench.end();
         }
+    }
+}
+
+/// Processes end at the very moment at which the device goes: none of them gets hold of a card that is being freed.
+#[test]
+fn a_process_that_ends_meets_no_dying_device() {
+    // When the device is gone, as it is when nothing ends meanwhile.
+    let end_ps = {
+        let mut bench = Bench::new(many_cpus());
+        bench.machine.remove().unwrap();
+        bench.machine.now_ps()
+    };
+    for early in 0..24u64 {
+        let mut bench = Bench::new(many_cpus());
+        for nth in 0..24 {
+            let process = bench.machine.process().unwrap();
+            let exit_ps = end_ps + 2_000_000 - (24 * early + nth) * 10_000;
+            let spawned = bench.machine.run(Some(process), move || {
+                user::spawn(process, move || {
+                    user::sleep_ps(exit_ps.saturating_sub(user::now_ps()));
+                    user::exit_process();
+                });
+            });
+            spawned.unwrap();
+        }
+        bench.machine.start(Background::Remove);
+        let settled = bench.machine.settle();
+        assert!(settled.is_ok(), "{:#?}", bench.machine.report());
+        bench.machine.unload().unwrap();
+        bench.machine.report().assert_clean();
+    }
+}
+
+fn many_cpus() -> Config {
+    Config {
+        cpus: 26,
+        ..Config::default()
+    }
+}
+
+/// A handle that another process has a duplicate of is of no use once the process that opened it has ended, even if nothing was registered.
+#[test]
+fn nothing_is_registered_for_a_process_that_has_ended() {
+    for seed in 0..6 {
+        let mut config = Config::default();
+        config.seed = seed;
+        let mut bench = Bench::new(config);
+        let other = bench.machine.process().unwrap();
+        let process = bench.machine.process().unwrap();
+        let shared = Rc::new(Cell::new(None));
+        let place = shared.clone();
+        let spawned = bench.machine.run(Some(process), move || {
+            user::spawn(process, move || {
+                let handle = open();
+                place.set(Some(user::duplicate(handle, other).unwrap()));
+                user::exit_process();
+            });
+        });
+        spawned.unwrap();
+        bench.machine.settle().unwrap();
+        bench
+            .machine
+            .run(Some(other), move || {
+                let handle = shared.take().expect("a duplicate");
+                let asked = ioctl::Allocate {
+                    length: 4096,
+                    permissions: ioctl::permissions::BOTH,
+                    ..ioctl::Allocate::default()
+                };
+                let refused = ask::<ioctl::RegionInfo>(handle, ioctl::ALLOCATE, asked.as_bytes());
+                assert_eq!(refused.unwrap_err(), error(Error::Gone));
+                user::close(handle).unwrap();
+            })
+            .unwrap();
+        bench.end();
     }
 }

@@ -85,7 +85,9 @@ pub(crate) unsafe extern "C" fn set_bus_data(
             if let Some(byte @ (0 | 1)) = place.checked_sub(4) {
                 let mut command = w.pnp.command.to_le_bytes();
                 command[byte as usize] = value;
-                w.pnp.command = u16::from_le_bytes(command);
+                let asked = u16::from_le_bytes(command);
+                let held = w.with_hardware(|hardware, _| hardware.command(asked));
+                w.pnp.command = held.unwrap_or(asked);
             }
             w.with_hardware(|hardware, _| hardware.config_write(place, 1, value.into()));
         });
@@ -96,7 +98,8 @@ pub(crate) unsafe extern "C" fn set_bus_data(
 /// The bus driver sets the command register itself.
 pub(crate) fn set_command(command: u16) {
     with(|w| {
-        w.pnp.command = command;
+        let held = w.with_hardware(|hardware, _| hardware.command(command));
+        w.pnp.command = held.unwrap_or(command);
         w.with_hardware(|hardware, _| hardware.config_write(4, 2, command.into()));
     });
 }

@@ -419,11 +419,20 @@ pub(crate) fn owner_of_context(ddi: &'static str, context: PVOID) -> HANDLE {
 /// Takes a reference.
 pub(crate) fn reference(ddi: &'static str, handle: HANDLE) {
     check(ddi, handle);
-    with(|w| {
-        if let Some(object) = w.objects.live.get_mut(&number(handle)) {
+    let dying = with(|w| {
+        let object = w.objects.live.get_mut(&number(handle));
+        object.is_some_and(|object| {
             object.references += 1;
-        }
+            object.references == 1
+        })
     });
+    if dying {
+        fatal(
+            Rule::Reference,
+            ddi,
+            format!("{handle:?} is being destroyed: a reference comes too late"),
+        );
+    }
 }
 
 /// Gives a reference back; the last one destroys an object that was deleted.
