@@ -436,15 +436,30 @@ fn start(card: &'static Card) -> Result<(), NTSTATUS> {
     let Some(hardware) = (unsafe { card.hardware.load(Ordering::Acquire).as_ref() }) else {
         return Err(STATUS_DEVICE_CONFIGURATION_ERROR);
     };
-    hardware.enable_bus_master();
     let deadline = now_ns() + START_LIMIT_NS;
-    let known = card.state.with(|state| {
-        let device = state.device.as_mut()?;
-        Some((state.power, device.reset()))
-    });
-    match known {
-        None => open(card, hardware, deadline)?,
-        Some((Power::Asleep, Ok(()))) => {
+    // The bus is the device's only if it is to start; the bus driver may have given it back to one that was given up. Under the lock, so
+    // that nobody gives it up between the two.
+    let slept = card.state.with(|state| {
+        match (state.power, &mut state.device) {
+            (_, None) => {
+                hardware.enable_bus_master();
+                return Ok(false);
+            }
+            (Power::Asleep, Some(device)) => {
+                hardware.enable_bus_master();
+                if device.reset().is_ok() {
+                    return Ok(true);
+                }
+            }
+            _ => {}
+        }
+        // If it is stuck, whoever takes the memory back finds that too.
+        let _ = hardware.disable_bus_master();
+        Err(STATUS_DEVICE_HARDWARE_ERROR)
+    })?;
+    match slept {
+        false => open(card, hardware, deadline)?,
+        true => {
             let mut went = Ok(false);
             while went == Ok(false) {
                 pause();
@@ -458,10 +473,18 @@ fn start(card: &'static Card) -> Result<(), NTSTATUS> {
                 card.wake();
                 return Err(STATUS_DEVICE_HARDWARE_ERROR);
             }
-            card.state.with(|state| state.power = Power::Running);
+            // Unless it was pulled out meanwhile.
+            let running = card.state.with(|state| {
+                let running = state.power == Power::Asleep;
+                if running {
+                    state.power = Power::Running;
+                }
+                running
+            });
+            if !running {
+                return Err(STATUS_DEVICE_HARDWARE_ERROR);
+            }
         }
-        // It was given up.
-        Some(_) => return Err(STATUS_DEVICE_HARDWARE_ERROR),
     }
     let (messages, longest) = card
         .state
@@ -493,16 +516,25 @@ fn open(card: &'static Card, hardware: &'static Hardware, deadline: u64) -> Resu
         list_length: hardware.max_transfer(),
     };
     let opened = Device::open(platform, config);
-    let mut device = opened.map_err(|_| STATUS_DEVICE_HARDWARE_ERROR)?;
+    let mut device = opened.map_err(|_| {
+        // It was told of no memory.
+        let _ = hardware.disable_bus_master();
+        STATUS_DEVICE_HARDWARE_ERROR
+    })?;
     loop {
         match device.poll_start(deadline) {
             Ok(true) => break,
             Ok(false) => pause(),
             Err(_) => {
-                // Its memory goes back only if it can reach nothing any more.
+                // Its memory goes back only if it can reach nothing any more: EvtDeviceReleaseHardware waits for that.
                 if device.close().is_err() {
                     trace::operator(card.wdf, Event::Stuck, &[]);
-                    core::mem::forget(device);
+                    card.state.with(|state| {
+                        state.device = Some(device);
+                        state.power = Power::Closing;
+                        state.said_stuck = true;
+                    });
+                    card.wake();
                 }
                 return Err(STATUS_DEVICE_HARDWARE_ERROR);
             }
@@ -600,6 +632,10 @@ unsafe extern "C" fn surprise_removal(device: WDFDEVICE) {
 }
 
 /// EvtDeviceReleaseHardware: everything is torn down, unmapped and completed. PASSIVE_LEVEL.
+///
+/// The framework frees the device's memory behind this, whatever it returns. Thus it does not return while the device may still write: it
+/// clears Bus Master Enable and reads it back again and again, without a limit. A removal that hangs behind a device that is broken in this
+/// way is better than memory that the device overwrites; pulling it out, or the end of the machine, ends it.
 unsafe extern "C" fn release_hardware(device: WDFDEVICE, _translated: WDFCMRESLIST) -> NTSTATUS {
     let card = card_of(device);
     let hardware = card.hardware.load(Ordering::Acquire);
@@ -607,21 +643,16 @@ unsafe extern "C" fn release_hardware(device: WDFDEVICE, _translated: WDFCMRESLI
         return STATUS_SUCCESS;
     }
     card.state.with(State::close);
-    let over = wait_until(TEARDOWN_LIMIT_NS, || {
-        let over = card
-            .state
-            .with(|state| matches!(state.power, Power::Closed | Power::Off));
-        let over = over && card.is_settled(|_| true);
-        if !over {
-            card.wake();
-        }
-        over
-    });
-    wait::serve(card);
-    if !over {
-        // The device may still write: memory stays mapped and requests stay pended until it cannot.
-        return STATUS_SUCCESS;
+    // The work item tries again whenever it is woken.
+    while !card
+        .state
+        .with(|state| matches!(state.power, Power::Closed | Power::Off))
+        || !card.is_settled(|_| true)
+    {
+        card.wake();
+        pause();
     }
+    wait::serve(card);
     let device = card.state.with(|state| {
         state.power = Power::Off;
         state.device.take()

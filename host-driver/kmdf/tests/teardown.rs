@@ -485,3 +485,58 @@ fn nothing_is_registered_for_a_process_that_has_ended() {
         bench.end();
     }
 }
+
+/// A device that was given up does not get the bus back when the machine wakes.
+#[test]
+fn a_device_that_was_given_up_stays_without_the_bus() {
+    let mut bench = Bench::new(Config::default());
+    bench.device.borrow_mut().reset_stuck = true;
+    bench.machine.sleep().unwrap();
+    bench.device.borrow_mut().reset_stuck = false;
+    assert!(bench.machine.wake().unwrap() < 0);
+    // What the bus driver gave it the driver has taken, before the power went again.
+    let values = bench.bus_master.values.borrow().clone();
+    assert!(!values[values.len() - 2], "{values:?}");
+    bench.end();
+}
+
+/// Has Bus Master Enable work again after 20 s; what comes of it is true from then on.
+fn free_the_bus_later(bench: &mut Bench) -> Rc<Cell<bool>> {
+    let (bus_master, freed) = (bench.bus_master.clone(), Rc::new(Cell::new(false)));
+    bus_master.stuck.set(true);
+    let (process, done) = (bench.machine.process().unwrap(), freed.clone());
+    let spawned = bench.machine.run(Some(process), move || {
+        user::spawn(process, move || {
+            user::sleep_ps(20_000_000_000_000);
+            done.set(true);
+            bus_master.stuck.set(false);
+        });
+    });
+    spawned.unwrap();
+    freed
+}
+
+/// A device that keeps the bus keeps its memory: the removal waits for it.
+#[test]
+fn a_removal_waits_until_the_device_has_lost_the_bus() {
+    for config in hosts(0) {
+        let mut bench = Bench::new(config);
+        let freed = free_the_bus_later(&mut bench);
+        assert_eq!(bench.machine.remove(), Ok(0));
+        assert!(freed.get());
+        bench.machine.unload().unwrap();
+        bench.machine.report().assert_clean();
+    }
+}
+
+/// Nor does a start that failed free what the device may write.
+#[test]
+fn a_start_that_fails_waits_until_the_device_has_lost_the_bus() {
+    let mut bench = Bench::loaded(Config::default());
+    bench.device.borrow_mut().reset_stuck = true;
+    let freed = free_the_bus_later(&mut bench);
+    assert!(bench.machine.add_device().unwrap() < 0);
+    assert!(freed.get());
+    bench.machine.unload().unwrap();
+    bench.machine.report().assert_clean();
+}

@@ -1,13 +1,16 @@
 //! A machine with the driver on it, the core's mock device in its slot, and calls as an application makes them.
 #![allow(dead_code)]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use kmdf_sim::dma::{DmaConfig, Translation};
 use kmdf_sim::memory::{DeviceBus, PageLayout, UserBuffer};
 use kmdf_sim::user::{self, Handle, Output, Pending, Status};
-use kmdf_sim::{Config, FILE_READ_DATA, FILE_WRITE_DATA, Hardware, Machine, STATUS_DEVICE_BUSY};
+use kmdf_sim::{
+    Config, FILE_READ_DATA, FILE_WRITE_DATA, Hardware, Machine, PCI_ENABLE_BUS_MASTER,
+    STATUS_DEVICE_BUSY,
+};
 use pinring_core::mock::{MockBus, MockDevice};
 use pinring_ioctl as ioctl;
 use zerocopy::{FromBytes, IntoBytes};
@@ -18,8 +21,18 @@ const STEP_PS: u64 = 1_000_000;
 /// The mock device behind the machine's bus.
 pub struct Card {
     pub device: Rc<RefCell<MockDevice>>,
+    pub bus_master: Rc<BusMaster>,
     /// Something to do may be there from then on.
     busy_from: Option<u64>,
+}
+
+/// Bus Master Enable of a card.
+#[derive(Default)]
+pub struct BusMaster {
+    /// It does not go back to 0.
+    pub stuck: Cell<bool>,
+    /// Every value it was given.
+    pub values: RefCell<Vec<bool>>,
 }
 
 struct Bus<'a>(&'a mut dyn DeviceBus);
@@ -39,6 +52,14 @@ impl Hardware for Card {
     }
     fn messages(&self) -> u32 {
         16
+    }
+    fn command(&mut self, asked: u16) -> u16 {
+        let mask = PCI_ENABLE_BUS_MASTER as u16;
+        self.bus_master.values.borrow_mut().push(asked & mask != 0);
+        match self.bus_master.stuck.get() {
+            true => asked | mask,
+            false => asked,
+        }
     }
     fn mmio_read(
         &mut self,
@@ -104,16 +125,27 @@ impl Hardware for Card {
 pub struct Bench {
     pub machine: Machine,
     pub device: Rc<RefCell<MockDevice>>,
+    pub bus_master: Rc<BusMaster>,
 }
 
 impl Bench {
     /// With the driver loaded and the device started.
     pub fn new(config: Config) -> Self {
+        let mut bench = Self::loaded(config);
+        let added = bench.machine.add_device();
+        assert_eq!(added, Ok(0), "{:?}", bench.machine.report());
+        bench
+    }
+
+    /// With the driver loaded, and the device in its slot.
+    pub fn loaded(config: Config) -> Self {
         let mut device = MockDevice::new();
         device.by_cookie = true;
         let device = Rc::new(RefCell::new(device));
+        let bus_master = Rc::new(BusMaster::default());
         let card = Card {
             device: device.clone(),
+            bus_master: bus_master.clone(),
             busy_from: None,
         };
         let mut machine = Machine::new(config, card);
@@ -122,9 +154,11 @@ impl Bench {
             unsafe { pinring_kmdf::driver_entry(driver, path) }
         });
         assert_eq!(loaded, Ok(0), "{:?}", machine.report());
-        let added = machine.add_device();
-        assert_eq!(added, Ok(0), "{:?}", machine.report());
-        Self { machine, device }
+        Self {
+            machine,
+            device,
+            bus_master,
+        }
     }
 
     /// Runs an application to its end.
@@ -169,6 +203,7 @@ pub fn machine(config: Config) -> Machine {
         config,
         Card {
             device: Rc::new(RefCell::new(device)),
+            bus_master: Rc::default(),
             busy_from: None,
         },
     )
