@@ -125,7 +125,7 @@ unsafe extern "C" fn deferred(interrupt: WDFINTERRUPT, device: WDFOBJECT) {
         }
         work | !matches!(state.power, crate::state::Power::Running)
     });
-    wait::serve(card);
+    wait::serve_some(card);
     if work {
         card.wake();
     }

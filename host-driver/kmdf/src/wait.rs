@@ -7,11 +7,14 @@ use wdk_sys::{
 };
 use zerocopy::IntoBytes;
 
-use crate::device::Card;
-use crate::file::{File, FileContext};
+use crate::device::{Card, card_of};
+use crate::file::{File, FileContext, context_of};
 use crate::region::REQUEST;
 use crate::state::{Power, State};
 use crate::status::check;
+
+/// WAITs that are looked at in one go at DISPATCH_LEVEL.
+const ROUNDS: usize = 64;
 
 /// WAIT: forwards the request to the queue in which it waits, or answers one that takes what there is (`Some` bytes of output). On an error
 /// or an answer it is the caller's to complete.
@@ -83,12 +86,25 @@ fn answer_now(
     Ok(Some(taken.unwrap_or(0) * ioctl::Completion::BYTES))
 }
 
-/// Completes every WAIT that may end. IRQL <= DISPATCH_LEVEL, outside the lock.
+/// Completes every WAIT that may end. PASSIVE_LEVEL, outside the lock.
 pub(crate) fn serve(card: &'static Card) {
+    serve_rounds(card, usize::MAX);
+}
+
+/// As [`serve`], but no more than a few of them: the work item goes on. IRQL <= DISPATCH_LEVEL, outside the lock.
+pub(crate) fn serve_some(card: &'static Card) {
+    serve_rounds(card, ROUNDS);
+}
+
+fn serve_rounds(card: &'static Card, mut rounds: usize) {
     while let Some(file) = card.state.with(next) {
         // SAFETY: `serving` keeps it.
         let object = unsafe { (*file).wdf };
-        loop {
+        let more = loop {
+            if rounds == 0 {
+                break true;
+            }
+            rounds -= 1;
             let mut request: WDFREQUEST = core::ptr::null_mut();
             // SAFETY: queue and file object are valid: EvtFileClose waits for `serving`.
             let got = unsafe {
@@ -99,22 +115,23 @@ pub(crate) fn serve(card: &'static Card) {
                     &raw mut request
                 )
             };
-            if check(got).is_err() {
-                break;
+            if check(got).is_err() || !answer(card, file, request) {
+                break false;
             }
-            if !answer(card, file, request) {
-                break;
-            }
-        }
+        };
         let closing = card.state.with(|_| {
             // SAFETY: as above.
             let file = unsafe { &mut *file };
             file.serving = false;
+            file.wanted |= more;
             file.closing
         });
-        if closing {
-            // The work item may have waited for that.
+        if closing || more {
+            // The work item may have waited for that, or goes on.
             card.wake();
+        }
+        if more {
+            return;
         }
     }
 }
@@ -223,7 +240,18 @@ fn take(
 }
 
 /// EvtIoCanceledOnQueue of the WAITs. IRQL <= DISPATCH_LEVEL.
-pub(crate) unsafe extern "C" fn cancelled(_queue: WDFQUEUE, request: WDFREQUEST) {
+pub(crate) unsafe extern "C" fn cancelled(queue: WDFQUEUE, request: WDFREQUEST) {
+    // SAFETY: the queue is valid.
+    let card = card_of(unsafe { call_unsafe_wdf_function_binding!(WdfIoQueueGetDevice, queue) });
+    if let Ok(context) = context_of(request) {
+        card.state.with(|_| {
+            // SAFETY: the request in hand keeps the file, and the lock is held. It may have been the oldest: the one behind it may ask for
+            // less.
+            unsafe { (*context.file).wanted = true }
+        });
+        // It is not in the queue any more; still in hand, it keeps file and device.
+        serve_some(card);
+    }
     // SAFETY: the request is ours again.
     unsafe {
         call_unsafe_wdf_function_binding!(WdfRequestComplete, request, STATUS_CANCELLED);

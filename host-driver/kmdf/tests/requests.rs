@@ -412,3 +412,71 @@ fn failures_of_the_system_are_survived() {
         }
     }
 }
+
+fn start_wait(handle: user::Handle, least: u32) -> user::Pending {
+    let input = ioctl::Wait { least, reserved: 0 };
+    start(
+        handle,
+        ioctl::WAIT,
+        input.as_bytes(),
+        least as usize * ioctl::Completion::BYTES,
+    )
+}
+
+/// The oldest WAIT asks for more than the one behind it. When it is cancelled, the other ends with what there is, and with what comes.
+#[test]
+fn a_cancelled_wait_makes_way_for_the_next() {
+    for late in [false, true] {
+        let mut bench = Bench::new(Config::default());
+        bench.app(move || {
+            let handle = open();
+            let memory = buffer(1 << 20);
+            let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+            let first = start_wait(handle, 4);
+            let second = start_wait(handle, 1);
+            let one = [transfer(info.handle, 0, 4096, 7)];
+            if !late {
+                submit(handle, direction::C2H, &one).unwrap();
+                user::sleep_ps(1_000_000_000);
+            }
+            assert!(user::cancel_io_ex(handle, Some(first)));
+            if late {
+                submit(handle, direction::C2H, &one).unwrap();
+            }
+            let ended = user::result(second, Some(100_000_000_000)).expect("it ends");
+            assert_eq!(
+                (ended.status, ended.information),
+                (0, ioctl::Completion::BYTES as u64)
+            );
+            unregister(handle, pending, info.handle);
+            user::close(handle).unwrap();
+        });
+        bench.end();
+    }
+}
+
+/// More WAITs end at once than the deferred procedure call looks at: none is forgotten.
+#[test]
+fn many_waits_end_behind_one_interrupt() {
+    let mut bench = Bench::new(Config::default());
+    bench.app(|| {
+        let handle = open();
+        let memory = buffer(1 << 20);
+        let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+        let waits: Vec<_> = (0..200).map(|_| start_wait(handle, 1)).collect();
+        let batch: Vec<_> = (0..200)
+            .map(|at| transfer(info.handle, at * 64, 64, at))
+            .collect();
+        submit(handle, direction::C2H, &batch).unwrap();
+        for wait in waits {
+            let ended = user::result(wait, Some(100_000_000_000)).expect("it ends");
+            assert_eq!(
+                (ended.status, ended.information),
+                (0, ioctl::Completion::BYTES as u64)
+            );
+        }
+        unregister(handle, pending, info.handle);
+        user::close(handle).unwrap();
+    });
+    bench.end();
+}
