@@ -88,15 +88,14 @@ impl Card {
         let _ = unsafe { call_unsafe_wdf_function_binding!(WdfTimerStart, self.timer, due) };
     }
 
-    /// Every region of the files for which `which` holds is gone, and its request completed or about to be.
+    /// Every region of the files for which `which` holds is gone, and its request completed, or left to its cancellation.
     pub(crate) fn is_settled(&self, which: impl Fn(&file::File) -> bool) -> bool {
         self.state.with(|state| {
-            !state.working
-                && state.files().all(|file| {
-                    // SAFETY: files on the list are alive, and the lock is held.
-                    let file = unsafe { &*file };
-                    !which(file) || file.regions.is_empty()
-                })
+            state.files().all(|file| {
+                // SAFETY: files on the list are alive, and the lock is held.
+                let file = unsafe { &*file };
+                !which(file) || file.regions.is_empty() && file.finishing == 0
+            })
         })
     }
 }
@@ -646,7 +645,7 @@ unsafe extern "C" fn release_hardware(device: WDFDEVICE, _translated: WDFCMRESLI
     // The work item tries again whenever it is woken.
     while !card
         .state
-        .with(|state| matches!(state.power, Power::Closed | Power::Off))
+        .with(|state| matches!(state.power, Power::Closed | Power::Off) && !state.working)
         || !card.is_settled(|_| true)
     {
         card.wake();

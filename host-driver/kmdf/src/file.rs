@@ -7,14 +7,15 @@ use pinring_ioctl::Error;
 use pinring_protocol::Direction;
 use wdk_sys::ntddk::PsGetCurrentProcessId;
 use wdk_sys::{
-    FO_SYNCHRONOUS_IO, HANDLE, STATUS_CANCELLED, STATUS_SUCCESS, WDFDEVICE, WDFFILEOBJECT,
-    WDFREQUEST, call_unsafe_wdf_function_binding,
+    FO_SYNCHRONOUS_IO, HANDLE, NTSTATUS, STATUS_CANCELLED, STATUS_SUCCESS,
+    STATUS_TOO_MANY_OPENED_FILES, WDFDEVICE, WDFFILEOBJECT, WDFREQUEST,
+    call_unsafe_wdf_function_binding,
 };
 
 use crate::context::ContextType;
 use crate::device::{Card, card_of};
 use crate::memory::{boxed, filled};
-use crate::region::{self, Region, Regions, Slot};
+use crate::region::{self, Regions, Slot};
 use crate::state::State;
 use crate::time::pause;
 use crate::transfer::{Lane, LaneQueue};
@@ -22,6 +23,8 @@ use crate::wait;
 
 /// Regions that one file may have.
 const REGIONS: usize = 1024;
+/// Files of one device that exist at a time, those included that are being torn down: each takes nonpaged memory, and time under the lock.
+const FILES: usize = 64;
 
 /// Context of a WDFFILEOBJECT; constant once the file is open.
 pub(crate) struct FileContext {
@@ -53,6 +56,8 @@ pub(crate) struct File {
     pub(crate) closed: bool,
     /// A processor serves its WAITs.
     pub(crate) serving: bool,
+    /// Regions that are in no slot any more, and whose requests are about to complete.
+    pub(crate) finishing: u32,
     /// Notifications of the process's end that work on it, for which EvtFileClose waits.
     pub(crate) visits: u32,
     /// Requests that are about to leave the driver's hands and look at the file once more.
@@ -89,7 +94,7 @@ impl File {
             lane.abort(|_| true);
             lane.settle();
         }
-        for at in 0..self.regions.slots.len() {
+        for at in self.regions.places() {
             if let Some(region) = self.regions.at(at) {
                 region::begin_leave(&mut self.lanes, region, STATUS_CANCELLED);
             }
@@ -99,6 +104,7 @@ impl File {
     /// Nothing of it is left with the device.
     pub(crate) fn is_empty(&mut self) -> bool {
         self.regions.is_empty()
+            && self.finishing == 0
             && self
                 .lanes
                 .iter()
@@ -132,35 +138,60 @@ pub(crate) unsafe extern "C" fn create(
     let card = card_of(device);
     let status = match open(card, object) {
         Ok(()) => STATUS_SUCCESS,
-        Err(error) => error.status(),
+        Err(status) => status,
     };
     // SAFETY: the request is ours to complete.
     unsafe { call_unsafe_wdf_function_binding!(WdfRequestComplete, request, status) };
 }
 
-fn open(card: &'static Card, object: WDFFILEOBJECT) -> Result<(), Error> {
+fn open(card: &'static Card, object: WDFFILEOBJECT) -> Result<(), NTSTATUS> {
     if object.is_null() {
-        return Err(Error::Malformed);
+        return Err(Error::Malformed.status());
+    }
+    let full = |state: &mut State| state.files().count() >= FILES;
+    if card.state.with(full) {
+        return Err(STATUS_TOO_MANY_OPENED_FILES);
     }
     // SAFETY: no argument.
     let process = unsafe { PsGetCurrentProcessId() };
-    let slots: Vec<Slot> = filled(REGIONS, Slot::default)?;
-    let file = Box::into_raw(boxed(File {
+    let slots: Vec<Slot> = filled(REGIONS, Slot::default).map_err(Error::status)?;
+    let file = boxed(File {
         next: core::ptr::null_mut(),
         wdf: object,
         process,
         domain: 0,
         lanes: [Lane::new(Direction::C2h), Lane::new(Direction::H2c)],
-        regions: Regions { slots },
+        regions: Regions::new(slots),
         locked_bytes: 0,
         closing: false,
         closed: false,
         serving: false,
+        finishing: 0,
         visits: 0,
         pins: 0,
         wanted: false,
         least: u64::MAX,
-    })?);
+    });
+    let file = Box::into_raw(file.map_err(Error::status)?);
+    let entered = card.state.with(|state| {
+        // Others may have been faster.
+        if full(state) {
+            return false;
+        }
+        // SAFETY: nobody else knows it yet.
+        unsafe {
+            (*file).domain = state.next_domain;
+            (*file).next = state.files;
+        }
+        state.next_domain = state.next_domain.wrapping_add(1).max(1);
+        state.files = file;
+        true
+    });
+    if !entered {
+        // SAFETY: as above.
+        unsafe { free(file) };
+        return Err(STATUS_TOO_MANY_OPENED_FILES);
+    }
     // SAFETY: the object is valid, and nobody else sees its context before this request completes.
     unsafe {
         let flags = call_unsafe_wdf_function_binding!(WdfFileObjectGetFlags, object);
@@ -170,15 +201,6 @@ fn open(card: &'static Card, object: WDFFILEOBJECT) -> Result<(), Error> {
             synchronous: u8::from(flags & FO_SYNCHRONOUS_IO != 0),
         });
     }
-    card.state.with(|state| {
-        // SAFETY: nobody else knows it yet.
-        unsafe {
-            (*file).domain = state.next_domain;
-            (*file).next = state.files;
-        }
-        state.next_domain = state.next_domain.wrapping_add(1).max(1);
-        state.files = file;
-    });
     Ok(())
 }
 
@@ -248,13 +270,4 @@ pub(crate) fn unlink(state: &mut State, file: *mut File) {
 pub(crate) unsafe fn free(file: *mut File) {
     // SAFETY: it came from `Box::into_raw` in `open`.
     drop(unsafe { Box::from_raw(file) });
-}
-
-/// A region of this file, by place; for walking.
-impl Regions {
-    pub(crate) fn at(&mut self, index: usize) -> Option<&mut Region> {
-        let region = self.slots.get(index)?.region;
-        // SAFETY: what is in a slot is alive, and the lock is held.
-        (!region.is_null()).then(|| unsafe { &mut *region })
-    }
 }

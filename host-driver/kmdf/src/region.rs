@@ -142,7 +142,7 @@ impl Region {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
     generation: u32,
-    pub(crate) region: *mut Region,
+    region: *mut Region,
 }
 
 impl Default for Slot {
@@ -156,10 +156,38 @@ impl Default for Slot {
 
 /// The regions of one file.
 pub(crate) struct Regions {
-    pub(crate) slots: Vec<Slot>,
+    slots: Vec<Slot>,
+    /// Regions that exist.
+    count: usize,
+    /// Behind the last place that is taken: nobody looks further.
+    end: usize,
 }
 
 impl Regions {
+    pub(crate) fn new(slots: Vec<Slot>) -> Self {
+        Self {
+            slots,
+            count: 0,
+            end: 0,
+        }
+    }
+
+    /// The places in which a region may be: none for a file that has none.
+    pub(crate) fn places(&self) -> core::ops::Range<usize> {
+        0..self.end
+    }
+
+    /// What exists. Under the lock.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Region> {
+        let taken = self.slots.iter().take(self.end);
+        // SAFETY: what is in a slot is alive, and the lock is held.
+        taken.filter_map(|slot| unsafe { slot.region.as_ref() })
+    }
+
+    fn has(&self, region: *const Region) -> bool {
+        self.all().any(|known| core::ptr::eq(known, region))
+    }
+
     /// The region that a handle names, whatever a stranger may say.
     fn named(&mut self, handle: u64) -> Result<&mut Region, Error> {
         let place = (handle as u32).checked_sub(1).ok_or(Error::NoRegion)?;
@@ -182,8 +210,7 @@ impl Regions {
 
     /// The region of a token, if it serves.
     pub(crate) fn of_token(&mut self, token: u64) -> Result<&mut Region, Error> {
-        let places = 0..self.slots.len();
-        for at in places {
+        for at in self.places() {
             if self
                 .at(at)
                 .is_some_and(|region| region.token == Some(token) && region.phase == Phase::Live)
@@ -196,24 +223,24 @@ impl Regions {
 
     /// Regions that exist.
     pub(crate) fn count(&self) -> u64 {
-        self.slots
-            .iter()
-            .filter(|slot| !slot.region.is_null())
-            .count() as u64
+        self.count as u64
     }
 
     /// None of them is being torn down or cancelled.
     pub(crate) fn are_live(&self) -> bool {
-        self.slots.iter().all(|slot| {
-            // SAFETY: what is in a slot is alive, and the lock is held.
-            let region = unsafe { slot.region.as_ref() };
-            region
-                .is_none_or(|region| region.phase != Phase::Leaving && region.cancelling.is_none())
-        })
+        self.all()
+            .all(|region| region.phase != Phase::Leaving && region.cancelling.is_none())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.slots.iter().all(|slot| slot.region.is_null())
+        self.count == 0
+    }
+
+    /// The region in a place; for walking.
+    pub(crate) fn at(&mut self, place: usize) -> Option<&mut Region> {
+        let region = self.slots.get(place)?.region;
+        // SAFETY: what is in a slot is alive, and the lock is held.
+        (!region.is_null()).then(|| unsafe { &mut *region })
     }
 
     fn insert(&mut self, region: *mut Region) -> Result<(), Error> {
@@ -221,6 +248,8 @@ impl Regions {
         let place = free.ok_or(Error::RegionsExhausted)?;
         let slot = &mut self.slots[place];
         slot.region = region;
+        self.count += 1;
+        self.end = self.end.max(place + 1);
         // SAFETY: the caller's, and alive.
         unsafe { (*region).handle = u64::from(slot.generation) << 32 | (place as u64 + 1) };
         Ok(())
@@ -228,11 +257,15 @@ impl Regions {
 
     /// Takes a region out; its handle is stale for good.
     fn remove(&mut self, region: *mut Region) {
-        for slot in &mut self.slots {
+        for slot in self.slots.iter_mut().take(self.end) {
             if slot.region == region {
                 slot.region = core::ptr::null_mut();
                 slot.generation = slot.generation.wrapping_add(1).max(1);
+                self.count -= 1;
             }
+        }
+        while self.end != 0 && self.slots[self.end - 1].region.is_null() {
+            self.end -= 1;
         }
     }
 }
@@ -497,16 +530,8 @@ fn begin(
     if file.closing {
         return Err(Error::Gone);
     }
-    if token.is_some() {
-        for at in 0..file.regions.slots.len() {
-            if file
-                .regions
-                .at(at)
-                .is_some_and(|other| other.token == token)
-            {
-                return Err(Error::TokenInUse);
-            }
-        }
+    if token.is_some() && file.regions.all().any(|other| other.token == token) {
+        return Err(Error::TokenInUse);
     }
     let within = |had: u64, cap: u64| had.checked_add(bytes).is_some_and(|sum| sum <= cap);
     if !within(file.locked_bytes, handle_cap) {
@@ -527,8 +552,7 @@ fn begin(
 
 /// Takes a region out of the tables, if it is in one.
 fn uncharge(state: &mut State, file: &mut File, region: *mut Region, bytes: u64) {
-    let known = file.regions.slots.iter().any(|slot| slot.region == region);
-    if known {
+    if file.regions.has(region) {
         file.regions.remove(region);
         file.locked_bytes = file.locked_bytes.saturating_sub(bytes);
         state.totals.locked_bytes = state.totals.locked_bytes.saturating_sub(bytes);
@@ -677,7 +701,7 @@ pub(crate) enum Next {
     Wait,
     /// Something was sent: look again.
     Again,
-    /// The region is over: [`finish`] it outside the lock. It is in no table any more.
+    /// The region is over: [`finish`] it outside the lock. It is in no table any more, and counted in `finishing`.
     Finish(*mut Region),
 }
 
@@ -717,6 +741,7 @@ pub(crate) fn advance(state: &mut State, file: &mut File, place: usize) -> Next 
         Phase::Released if !region.registering && region.copies == 0 => {
             let (region, bytes) = (core::ptr::from_mut(region), region.buffer.length);
             uncharge(state, file, region, bytes);
+            file.finishing += 1;
             Next::Finish(region)
         }
         _ => Next::Wait,
@@ -846,7 +871,7 @@ pub(crate) unsafe extern "C" fn cancelled(queue: WDFQUEUE, request: WDFREQUEST) 
         for file in state.files() {
             // SAFETY: files on the list are alive.
             let file = unsafe { &mut *file };
-            if file.regions.slots.iter().any(|slot| slot.region == region) {
+            if file.regions.has(region) {
                 begin_leave(&mut file.lanes, region_ref, STATUS_CANCELLED);
                 file.look_at_waits();
             }

@@ -236,11 +236,9 @@ impl State {
     /// A copy into or out of a common buffer is under way.
     pub(crate) fn copying(&self) -> bool {
         self.files().any(|file| {
-            // SAFETY: files on the list are alive, and so is what is in their slots; the lock is held.
-            let slots = unsafe { &(*file).regions.slots };
-            slots.iter().any(|slot| {
-                unsafe { slot.region.as_ref() }.is_some_and(|region| region.copies != 0)
-            })
+            // SAFETY: files on the list are alive, and the lock is held.
+            let regions = unsafe { &(*file).regions };
+            regions.all().any(|region| region.copies != 0)
         })
     }
 

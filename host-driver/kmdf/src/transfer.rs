@@ -536,7 +536,7 @@ pub(crate) fn take_queue(state: &mut State, lane: &mut Lane) -> bool {
     takes
 }
 
-/// Gives a direction's lane its memory, outside the lock. PASSIVE_LEVEL.
+/// Gives a direction's lane its memory, outside the lock; none for a file without regions, or while others have all queues. PASSIVE_LEVEL.
 ///
 /// # Safety
 /// The caller has a request of the file in hand, which keeps it.
@@ -547,7 +547,14 @@ pub(crate) unsafe fn give_lane_memory(
 ) -> Result<(), Error> {
     // SAFETY: the caller says so, and the lock is held.
     let lane = |file: *mut File| unsafe { &mut (&mut (*file).lanes)[direction as usize] };
-    if !card.state.with(|_| lane(file).has_memory()) {
+    let worthwhile = card.state.with(|state| {
+        let wanted = !lane(file).has_memory();
+        let queue =
+            !matches!(lane(file).queue, LaneQueue::None) || state.queues_taken < state.queues;
+        // SAFETY: as above.
+        wanted && queue && !unsafe { &(*file).regions }.is_empty()
+    });
+    if worthwhile {
         let memory = lane_memory(card.settings.ring_entries)?;
         // Another thread may have been faster.
         let spare = card.state.with(|_| lane(file).give_memory(memory));
@@ -600,6 +607,10 @@ pub(crate) fn submit(
     let lane = &mut lanes[direction as usize];
     if matches!(lane.queue, LaneQueue::None) && taken >= queues {
         return Err(Error::QueuesExhausted);
+    }
+    if !lane.has_memory() {
+        // It had no region a moment ago.
+        return Err(Error::NoRegion);
     }
     if count > lane.room() {
         return Err(Error::RingFull);

@@ -42,8 +42,8 @@ enum Step {
     Queue(QueueRequest, *mut File, Direction),
     /// Map a transfer and make its list.
     List(Request, *mut File, Direction, u64),
-    /// Complete a region's request.
-    Finish(*mut Region),
+    /// Complete the request of a file's region.
+    Finish(*mut File, *mut Region),
     /// Free a file.
     Free(*mut File),
     /// Tell the framework.
@@ -111,8 +111,14 @@ fn run(card: &'static Card) {
             (Step::List(request, file, direction, index), Some(platform)) => {
                 make_list(card, platform, request, (file, direction, index));
             }
-            // SAFETY: `region::advance` has just taken it out of its table.
-            (Step::Finish(region), _) => unsafe { region::finish(card, region) },
+            (Step::Finish(file, region), _) => {
+                // SAFETY: `region::advance` has just taken it out of its table.
+                unsafe { region::finish(card, region) };
+                card.state.with(|_| {
+                    // SAFETY: files are freed by this work item alone, and the lock is held.
+                    unsafe { (*file).finishing -= 1 }
+                });
+            }
             // SAFETY: `next` has just taken it off the list; it is closed and empty.
             (Step::Free(file), _) => unsafe { file::free(file) },
             (Step::TellFailed, _) => {
@@ -213,12 +219,10 @@ fn tick(state: &mut State) {
             oldest = oldest.into_iter().chain(lane.oldest_wait()).min();
             flying |= lane.unfinished() != 0;
         }
-        for place in 0..file.regions.slots.len() {
-            if let Some(region) = file.regions.at(place) {
-                let waits = [region.leaving, region.cancelling];
-                let waits = waits.into_iter().flatten().map(|waiting| waiting.since);
-                oldest = oldest.into_iter().chain(waits).min();
-            }
+        for region in file.regions.all() {
+            let waits = [region.leaving, region.cancelling];
+            let waits = waits.into_iter().flatten().map(|waiting| waiting.since);
+            oldest = oldest.into_iter().chain(waits).min();
         }
     }
     if oldest.is_some_and(|since| now.saturating_sub(since) > ADMIN_LIMIT_NS) {
@@ -251,16 +255,7 @@ fn pause(state: &mut State) -> Option<u64> {
                 .lanes
                 .iter_mut()
                 .any(|lane| lane.unfinished() != 0 || lane.oldest_wait().is_some());
-        waits |= file
-            .regions
-            .slots
-            .iter()
-            .filter(|slot| !slot.region.is_null())
-            .any(|slot| {
-                // SAFETY: what is in a slot is alive, and the lock is held.
-                let region = unsafe { &*slot.region };
-                region.phase == Phase::Leaving || region.cancelling.is_some()
-            });
+        waits |= !file.regions.are_live();
     }
     waits.then_some(ms(50))
 }
@@ -348,7 +343,7 @@ fn redeem(state: &mut State, event: AdminEvent) -> Option<Step> {
                 }
             }
         }
-        for place in 0..open.regions.slots.len() {
+        for place in open.regions.places() {
             let Some(region) = open.regions.at(place) else {
                 continue;
             };
@@ -489,14 +484,11 @@ fn next_of_file(state: &mut State, file: *mut File) -> Found {
             _ => {}
         }
     }
-    for place in 0..open.regions.slots.len() {
-        if open.regions.slots[place].region.is_null() {
-            continue;
-        }
+    for place in open.regions.places() {
         match region::advance(state, open, place) {
             Next::Wait => {}
             Next::Again => again = true,
-            Next::Finish(region) => return Found::Step(Step::Finish(region)),
+            Next::Finish(region) => return Found::Step(Step::Finish(file, region)),
         }
     }
     if open.closed && open.is_empty() {

@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use kmdf_sim::dma::{OsVersion, Translation};
-use kmdf_sim::{Config, user};
+use kmdf_sim::{Config, STATUS_TOO_MANY_OPENED_FILES, user};
 use pinring_ioctl::{self as ioctl, Error, direction, permissions, tier, tier_reason};
 use zerocopy::IntoBytes;
 
@@ -475,6 +475,37 @@ fn many_waits_end_behind_one_interrupt() {
                 (0, ioctl::Completion::BYTES as u64)
             );
         }
+        unregister(handle, pending, info.handle);
+        user::close(handle).unwrap();
+    });
+    bench.end();
+}
+
+#[test]
+fn files_are_limited_and_places_come_back() {
+    let mut bench = Bench::new(Config::default());
+    bench.app(|| {
+        for _ in 0..2 {
+            let files: Vec<_> = (0..64).map(|_| open()).collect();
+            assert_eq!(
+                user::open(3, true).unwrap_err(),
+                user::Status(STATUS_TOO_MANY_OPENED_FILES)
+            );
+            for file in files {
+                user::close(file).unwrap();
+            }
+            user::sleep_ps(1_000_000_000);
+        }
+        let handle = open();
+        let memory = buffer(1 << 20);
+        // Nothing is registered.
+        assert_eq!(
+            submit(handle, direction::C2H, &[transfer(1 << 32 | 1, 0, 64, 0)]),
+            Err(error(Error::NoRegion))
+        );
+        let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+        submit(handle, direction::C2H, &[transfer(info.handle, 0, 64, 0)]).unwrap();
+        assert_eq!(wait(handle, 1).unwrap()[0].status, 0);
         unregister(handle, pending, info.handle);
         user::close(handle).unwrap();
     });
