@@ -215,6 +215,12 @@ impl Machine {
         })
     }
 
+    /// What applications have started, and what has ended of it.
+    #[must_use]
+    pub fn operations(&self) -> user::Operations {
+        with(|w| w.io.operations)
+    }
+
     /// The functions that were called.
     #[must_use]
     pub fn called(&self) -> Vec<&'static str> {

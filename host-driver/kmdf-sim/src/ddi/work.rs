@@ -135,7 +135,14 @@ pub unsafe fn WdfWorkItemFlush(WorkItem: WDFWORKITEM) {
 #[must_use]
 pub unsafe fn WdfWorkItemGetParentObject(WorkItem: WDFWORKITEM) -> WDFOBJECT {
     enter("WdfWorkItemGetParentObject", DISPATCH);
-    object::check("WdfWorkItemGetParentObject", WorkItem.cast());
+    // Whoever deletes the item waits for the callback, whose handle is good until then.
+    let runs = with(|w| {
+        let item = w.objects.peek::<self::WorkItem>(object::number(WorkItem));
+        item.is_some_and(|item| item.running)
+    });
+    if !runs {
+        object::check("WdfWorkItemGetParentObject", WorkItem.cast());
+    }
     object::parent(WorkItem.cast())
 }
 
@@ -313,7 +320,14 @@ pub(crate) fn expired(number: u64) {
 #[must_use]
 pub unsafe fn WdfTimerGetParentObject(Timer: WDFTIMER) -> WDFOBJECT {
     enter("WdfTimerGetParentObject", DISPATCH);
-    object::check("WdfTimerGetParentObject", Timer.cast());
+    // As with work items.
+    let runs = with(|w| {
+        let timer = w.objects.peek::<self::Timer>(object::number(Timer));
+        timer.is_some_and(|timer| timer.running)
+    });
+    if !runs {
+        object::check("WdfTimerGetParentObject", Timer.cast());
+    }
     object::parent(Timer.cast())
 }
 

@@ -202,6 +202,7 @@ fn issue(
             }
         }
         w.io.irps.insert(number, irp);
+        w.io.operations.started += 1;
         number
     });
     send(irp);
@@ -344,8 +345,12 @@ pub(crate) fn complete(irp: u64, status: NTSTATUS, information: u64) {
             );
         }
         w.wake(key(irp));
-        if counted && let Some(file) = w.io.files.get_mut(&file) {
-            file.outstanding = file.outstanding.saturating_sub(1);
+        if counted {
+            w.io.operations.ended += 1;
+            w.io.operations.last_ended_ps = w.now_ps();
+            if let Some(file) = w.io.files.get_mut(&file) {
+                file.outstanding = file.outstanding.saturating_sub(1);
+            }
         }
     });
     process::close_if_done(file);

@@ -33,6 +33,17 @@ pub struct Status(
     pub NTSTATUS,
 );
 
+/// How many operations applications have started, and how many have ended, however they were started and did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Operations {
+    /// Started.
+    pub started: u64,
+    /// Completed, each time that one was.
+    pub ended: u64,
+    /// When the last was completed, in ps.
+    pub last_ended_ps: u64,
+}
+
 /// What the I/O manager keeps.
 #[derive(Default)]
 pub(crate) struct State {
@@ -41,6 +52,7 @@ pub(crate) struct State {
     pub(crate) completed: BTreeSet<u64>,
     pub(crate) files: BTreeMap<u64, process::File>,
     processes: BTreeMap<u32, process::Entry>,
+    pub(crate) operations: Operations,
     events: BTreeMap<u64, wait::EventState>,
     ports: BTreeMap<u64, wait::PortState>,
 }

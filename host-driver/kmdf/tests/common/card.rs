@@ -1,25 +1,36 @@
 //! The core's mock device as a card in the modelled machine.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use kmdf_sim::Hardware;
 use kmdf_sim::memory::DeviceBus;
 use pinring_core::mock::{MockBus, MockDevice};
-use pinring_protocol::registers::{self, aperture};
+use pinring_protocol::registers::{self, Control, aperture};
 
 /// Register offset of the command register, and its Bus Master Enable (PCIe 5.0, section 7.5.1.1.3).
 const COMMAND: u32 = 4;
 const BUS_MASTER: u32 = 1 << 2;
 
+/// Bus Master Enable of a card.
+#[derive(Default)]
+pub struct BusMaster {
+    /// It does not go back to 0.
+    pub stuck: Cell<bool>,
+    /// Every value it was given.
+    pub values: RefCell<Vec<bool>>,
+}
+
 /// What a test may change while the machine runs.
 pub struct CardState {
     /// The device.
-    pub device: MockDevice,
+    pub device: Rc<RefCell<MockDevice>>,
+    /// Its Bus Master Enable.
+    pub enable: Rc<BusMaster>,
     /// Time of one step of the device (a piece of data, an entry), in ps.
     pub step_ps: u64,
-    /// The device does nothing by itself any more, and answers no reset.
+    /// The device does nothing by itself any more, until it is reset.
     pub hung: bool,
     /// Accesses of the device that met no memory.
     pub faults: u64,
@@ -41,7 +52,8 @@ impl Card {
         device.step_bytes = step_bytes;
         device.by_cookie = true;
         Self(Rc::new(RefCell::new(CardState {
-            device,
+            device: Rc::new(RefCell::new(device)),
+            enable: Rc::default(),
             step_ps,
             hung: false,
             faults: 0,
@@ -74,9 +86,19 @@ impl MockBus for Reach<'_> {
 }
 
 impl CardState {
+    /// Another device of the same kind in the slot.
+    pub fn replace(&mut self) {
+        let mut device = MockDevice::new();
+        device.step_bytes = self.device.borrow().step_bytes;
+        device.by_cookie = true;
+        *self.device.borrow_mut() = device;
+        self.hung = false;
+    }
+
     /// Messages that the device has sent since the last look.
     fn collect(&mut self) {
-        for vector in std::mem::take(&mut self.device.interrupts) {
+        let vectors = std::mem::take(&mut self.device.borrow_mut().interrupts);
+        for vector in vectors {
             if self.enabled.get(usize::from(vector)) == Some(&true) {
                 self.sent.push_back(vector.into());
             }
@@ -93,12 +115,22 @@ impl Hardware for Card {
         16
     }
 
+    fn command(&mut self, asked: u16) -> u16 {
+        let state = self.0.borrow();
+        let mask = BUS_MASTER as u16;
+        state.enable.values.borrow_mut().push(asked & mask != 0);
+        match state.enable.stuck.get() {
+            true => asked | mask,
+            false => asked,
+        }
+    }
+
     fn config_write(&mut self, offset: u32, _: u32, value: u32) {
         if offset == COMMAND {
             let mut state = self.0.borrow_mut();
-            state.bus_master = value & BUS_MASTER != 0;
+            state.bus_master = value & BUS_MASTER != 0 || state.enable.stuck.get();
             if !state.bus_master {
-                state.device.power_off();
+                state.device.borrow_mut().power_off();
             }
         }
     }
@@ -111,11 +143,12 @@ impl Hardware for Card {
         offset: u64,
         bytes: u32,
     ) -> (u64, u64) {
-        let mut state = self.0.borrow_mut();
+        let state = self.0.borrow();
+        let mut device = state.device.borrow_mut();
         let offset = offset as u32;
-        let low = state.device.read(offset);
+        let low = device.read(offset);
         let value = match bytes {
-            8 => u64::from(low) | u64::from(state.device.read(offset + 4)) << 32,
+            8 => u64::from(low) | u64::from(device.read(offset + 4)) << 32,
             _ => low.into(),
         };
         // A round trip of the link.
@@ -136,7 +169,11 @@ impl Hardware for Card {
             state.now_ps = state.now_ps.max(now_ps);
         }
         state.idle = false;
-        state.device.write(offset as u32, value, bytes);
+        let reset = offset == u64::from(registers::CONTROL.offset)
+            && Control::from_raw(value as u32).reset();
+        state.hung &= !reset;
+        let device = state.device.clone();
+        device.borrow_mut().write(offset as u32, value, bytes);
         state.collect();
         now_ps
     }
@@ -147,7 +184,7 @@ impl Hardware for Card {
         let mut reach = Reach { bus, faults: 0 };
         while state.sent.is_empty() && state.now_ps + state.step_ps <= until_ps {
             let stopped = state.hung || !state.bus_master;
-            if stopped || state.device.step(&mut reach).is_none() {
+            if stopped || state.device.borrow_mut().step(&mut reach).is_none() {
                 state.idle = true;
                 state.now_ps = until_ps;
                 break;
@@ -156,7 +193,11 @@ impl Hardware for Card {
             state.collect();
         }
         state.faults += reach.faults;
-        if state.sent.is_empty() { until_ps } else { state.now_ps }
+        if state.sent.is_empty() {
+            until_ps
+        } else {
+            state.now_ps
+        }
     }
 
     fn next_event_ps(&self) -> Option<u64> {
@@ -180,17 +221,19 @@ impl Hardware for Card {
     fn power(&mut self, _: &mut dyn DeviceBus, on: bool) {
         let mut state = self.0.borrow_mut();
         if !on {
-            state.device.power_off();
-            state.device.set(&registers::CONTROL, 0);
-            state.device.set(&registers::STATUS, 0);
+            let device = state.device.clone();
+            let mut device = device.borrow_mut();
+            device.power_off();
+            device.set(&registers::CONTROL, 0);
+            device.set(&registers::STATUS, 0);
             state.idle = true;
         }
     }
 
     fn removed(&mut self) {
         let mut state = self.0.borrow_mut();
-        state.device.power_off();
-        state.device.gone = true;
+        state.device.borrow_mut().power_off();
+        state.device.borrow_mut().gone = true;
         state.idle = true;
     }
 }

@@ -1,163 +1,57 @@
 //! A machine with the driver on it, the core's mock device in its slot, and calls as an application makes them.
 #![allow(dead_code)]
 
-use std::cell::{Cell, RefCell};
+pub mod card;
+
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use kmdf_sim::dma::{DmaConfig, Translation};
-use kmdf_sim::memory::{DeviceBus, PageLayout, UserBuffer};
+use kmdf_sim::memory::{PageLayout, UserBuffer};
 use kmdf_sim::user::{self, Handle, Output, Pending, Status};
-use kmdf_sim::{
-    Config, FILE_READ_DATA, FILE_WRITE_DATA, Hardware, Machine, PCI_ENABLE_BUS_MASTER,
-    STATUS_DEVICE_BUSY,
-};
-use pinring_core::mock::{MockBus, MockDevice};
+use kmdf_sim::{Config, FILE_READ_DATA, FILE_WRITE_DATA, Machine, STATUS_DEVICE_BUSY};
+use pinring_core::mock::MockDevice;
 use pinring_ioctl as ioctl;
 use zerocopy::{FromBytes, IntoBytes};
 
-/// A step of the device, in ps.
+use card::{BusMaster, Card};
+
+/// Time of a step of the device in most tests, in ps.
 const STEP_PS: u64 = 1_000_000;
-
-/// The mock device behind the machine's bus.
-pub struct Card {
-    pub device: Rc<RefCell<MockDevice>>,
-    pub bus_master: Rc<BusMaster>,
-    /// Something to do may be there from then on.
-    busy_from: Option<u64>,
-}
-
-/// Bus Master Enable of a card.
-#[derive(Default)]
-pub struct BusMaster {
-    /// It does not go back to 0.
-    pub stuck: Cell<bool>,
-    /// Every value it was given.
-    pub values: RefCell<Vec<bool>>,
-}
-
-struct Bus<'a>(&'a mut dyn DeviceBus);
-
-impl MockBus for Bus<'_> {
-    fn bus_read(&mut self, address: u64, bytes: &mut [u8]) -> bool {
-        self.0.read(address, bytes).is_ok()
-    }
-    fn bus_write(&mut self, address: u64, bytes: &[u8]) -> bool {
-        self.0.write(address, bytes).is_ok()
-    }
-}
-
-impl Hardware for Card {
-    fn bars(&self) -> Vec<u64> {
-        vec![self.device.borrow().bar0_bytes]
-    }
-    fn messages(&self) -> u32 {
-        16
-    }
-    fn command(&mut self, asked: u16) -> u16 {
-        let mask = PCI_ENABLE_BUS_MASTER as u16;
-        self.bus_master.values.borrow_mut().push(asked & mask != 0);
-        match self.bus_master.stuck.get() {
-            true => asked | mask,
-            false => asked,
-        }
-    }
-    fn mmio_read(
-        &mut self,
-        _: &mut dyn DeviceBus,
-        now_ps: u64,
-        _bar: usize,
-        offset: u64,
-        bytes: u32,
-    ) -> (u64, u64) {
-        let mut device = self.device.borrow_mut();
-        let low = u64::from(device.read(offset as u32));
-        let value = match bytes {
-            8 => low | u64::from(device.read(offset as u32 + 4)) << 32,
-            _ => low,
-        };
-        (value, now_ps + 800_000)
-    }
-    fn mmio_write(
-        &mut self,
-        _: &mut dyn DeviceBus,
-        now_ps: u64,
-        _bar: usize,
-        offset: u64,
-        bytes: u32,
-        value: u64,
-    ) -> u64 {
-        self.device.borrow_mut().write(offset as u32, value, bytes);
-        self.busy_from.get_or_insert(now_ps + STEP_PS);
-        now_ps + 10_000
-    }
-    fn run(&mut self, bus: &mut dyn DeviceBus, until_ps: u64) -> u64 {
-        while let Some(from) = self.busy_from.filter(|&from| from <= until_ps) {
-            let mut device = self.device.borrow_mut();
-            let before = device.interrupts.len();
-            let worked = device.step(&mut Bus(bus)).is_some();
-            self.busy_from = worked.then_some(from + STEP_PS);
-            if device.interrupts.len() != before {
-                return from;
-            }
-        }
-        until_ps
-    }
-    fn next_event_ps(&self) -> Option<u64> {
-        self.busy_from
-    }
-    fn take_message(&mut self) -> Option<u32> {
-        let mut device = self.device.borrow_mut();
-        (!device.interrupts.is_empty()).then(|| u32::from(device.interrupts.remove(0)))
-    }
-    fn power(&mut self, _: &mut dyn DeviceBus, on: bool) {
-        if !on {
-            self.device.borrow_mut().power_off();
-            self.busy_from = None;
-        }
-    }
-    fn removed(&mut self) {
-        self.device.borrow_mut().gone = true;
-        self.busy_from = None;
-    }
-}
 
 /// A machine, its device and the driver.
 pub struct Bench {
     pub machine: Machine,
     pub device: Rc<RefCell<MockDevice>>,
     pub bus_master: Rc<BusMaster>,
+    /// Every page is copied through bounce pages.
+    pub bounces: bool,
 }
 
 impl Bench {
     /// With the driver loaded and the device started.
     pub fn new(config: Config) -> Self {
-        let mut bench = Self::loaded(config);
-        let added = bench.machine.add_device();
-        assert_eq!(added, Ok(0), "{:?}", bench.machine.report());
-        bench
+        Self::with_card(config, Card::new(u64::MAX, STEP_PS))
     }
 
-    /// With the driver loaded, and the device in its slot.
-    pub fn loaded(config: Config) -> Self {
-        let mut device = MockDevice::new();
-        device.by_cookie = true;
-        let device = Rc::new(RefCell::new(device));
-        let bus_master = Rc::new(BusMaster::default());
-        let card = Card {
-            device: device.clone(),
-            bus_master: bus_master.clone(),
-            busy_from: None,
-        };
+    /// As [`new`](Self::new), with this card.
+    pub fn with_card(config: Config, card: Card) -> Self {
+        let device = card.0.borrow().device.clone();
+        let bus_master = card.0.borrow().enable.clone();
+        let bounces = config.dma.translation() == Translation::Bounce;
         let mut machine = Machine::new(config, card);
         let loaded = machine.load(|driver, path| {
             // SAFETY: as the system calls it.
             unsafe { pinring_kmdf::driver_entry(driver, path) }
         });
         assert_eq!(loaded, Ok(0), "{:?}", machine.report());
+        let added = machine.add_device();
+        assert_eq!(added, Ok(0), "{:?}", machine.report());
         Self {
             machine,
             device,
             bus_master,
+            bounces,
         }
     }
 
@@ -197,16 +91,7 @@ pub fn host(translation: Translation) -> Config {
 
 /// A machine with the device in it, and no driver.
 pub fn machine(config: Config) -> Machine {
-    let mut device = MockDevice::new();
-    device.by_cookie = true;
-    Machine::new(
-        config,
-        Card {
-            device: Rc::new(RefCell::new(device)),
-            bus_master: Rc::default(),
-            busy_from: None,
-        },
-    )
+    Machine::new(config, Card::new(u64::MAX, STEP_PS))
 }
 
 /// Loads the driver; false if it refused.
