@@ -9,7 +9,7 @@ use kmdf_sim::dma::{DeviceMemory, DmaConfig, InfPolicy, Iommu, OsVersion, Transl
 use kmdf_sim::memory::{DeviceBus, PageLayout};
 use kmdf_sim::*;
 
-fn kinds() -> [DmaConfig; 6] {
+fn kinds() -> [DmaConfig; 7] {
     let of = DmaConfig::with_translation;
     [
         of(Translation::Direct),
@@ -29,6 +29,10 @@ fn kinds() -> [DmaConfig; 6] {
         DmaConfig {
             map_registers: 4,
             registers_for_every_page: true,
+            ..of(Translation::Direct)
+        },
+        DmaConfig {
+            reach_bits: 32,
             ..of(Translation::Direct)
         },
     ]

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::ffi::c_void;
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use pinring_core::{
     BufferId, BufferSpan, DmaError, DmaHandle, DmaMemory, MapError, Mapping, MappingId,
@@ -55,6 +55,8 @@ pub(crate) struct Buffer {
     pub(crate) mdl: PMDL,
     pub(crate) length: u64,
     pub(crate) first_byte: u16,
+    /// [`tier_reason`] with which its last lasting mapping was refused.
+    pub(crate) refused: AtomicU32,
 }
 
 impl Buffer {
@@ -418,6 +420,21 @@ impl Hardware {
     pub(crate) fn map_lasting(&self, id: BufferId, tier: Tier) -> Result<Mapping, NotAvailable> {
         // SAFETY: as in `span`.
         let buffer = unsafe { Buffer::named(id) };
+        let mapped = self.map_for_good(buffer, tier);
+        if let Err(reason) = mapped {
+            let reason = match reason {
+                NotAvailable::Translated => tier_reason::TRANSLATED,
+                NotAvailable::NotContiguous => tier_reason::NOT_CONTIGUOUS,
+                NotAvailable::NotWholePages => tier_reason::NOT_WHOLE_PAGES,
+                NotAvailable::Exhausted => tier_reason::EXHAUSTED,
+                _ => tier_reason::UNSUPPORTED,
+            };
+            buffer.refused.store(reason, Ordering::Relaxed);
+        }
+        mapped
+    }
+
+    fn map_for_good(&self, buffer: &Buffer, tier: Tier) -> Result<Mapping, NotAvailable> {
         let length = u32::try_from(buffer.length).map_err(|_| NotAvailable::Exhausted)?;
         if buffer.mdl.is_null() {
             return Err(NotAvailable::UnknownBuffer);
@@ -462,7 +479,8 @@ impl Hardware {
             0.. => Ok((bus, address.cast())),
             STATUS_INSUFFICIENT_RESOURCES => Err(NotAvailable::Exhausted),
             STATUS_INVALID_PARAMETER => Err(NotAvailable::NotContiguous),
-            _ => Err(NotAvailable::Unsupported),
+            // It has the routine, but not for this device.
+            _ => Err(NotAvailable::Translated),
         }
     }
 

@@ -102,7 +102,7 @@ impl File {
     }
 
     /// Nothing of it is left with the device.
-    pub(crate) fn is_empty(&mut self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.regions.is_empty()
             && self.finishing == 0
             && self

@@ -263,7 +263,7 @@ fn submit_batch(card: &'static Card, context: &FileContext, input: &[u8]) -> Res
     let (work, timer) = card.state.with(|state| {
         let work = submit(state, file(context), direction, transfers)?;
         // A device that stops sends no interrupt.
-        Ok((work, !core::mem::replace(&mut state.timed, true)))
+        Ok((work, state.take_timer(HEALTH_NS)))
     })?;
     if work {
         card.wake();

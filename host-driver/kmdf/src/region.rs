@@ -10,6 +10,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use pinring_core::{
     AdminError, BufferId, Permissions, RegionHandle, RegisterError, Request, Tier, TierPolicy,
@@ -346,6 +347,7 @@ pub(crate) fn register(
             mdl,
             length: length.into(),
             first_byte: first_byte as u16,
+            refused: AtomicU32::new(tier_reason::NONE),
         },
         permissions: permissions_of(asked.permissions)?,
         policy,
@@ -410,6 +412,7 @@ pub(crate) fn allocate(
                 mdl: core::ptr::null_mut(),
                 length: asked.length,
                 first_byte: 0,
+                refused: AtomicU32::new(tier_reason::NONE),
             },
             permissions,
             policy: TierPolicy::exactly(Tier::CommonBuffer),
@@ -603,10 +606,7 @@ impl State {
         };
         let hardware = platform.hardware();
         let once = match hardware.mapped_once_missing {
-            tier_reason::NONE if buffer.first_byte != 0 || !buffer.length.is_multiple_of(4096) => {
-                tier_reason::NOT_WHOLE_PAGES
-            }
-            tier_reason::NONE => tier_reason::NOT_CONTIGUOUS,
+            tier_reason::NONE => buffer.refused.load(Ordering::Relaxed),
             missing => missing,
         };
         match (first, tier) {

@@ -102,8 +102,8 @@ pub(crate) struct State {
     pub(crate) totals: Totals,
     /// The work item runs.
     pub(crate) working: bool,
-    /// The timer runs.
-    pub(crate) timed: bool,
+    /// When the timer expires, in ns; 0 if it does not run.
+    pub(crate) due: u64,
     /// The timer has expired.
     pub(crate) tick: bool,
     /// The framework is to be told that the device failed.
@@ -150,7 +150,7 @@ impl State {
                 resets: 0,
             },
             working: false,
-            timed: false,
+            due: 0,
             tick: false,
             tell_failed: false,
             said_stuck: false,
@@ -227,10 +227,21 @@ impl State {
             || self.files().any(|file| {
                 // SAFETY: files on the list are alive, and the lock is held.
                 let file = unsafe { &*file };
-                file.closing
+                (file.closing && !file.is_empty())
                     || file.lanes.iter().any(|lane| lane.unfinished() != 0)
                     || !file.regions.are_live()
             })
+    }
+
+    /// Whether the timer is to be started to expire in `delay_ns`; not if it expires before that anyway: whoever looks again and again must not
+    /// put it off for ever.
+    pub(crate) fn take_timer(&mut self, delay_ns: u64) -> bool {
+        let due = now_ns() + delay_ns;
+        let starts = self.due == 0 || due < self.due;
+        if starts {
+            self.due = due;
+        }
+        starts
     }
 
     /// A copy into or out of a common buffer is under way.

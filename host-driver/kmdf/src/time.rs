@@ -26,23 +26,28 @@ pub(crate) const fn relative(ns: u64) -> i64 {
 
 /// Waits a millisecond. IRQL <= APC_LEVEL.
 pub(crate) fn pause() {
+    sleep(ms(1));
+}
+
+fn sleep(ns: u64) {
     let mut interval = LARGE_INTEGER {
-        QuadPart: relative(ms(1)),
+        QuadPart: relative(ns),
     };
     // SAFETY: the interval is valid. Whether the pause was cut short does not matter: the caller looks again.
     let _ = unsafe { KeDelayExecutionThread(_MODE::KernelMode as i8, 0, &raw mut interval) };
 }
 
-/// Asks `done` every millisecond, until it is true or `limit_ns` have passed; whether it was true. IRQL <= APC_LEVEL.
+/// Asks `done` every millisecond, after 50 of them every ten, until it is true or `limit_ns` have passed; whether it was true. IRQL <= APC_LEVEL.
 pub(crate) fn wait_until(limit_ns: u64, mut done: impl FnMut() -> bool) -> bool {
-    let end = now_ns().saturating_add(limit_ns);
+    let begun = now_ns();
     loop {
         if done() {
             return true;
         }
-        if now_ns() >= end {
+        let passed = now_ns().saturating_sub(begun);
+        if passed >= limit_ns {
             return false;
         }
-        pause();
+        sleep(if passed < ms(50) { ms(1) } else { ms(10) });
     }
 }

@@ -14,7 +14,7 @@ use crate::device::{Card, card_of};
 use crate::file::{self, File};
 use crate::platform::KmdfPlatform;
 use crate::region::{self, Next, Phase, Region};
-use crate::state::{ADMIN_LIMIT_NS, Power, State, Waiting};
+use crate::state::{ADMIN_LIMIT_NS, Power, START_LIMIT_NS, State, Waiting};
 use crate::time::{ms, now_ns, relative};
 use crate::trace::{Cause, Event, event};
 use crate::transfer::{LaneQueue, Stage, turn};
@@ -63,7 +63,7 @@ pub(crate) unsafe extern "C" fn timer(timer: WDFTIMER) {
     let device = unsafe { call_unsafe_wdf_function_binding!(WdfTimerGetParentObject, timer) };
     let card = card_of(device.cast());
     let due = card.state.with(|state| {
-        state.timed = false;
+        state.due = 0;
         state.tick = state.has_something_open();
         state.tick
     });
@@ -83,10 +83,10 @@ fn run(card: &'static Card) {
     }
     loop {
         let (step, platform) = card.state.with(|state| {
-            let step = next(state);
-            if let Step::Idle(delay) = &step {
+            let mut step = next(state);
+            if let Step::Idle(delay) = &mut step {
                 state.working = false;
-                state.timed |= delay.is_some();
+                *delay = delay.filter(|&delay| state.take_timer(delay));
             }
             (step, state.platform())
         });
@@ -236,7 +236,11 @@ fn tick(state: &mut State) {
 fn pause(state: &mut State) -> Option<u64> {
     match state.power {
         Power::Off | Power::Asleep | Power::Closed => return None,
-        Power::Resetting { .. } => return Some(ms(1)),
+        // One that takes long is not asked as often.
+        Power::Resetting { deadline } => {
+            let early = deadline.saturating_sub(now_ns()) > START_LIMIT_NS - ms(50);
+            return Some(if early { ms(1) } else { ms(10) });
+        }
         Power::Closing | Power::Unmapping => return Some(ms(10)),
         Power::Running => {}
     }
@@ -250,7 +254,7 @@ fn pause(state: &mut State) -> Option<u64> {
     for file in state.files() {
         // SAFETY: as in `turn_all`.
         let file = unsafe { &mut *file };
-        waits |= file.closing
+        waits |= (file.closing && !file.is_empty())
             || file
                 .lanes
                 .iter_mut()

@@ -391,6 +391,9 @@ pub unsafe fn WdfDeviceEnqueueRequest(Device: WDFDEVICE, Request: WDFREQUEST) ->
     if queue == 0 {
         return STATUS_INVALID_DEVICE_REQUEST;
     }
+    if world::inject(ddi) {
+        return STATUS_WDF_BUSY;
+    }
     super::queue::accept(queue, object::number(Request), false)
 }
 

@@ -13,7 +13,8 @@ use crate::world::{self, DISPATCH, WaitKey, World, call_at, with};
 pub(crate) struct WorkItem {
     function: PFN_WDF_WORKITEM,
     queued: bool,
-    running: bool,
+    /// Threads that are in its callback: it may be queued again while that runs.
+    running: u32,
 }
 
 impl Payload for WorkItem {
@@ -45,7 +46,7 @@ pub unsafe fn WdfWorkItemCreate(
     let item = self::WorkItem {
         function: config.EvtWorkItemFunc,
         queued: false,
-        running: false,
+        running: 0,
     };
     // SAFETY: the caller's contract.
     unsafe {
@@ -79,7 +80,7 @@ pub(crate) fn run_item(number: u64) {
     let function = with(|w| {
         let item = w.objects.peek::<WorkItem>(number)?;
         item.queued = false;
-        item.running = true;
+        item.running += 1;
         item.function
     });
     if let Some(function) = function {
@@ -88,7 +89,7 @@ pub(crate) fn run_item(number: u64) {
     }
     with(|w| {
         if let Some(item) = w.objects.peek::<WorkItem>(number) {
-            item.running = false;
+            item.running -= 1;
         }
     });
     world::wake(WaitKey(number));
@@ -103,7 +104,7 @@ fn flush(ddi: &'static str, handle: HANDLE) {
             (
                 w.objects
                     .peek::<WorkItem>(object::number(handle))
-                    .is_some_and(|item| item.queued || item.running),
+                    .is_some_and(|item| item.queued || item.running != 0),
                 inside,
             )
         });
@@ -138,7 +139,7 @@ pub unsafe fn WdfWorkItemGetParentObject(WorkItem: WDFWORKITEM) -> WDFOBJECT {
     // Whoever deletes the item waits for the callback, whose handle is good until then.
     let runs = with(|w| {
         let item = w.objects.peek::<self::WorkItem>(object::number(WorkItem));
-        item.is_some_and(|item| item.running)
+        item.is_some_and(|item| item.running != 0)
     });
     if !runs {
         object::check("WdfWorkItemGetParentObject", WorkItem.cast());
@@ -320,14 +321,7 @@ pub(crate) fn expired(number: u64) {
 #[must_use]
 pub unsafe fn WdfTimerGetParentObject(Timer: WDFTIMER) -> WDFOBJECT {
     enter("WdfTimerGetParentObject", DISPATCH);
-    // As with work items.
-    let runs = with(|w| {
-        let timer = w.objects.peek::<self::Timer>(object::number(Timer));
-        timer.is_some_and(|timer| timer.running)
-    });
-    if !runs {
-        object::check("WdfTimerGetParentObject", Timer.cast());
-    }
+    object::check("WdfTimerGetParentObject", Timer.cast());
     object::parent(Timer.cast())
 }
 

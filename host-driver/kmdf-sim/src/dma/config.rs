@@ -115,6 +115,8 @@ pub struct DmaConfig {
     pub map_registers: u32,
     /// Every mapped page takes a map register, not only bounced ones.
     pub registers_for_every_page: bool,
+    /// Address bits that the bridges above the device pass, 1 to 64.
+    pub reach_bits: u32,
 }
 
 impl Default for DmaConfig {
@@ -128,6 +130,7 @@ impl Default for DmaConfig {
             translation: None,
             map_registers: 32_769,
             registers_for_every_page: false,
+            reach_bits: 64,
         }
     }
 }

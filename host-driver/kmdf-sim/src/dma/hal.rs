@@ -219,8 +219,10 @@ impl<W> Hal<W> {
             found.request.version,
             found.request.address_bits,
         );
+        let counted = self.config.registers_for_every_page;
         let domain = self.domain(device);
-        let bypass = version >= 3 && bits >= 64 && domain.translation() == Translation::Direct;
+        let direct = domain.translation() == Translation::Direct && !counted;
+        let bypass = version >= 3 && bits >= 64 && direct;
         domain.bypass_told |= bypass;
         bypass
     }

@@ -182,6 +182,12 @@ fn bypass_is_told_on_identity_with_version_3_and_64_bits_only() {
     assert!(!told(Translation::Direct, 3, 32));
     assert!(!told(Translation::Remapping, 3, 64));
     assert!(!told(Translation::Bounce, 3, 64));
+    // Nor where the HAL wants to be asked for every page.
+    let mut bench = Bench::new(DmaConfig {
+        registers_for_every_page: true,
+        ..DmaConfig::with_translation(Translation::Direct)
+    });
+    assert!(!bench.hal.tell_bypass(bench.adapter, "GetDmaAdapterInfo"));
 }
 
 #[test]

@@ -294,9 +294,15 @@ fn delete_device() {
 /// The rest of a removal, once the last handle is closed.
 pub(crate) fn remove_if_unused() {
     let now = with(|w| {
-        let now = w.pnp.removal_pending && w.io.open_files() == 0;
-        w.pnp.removal_pending &= !now;
-        now
+        let due = w.pnp.removal_pending && w.io.open_files() == 0;
+        if due && w.thread().is_some_and(|thread| !thread.frames.is_empty()) {
+            // The Plug and Play manager removes from a thread of its own, never from within a driver.
+            w.pnp.work.push_back(super::Work::Remove);
+            w.wake(crate::ddi::work::WORK);
+            return false;
+        }
+        w.pnp.removal_pending &= !due;
+        due
     });
     if now {
         after_hardware();

@@ -24,6 +24,7 @@ pub(crate) enum Work {
     Dispatch(u64),
     QueueState(u64, PFN_WDF_IO_QUEUE_STATE, u64),
     CloseFile(u64),
+    Remove,
 }
 
 /// State of the driver and its device.
@@ -91,6 +92,7 @@ fn run(work: Work) {
             crate::ddi::queue::run_notification(queue, callback, context)
         }
         Work::CloseFile(file) => crate::user::close_if_done(file),
+        Work::Remove => remove_if_unused(),
     }
 }
 

@@ -36,23 +36,30 @@ impl Bench {
 
     /// As [`new`](Self::new), with this card.
     pub fn with_card(config: Config, card: Card) -> Self {
+        let mut bench = Self::with_driver(config, card);
+        let added = bench.machine.add_device();
+        assert_eq!(added, Ok(0), "{:?}", bench.machine.report());
+        bench
+    }
+
+    /// With the driver loaded, and the device not yet found.
+    pub fn loaded(config: Config) -> Self {
+        Self::with_driver(config, Card::new(u64::MAX, STEP_PS))
+    }
+
+    fn with_driver(config: Config, card: Card) -> Self {
         let device = card.0.borrow().device.clone();
         let bus_master = card.0.borrow().enable.clone();
         let bounces = config.dma.translation() == Translation::Bounce;
         let mut machine = Machine::new(config, card);
-        let loaded = machine.load(|driver, path| {
-            // SAFETY: as the system calls it.
-            unsafe { pinring_kmdf::driver_entry(driver, path) }
-        });
-        assert_eq!(loaded, Ok(0), "{:?}", machine.report());
-        let added = machine.add_device();
-        assert_eq!(added, Ok(0), "{:?}", machine.report());
+        assert!(load(&mut machine), "{:?}", machine.report());
         Self {
             machine,
             device,
             bus_master,
             bounces,
         }
+    }
     }
 
     /// Runs an application to its end.

@@ -99,7 +99,7 @@ pub unsafe fn WdfDmaEnablerCreate(
     }
     let request = AdapterRequest {
         version,
-        address_bits,
+        address_bits: address_bits.min(with_hal(|hal| hal.config.reach_bits)),
         maximum_length: config.MaximumLength,
     };
     let (adapters, registers) = with_hal(|hal| {

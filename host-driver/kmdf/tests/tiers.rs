@@ -1,0 +1,392 @@
+//! Every version of Windows, adapter and INF: the driver gives the tier that the guide's table names, says why, and moves the right bytes.
+//!
+//! The table is docs/windows.md's, which is also compared with the doctor's predictions: document, doctor and driver cannot drift.
+
+mod common;
+
+use std::fs;
+
+use common::*;
+use kmdf_sim::Config;
+use kmdf_sim::dma::{DmaConfig, InfPolicy, Iommu, OsVersion, Translation};
+use kmdf_sim::memory::{PageLayout, UserBuffer};
+use kmdf_sim::user::{self, Handle, Pending, Status};
+use pinring_core::mock::cookie_byte;
+use pinring_ioctl::{self as ioctl, Error, direction, permissions, tier, tier_reason};
+use zerocopy::IntoBytes;
+
+const ANY: (u32, u32) = (tier::BYPASS, tier::PER_TRANSFER);
+const PAGE: usize = 4096;
+
+/// A cell of the table.
+struct Cell {
+    name: String,
+    dma: DmaConfig,
+    tier: u32,
+}
+
+impl Cell {
+    fn remaps(&self) -> bool {
+        self.dma.translation() == Translation::Remapping
+    }
+
+    /// Nothing lasting is to be had, whatever the pages are.
+    fn bounces(&self) -> bool {
+        self.dma.translation() == Translation::Bounce
+    }
+
+    /// Why `tier` is not a stronger one, for scattered buffers of whole pages.
+    fn reason(&self) -> u32 {
+        match self.tier {
+            tier::BYPASS => tier_reason::NONE,
+            tier::MAPPED_ONCE => tier_reason::TRANSLATED,
+            _ if self.dma.os == OsVersion::Windows10 => tier_reason::UNSUPPORTED,
+            _ if self.bounces() => tier_reason::TRANSLATED,
+            _ => tier_reason::NOT_CONTIGUOUS,
+        }
+    }
+}
+
+fn text(path: &str) -> String {
+    let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
+    fs::read_to_string(path).unwrap().replace("\r\n", "\n")
+}
+
+/// What the shipped INF says.
+fn shipped() -> InfPolicy {
+    let inf = text("pinring_kmdf.inx");
+    let value = |name: &str| -> u32 {
+        let line = inf
+            .lines()
+            .find(|line| !line.trim_start().starts_with(';') && line.contains(&format!("{name},")))
+            .unwrap_or_else(|| panic!("the INF has no {name}"));
+        let value = line.split(';').next().unwrap().rsplit(',').next().unwrap();
+        value.trim().parse().unwrap()
+    };
+    InfPolicy {
+        dma_remapping_compatible: Some(value("DmaRemappingCompatible")),
+        remapping_supported: Some(value("RemappingSupported")),
+        remapping_flags: value("RemappingFlags"),
+    }
+}
+
+/// The guide's table, cell by cell; an adapter that can come about in two ways is there twice.
+fn table() -> Vec<Cell> {
+    let guide = text("../../docs/windows.md");
+    let (_, rest) = guide.split_once("<!-- tiers: begin -->\n").unwrap();
+    let (table, _) = rest.split_once("<!-- tiers: end -->").unwrap();
+    let shipped = shipped();
+    let infs = [
+        shipped,
+        InfPolicy {
+            remapping_supported: Some(1),
+            remapping_flags: 0,
+            ..shipped
+        },
+        InfPolicy::compatible(1),
+    ];
+    let mut os = OsVersion::Windows10;
+    let mut cells = Vec::new();
+    for row in table.lines().skip(2) {
+        let columns: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [version, adapters, tiers @ ..] = columns.as_slice() else {
+            panic!("{row}");
+        };
+        match version.split(" (").next().unwrap() {
+            "" => {}
+            "10 22H2" => os = OsVersion::Windows10,
+            "Server 2022" => os = OsVersion::Server2022,
+            "11 23H2" => os = OsVersion::Windows11,
+            "11 24H2" => os = OsVersion::Windows11_24H2,
+            other => panic!("{other}: of what Windows is that?"),
+        }
+        assert_eq!(tiers.len(), infs.len(), "{row}");
+        for adapter in adapters.split(", ") {
+            for (inf, wanted) in infs.iter().zip(tiers) {
+                let tier = match *wanted {
+                    "Bypass" => tier::BYPASS,
+                    "MappedOnce" => tier::MAPPED_ONCE,
+                    "PerTransfer" => tier::PER_TRANSFER,
+                    other => panic!("{other} is no tier"),
+                };
+                let host = DmaConfig {
+                    os,
+                    inf: *inf,
+                    iommu: Iommu::On,
+                    ..DmaConfig::default()
+                };
+                let fixed = |translation| DmaConfig {
+                    translation: Some(translation),
+                    ..host
+                };
+                let hosts = match adapter {
+                    "identity" => vec![host],
+                    "remapping" => vec![
+                        DmaConfig {
+                            external: true,
+                            ..host
+                        },
+                        DmaConfig {
+                            driver_verifier: true,
+                            ..host
+                        },
+                    ],
+                    "bounce" => vec![fixed(Translation::Bounce)],
+                    "few map registers" => vec![DmaConfig {
+                        map_registers: 20,
+                        registers_for_every_page: true,
+                        ..fixed(Translation::Direct)
+                    }],
+                    "32-bit reach" => vec![DmaConfig {
+                        reach_bits: 32,
+                        ..fixed(Translation::Direct)
+                    }],
+                    other => panic!("{other}: what adapter is that?"),
+                };
+                cells.extend(hosts.into_iter().map(|dma| Cell {
+                    name: format!("{os:?}, {adapter}, {inf:?}"),
+                    dma,
+                    tier,
+                }));
+            }
+        }
+    }
+    cells
+}
+
+/// Registers a part of a buffer for both directions.
+fn register_part(
+    handle: Handle,
+    buffer: &UserBuffer,
+    (from, bytes): (usize, usize),
+    tiers: (u32, u32),
+) -> Result<(Pending, ioctl::RegionInfo), Status> {
+    let input = ioctl::Register {
+        token: 1,
+        permissions: permissions::BOTH,
+        first_tier: tiers.0,
+        last_tier: tiers.1,
+        reserved: 0,
+    };
+    // SAFETY: the part is within the buffer, which the caller keeps until the registration has ended.
+    let pending = unsafe {
+        user::start_at(
+            handle,
+            ioctl::REGISTER.value(),
+            input.as_bytes(),
+            buffer.as_mut_ptr().add(from),
+            bytes,
+            None,
+        )
+    }?;
+    if let Some(completion) = user::result(pending, Some(0)) {
+        return Err(Status(completion.status));
+    }
+    let token = ioctl::Token { token: 1 };
+    Ok((pending, ask(handle, ioctl::QUERY_REGION, token.as_bytes())?))
+}
+
+/// Moves data in both directions, at and around the edges of pages: what is meant is right, and nothing else is touched.
+fn move_data(
+    handle: Handle,
+    memory: &UserBuffer,
+    (from, bytes): (usize, usize),
+    region: u64,
+    packet: &mut dyn FnMut() -> Vec<u8>,
+    cookie: &mut u64,
+) {
+    let mut parts = vec![
+        (0, 1),
+        (1, 1),
+        (PAGE - 1, 1),
+        (PAGE - 1, 2),
+        (PAGE, PAGE),
+        (PAGE - 1, PAGE + 2),
+        (PAGE + 1, PAGE - 1),
+        (PAGE + 1, PAGE - 2),
+        (3, 3 * PAGE),
+        (777, 9999),
+        (bytes - 1, 1),
+        (bytes - PAGE - 1, PAGE + 1),
+    ];
+    // The same around the pages' own edges, if the registration begins elsewhere.
+    let shift = (PAGE - from % PAGE) % PAGE;
+    parts.extend([(shift, PAGE), (shift + PAGE - 1, 2)]);
+    for (offset, length) in parts {
+        *cookie += 1;
+        let one = [transfer(region, offset as u64, length as u64, *cookie)];
+        // Unlike what the host, the device and freed or fresh memory are filled with.
+        memory.fill(0x22);
+        submit(handle, direction::C2H, &one).unwrap();
+        let end = wait(handle, 1).unwrap()[0];
+        assert_eq!(
+            (end.status, end.bytes),
+            (0, length as u64),
+            "{offset} {length}"
+        );
+        let mut wanted = vec![0x22; memory.len()];
+        for (byte, at) in wanted[from + offset..][..length].iter_mut().zip(0..) {
+            *byte = cookie_byte(*cookie, at);
+        }
+        assert!(memory.to_vec() == wanted, "C2H {offset} {length}");
+
+        let data: Vec<_> = (0..length as u64)
+            .map(|at| !cookie_byte(*cookie, at))
+            .collect();
+        memory.write(from + offset, &data);
+        let before = memory.to_vec();
+        submit(handle, direction::H2C, &one).unwrap();
+        let end = wait(handle, 1).unwrap()[0];
+        assert_eq!(
+            (end.status, end.bytes),
+            (0, length as u64),
+            "{offset} {length}"
+        );
+        assert!(packet() == data, "H2C {offset} {length}");
+        assert!(
+            memory.to_vec() == before,
+            "H2C {offset} {length} changed memory"
+        );
+    }
+}
+
+/// Everything about one cell.
+fn run(cell: &Cell) {
+    let mut bench = Bench::new(Config {
+        dma: cell.dma,
+        ..Config::default()
+    });
+    let device = bench.device.clone();
+    let (wanted, reason) = (cell.tier, cell.reason());
+    let (remaps, bounces) = (cell.remaps(), cell.bounces());
+    let dma = cell.dma;
+    bench.app(move || {
+        let handle = open();
+        let mut packet = || device.borrow_mut().packets_out.pop().expect("a packet").1;
+        let mut cookie = 0;
+        let once = dma.os != OsVersion::Windows10;
+        let described: ioctl::DeviceInfo = ask(handle, ioctl::QUERY_DEVICE, &[]).unwrap();
+        let missing = match wanted {
+            tier::BYPASS => tier_reason::NONE,
+            _ => tier_reason::TRANSLATED,
+        };
+        assert_eq!(described.bypass_missing, missing);
+        let missing = match once {
+            true => tier_reason::NONE,
+            false => tier_reason::UNSUPPORTED,
+        };
+        assert_eq!(described.mapped_once_missing, missing);
+
+        let bytes = 16 * PAGE;
+        let scattered = buffer(bytes);
+        let contiguous = UserBuffer::new(bytes, &PageLayout::Contiguous).unwrap();
+        let whole = (0, bytes);
+        let odd = (123, bytes - 1000);
+        // Which buffer and part, tiers: what is to come of it.
+        type Outcome = Result<(u32, u32), Error>;
+        let mut try_one = |memory: &UserBuffer, part, tiers, outcome: Outcome| {
+            let got = register_part(handle, memory, part, tiers);
+            match (got, outcome) {
+                (Ok((pending, info)), Ok(outcome)) => {
+                    assert_eq!((info.tier, info.reason), outcome);
+                    assert_eq!(info.length, part.1 as u64);
+                    move_data(handle, memory, part, info.handle, &mut packet, &mut cookie);
+                    unregister(handle, pending, info.handle);
+                }
+                (Err(status), Err(error)) => assert_eq!(status, Status(error.status())),
+                (got, outcome) => panic!("{tiers:?}: {got:?}, not {outcome:?}"),
+            }
+        };
+        let exactly = |tier| (tier, tier);
+        let bypass = match wanted {
+            tier::BYPASS => Ok((tier::BYPASS, tier_reason::NONE)),
+            _ => Err(Error::NoBypass),
+        };
+        let per_transfer = Ok((tier::PER_TRANSFER, tier_reason::NONE));
+        let mapped_once = match (once && !bounces, remaps) {
+            (false, _) => Err(Error::NoMappedOnce),
+            (true, true) => Ok((tier::MAPPED_ONCE, tier_reason::NONE)),
+            (true, false) => Err(Error::NotContiguous),
+        };
+        try_one(&scattered, whole, ANY, Ok((wanted, reason)));
+        try_one(&scattered, whole, exactly(tier::BYPASS), bypass);
+        try_one(&scattered, whole, exactly(tier::MAPPED_ONCE), mapped_once);
+        try_one(&scattered, whole, exactly(tier::PER_TRANSFER), per_transfer);
+        // Parts of pages never have one mapping.
+        let some = match (wanted, once) {
+            (tier::BYPASS, _) => (tier::BYPASS, tier_reason::NONE),
+            (_, true) => (tier::PER_TRANSFER, tier_reason::NOT_WHOLE_PAGES),
+            (_, false) => (tier::PER_TRANSFER, tier_reason::UNSUPPORTED),
+        };
+        try_one(&scattered, odd, ANY, Ok(some));
+        try_one(&scattered, odd, exactly(tier::BYPASS), bypass);
+        let parts = match once {
+            true => Error::NotWholePages,
+            false => Error::NoMappedOnce,
+        };
+        try_one(&scattered, odd, exactly(tier::MAPPED_ONCE), Err(parts));
+        try_one(&scattered, odd, exactly(tier::PER_TRANSFER), per_transfer);
+        // Contiguous pages need no remapping, if the device reaches them as they are.
+        let lasting = match (once && !bounces, dma.reach_bits) {
+            (false, _) => Err(Error::NoMappedOnce),
+            (true, 64) => Ok((tier::MAPPED_ONCE, tier_reason::NONE)),
+            // They lie above 4 GiB; Windows says no more than of scattered ones.
+            (true, _) => Err(Error::NotContiguous),
+        };
+        try_one(&contiguous, whole, exactly(tier::MAPPED_ONCE), lasting);
+        user::close(handle).unwrap();
+    });
+    bench.end();
+}
+
+#[test]
+fn tiers_are_those_of_the_guide() {
+    let cells = table();
+    // Four systems, five adapters of which one comes about in two ways, three INFs.
+    assert_eq!(cells.len(), 4 * 6 * 3);
+    for cell in &cells {
+        let outcome = std::panic::catch_unwind(|| run(cell));
+        if let Err(panic) = outcome {
+            eprintln!("in the cell {}", cell.name);
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+/// A packet that ends early: its bytes are right, and nothing outside the transfer is touched. What lies behind them within the transfer
+/// stays too, but where pages are bounced: those are copied back whole.
+#[test]
+fn what_a_short_packet_leaves() {
+    for (translation, bounced) in [
+        (Translation::Direct, false),
+        (Translation::Remapping, false),
+        (Translation::Bounce, true),
+    ] {
+        for tiers in [ANY, (tier::PER_TRANSFER, tier::PER_TRANSFER)] {
+            let mut bench = Bench::new(host(translation));
+            bench.device.borrow_mut().packets.push_back(100);
+            bench.app(move || {
+                let handle = open();
+                let memory = buffer(4 * PAGE);
+                memory.fill(0x22);
+                let (pending, info) = register(handle, &memory, 1, tiers).unwrap();
+                let one = [transfer(info.handle, 5000, 3000, 9)];
+                submit(handle, direction::C2H, &one).unwrap();
+                let end = wait(handle, 1).unwrap()[0];
+                assert_eq!((end.status, end.bytes), (0, 100));
+                assert_eq!(end.flags, ioctl::completion_flags::END_OF_PACKET);
+                let found = memory.to_vec();
+                for (at, byte) in found.iter().enumerate() {
+                    match at {
+                        5000..5100 => assert_eq!(*byte, cookie_byte(9, at as u64 - 5000)),
+                        5100..8000 if bounced => {}
+                        _ => assert_eq!(*byte, 0x22, "{at}"),
+                    }
+                }
+                unregister(handle, pending, info.handle);
+                user::close(handle).unwrap();
+            });
+            bench.end();
+        }
+    }
+}
