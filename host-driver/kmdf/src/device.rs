@@ -476,7 +476,7 @@ fn start(card: &'static Card) -> Result<(), NTSTATUS> {
             let running = card.state.with(|state| {
                 let running = state.power == Power::Asleep;
                 if running {
-                    state.power = Power::Running;
+                    state.run();
                 }
                 running
             });
@@ -548,6 +548,7 @@ fn open(card: &'static Card, hardware: &'static Hardware, deadline: u64) -> Resu
         state.device = Some(device);
         state.power = Power::Running;
         state.said_stuck = false;
+        state.silent_resets = 0;
         // Files that are still open begin anew.
         for file in state.files() {
             // SAFETY: files on the list are alive, and the lock is held.

@@ -674,20 +674,31 @@ pub(crate) fn cancel(state: &mut State, file: &mut File, input: &[u8]) -> Result
             if asked.handle != 0 {
                 return Err(Error::Malformed);
             }
-            for lane in lanes {
-                if let (Ok(device), LaneQueue::Ready(queue, None)) = (state.serving(), lane.queue) {
-                    match device.cancel_queue(queue) {
-                        Ok(ticket) => {
-                            lane.queue = LaneQueue::Ready(queue, Some(Waiting::new(ticket)));
-                        }
-                        // It waits for another command, behind which nothing of it is in flight.
-                        Err(AdminError::Queue(_)) => {}
-                        Err(error) => return Err(of_admin(error)),
-                    }
-                }
+            // What the device does not have ends in both directions, whatever becomes of the rest.
+            for lane in &mut *lanes {
                 lane.abort(|record| record.stage != Stage::Flying);
                 lane.settle();
             }
+            let mut first = None;
+            for lane in lanes {
+                let (Ok(device), LaneQueue::Ready(queue, None)) = (state.serving(), lane.queue)
+                else {
+                    continue;
+                };
+                match device.cancel_queue(queue) {
+                    Ok(ticket) => {
+                        lane.queue = LaneQueue::Ready(queue, Some(Waiting::new(ticket)));
+                    }
+                    // It waits for another command, behind which nothing of it is in flight.
+                    Err(AdminError::Queue(_)) => {}
+                    Err(error) => {
+                        state.may_retry(error);
+                        first.get_or_insert(error);
+                    }
+                }
+            }
+            file.look_at_waits();
+            return first.map_or(Ok(()), |error| Err(of_admin(error)));
         }
         _ => return Err(Error::Malformed),
     }

@@ -14,6 +14,9 @@ pub(crate) const ADMIN_LIMIT_NS: u64 = ms(1000);
 /// A reset or start has this long; then the device is given up.
 pub(crate) const START_LIMIT_NS: u64 = ms(5000);
 
+/// Resets behind each other, for want of an acknowledgement, without one in between; then the device is given up.
+const SILENT_RESETS: u32 = 3;
+
 /// Whether the device serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Power {
@@ -112,6 +115,8 @@ pub(crate) struct State {
     pub(crate) said_stuck: bool,
     /// A flush of the firmware's log waits.
     pub(crate) log: Option<Waiting>,
+    /// Resets for want of an acknowledgement since the device last gave one.
+    pub(crate) silent_resets: u32,
 }
 
 impl State {
@@ -155,6 +160,7 @@ impl State {
             tell_failed: false,
             said_stuck: false,
             log: None,
+            silent_resets: 0,
         }
     }
 
@@ -191,6 +197,40 @@ impl State {
                 };
             }
             Err(_) => self.give_up(cause),
+        }
+    }
+
+    /// A command was not acknowledged in time: resets the device, unless that has not helped.
+    pub(crate) fn fault_silent(&mut self) {
+        if self.power != Power::Running {
+            return;
+        }
+        self.silent_resets += 1;
+        match self.silent_resets > SILENT_RESETS {
+            true => self.give_up(Cause::AdminTimeout),
+            false => self.fault(Cause::AdminTimeout),
+        }
+    }
+
+    /// The device serves, or serves again: what it has not acknowledged it was sent anew just now.
+    pub(crate) fn run(&mut self) {
+        self.power = Power::Running;
+        let now = now_ns();
+        if let Some(waiting) = &mut self.log {
+            waiting.since = now;
+        }
+        for file in self.files() {
+            // SAFETY: files on the list are alive, and the lock is held.
+            let (lanes, regions) = unsafe { &mut *file }.parts();
+            for lane in lanes {
+                lane.renew_waits(now);
+            }
+            for place in regions.places() {
+                if let Some(region) = regions.at(place) {
+                    let waits = region.leaving.iter_mut().chain(&mut region.cancelling);
+                    waits.for_each(|waiting| waiting.since = now);
+                }
+            }
         }
     }
 
@@ -261,7 +301,7 @@ impl State {
         match self.power {
             Power::Resetting { deadline } => match device.poll_start(deadline) {
                 Ok(true) => {
-                    self.power = Power::Running;
+                    self.run();
                     true
                 }
                 Ok(false) => false,

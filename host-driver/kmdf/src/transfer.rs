@@ -486,6 +486,24 @@ impl Lane {
         queue.into_iter().chain(lists).min()
     }
 
+    /// The commands that this lane waits for were sent at `now`, as far as the limit goes.
+    pub(crate) fn renew_waits(&mut self, now: u64) {
+        if let LaneQueue::Creating(_, waiting)
+        | LaneQueue::Ready(_, Some(waiting))
+        | LaneQueue::Leaving(_, waiting) = &mut self.queue
+        {
+            waiting.since = now;
+        }
+        if self.lists == 0 {
+            return;
+        }
+        for index in self.done..self.accepted {
+            if let Some(waiting) = &mut self.at(index).taking {
+                waiting.since = now;
+            }
+        }
+    }
+
     /// The device can reach nothing any more, and all lists are unmapped: ends everything.
     pub(crate) fn close(&mut self) {
         if !self.has_memory() {

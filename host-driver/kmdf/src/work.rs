@@ -226,7 +226,7 @@ fn tick(state: &mut State) {
         }
     }
     if oldest.is_some_and(|since| now.saturating_sub(since) > ADMIN_LIMIT_NS) {
-        state.fault(Cause::AdminTimeout);
+        state.fault_silent();
     } else if flying || oldest.is_some() {
         state.check_health();
     }
@@ -289,6 +289,9 @@ fn redeem(state: &mut State, event: AdminEvent) -> Option<Step> {
         result,
         retired,
     } = event;
+    if result.is_ok() {
+        state.silent_resets = 0;
+    }
     let is = |waiting: Waiting| waiting.ticket == ticket;
     let mut after = After::Nothing;
     let mut known = false;

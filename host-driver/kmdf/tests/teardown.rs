@@ -492,6 +492,7 @@ fn a_device_that_was_given_up_stays_without_the_bus() {
     let mut bench = Bench::new(Config::default());
     bench.device.borrow_mut().reset_stuck = true;
     bench.machine.sleep().unwrap();
+    bench.machine.settle().unwrap();
     bench.device.borrow_mut().reset_stuck = false;
     assert!(bench.machine.wake().unwrap() < 0);
     // What the bus driver gave it the driver has taken, before the power went again.
@@ -539,4 +540,46 @@ fn a_start_that_fails_waits_until_the_device_has_lost_the_bus() {
     assert!(freed.get());
     bench.machine.unload().unwrap();
     bench.machine.report().assert_clean();
+}
+
+/// A queue is not acknowledged, and is made again behind the reset: it has its time anew.
+#[test]
+fn a_command_that_is_sent_again_has_its_time_anew() {
+    let mut bench = Bench::new(Config::default());
+    let device = bench.device.clone();
+    bench.app(move || {
+        let handle = open();
+        let memory = buffer(1 << 20);
+        device.borrow_mut().silent = true;
+        let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+        submit(handle, direction::C2H, &[transfer(info.handle, 0, 4096, 1)]).unwrap();
+        user::sleep_ps(1_500_000_000_000);
+        device.borrow_mut().silent = false;
+        assert_eq!(wait(handle, 1).unwrap().len(), 1);
+        assert_eq!(statistics(handle).resets, 1);
+        unregister(handle, pending, info.handle);
+        user::close(handle).unwrap();
+    });
+    bench.end();
+}
+
+/// Resets do not help for ever.
+#[test]
+fn a_device_that_stays_silent_is_given_up() {
+    let mut bench = Bench::new(Config::default());
+    let device = bench.device.clone();
+    bench.app(move || {
+        let handle = open();
+        let memory = buffer(1 << 20);
+        device.borrow_mut().silent = true;
+        let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+        submit(handle, direction::C2H, &[transfer(info.handle, 0, 4096, 1)]).unwrap();
+        let ended = user::result(pending, Some(10_000_000_000_000)).expect("it ends");
+        assert_eq!(ended.status, Error::Gone.status());
+        assert_eq!(statistics(handle).resets, 3);
+        user::close(handle).unwrap();
+    });
+    bench.machine.settle().unwrap();
+    assert!(bench.machine.device_failed());
+    bench.end();
 }
