@@ -60,7 +60,6 @@ impl Bench {
             bounces,
         }
     }
-    }
 
     /// Runs an application to its end.
     pub fn app<R: 'static>(&mut self, body: impl FnOnce() -> R) -> R {
