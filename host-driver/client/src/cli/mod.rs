@@ -46,7 +46,7 @@ pub struct Host<'a> {
   pinring info                        the device, its limits and tiers
   pinring selftest                    does it work, step by step
   pinring bench --fps 240             what each strategy costs of a frame period
-  pinring bench --json | jq ".strategies[].last_ns.median"
+  pinring bench --json | jq '.strategies[].last_ns.median'
   pinring watch --interval 0.5        rates while an application runs
   pinring log --elf firmware.elf      what the firmware says"
 )]
