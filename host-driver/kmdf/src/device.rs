@@ -87,17 +87,6 @@ impl Card {
         // SAFETY: the timer lives as long as the device.
         let _ = unsafe { call_unsafe_wdf_function_binding!(WdfTimerStart, self.timer, due) };
     }
-
-    /// Every region of the files for which `which` holds is gone, and its request completed, or left to its cancellation.
-    pub(crate) fn is_settled(&self, which: impl Fn(&file::File) -> bool) -> bool {
-        self.state.with(|state| {
-            state.files().all(|file| {
-                // SAFETY: files on the list are alive, and the lock is held.
-                let file = unsafe { &*file };
-                !which(file) || file.regions.is_empty() && file.finishing == 0
-            })
-        })
-    }
 }
 
 /// The card of a device that [`add`] made.
@@ -644,11 +633,13 @@ unsafe extern "C" fn release_hardware(device: WDFDEVICE, _translated: WDFCMRESLI
     }
     card.state.with(State::close);
     // The work item tries again whenever it is woken.
-    while !card
-        .state
-        .with(|state| matches!(state.power, Power::Closed | Power::Off) && !state.working)
-        || !card.is_settled(|_| true)
-    {
+    // Nor is it in the middle of anything that needs the hardware.
+    let over = |state: &mut State| {
+        matches!(state.power, Power::Closed | Power::Off)
+            && !state.working
+            && state.is_settled(|_| true)
+    };
+    while !card.state.with(over) {
         card.wake();
         pause();
     }

@@ -181,7 +181,9 @@ fn end_process(card: &'static Card, process: HANDLE) {
     if waits {
         // Bounded: behind a device that neither acknowledges nor resets nor gives the bus up, the pages stay locked.
         let _ = wait_until(TEARDOWN_LIMIT_NS, || {
-            let over = card.is_settled(|file| file.process == process);
+            let over = card
+                .state
+                .with(|state| state.is_settled(|file| file.process == process));
             if !over {
                 card.wake();
             }

@@ -293,6 +293,15 @@ impl State {
         })
     }
 
+    /// Every region of the files for which `which` holds is gone, and its request completed, or left to its cancellation.
+    pub(crate) fn is_settled(&self, which: impl Fn(&File) -> bool) -> bool {
+        self.files().all(|file| {
+            // SAFETY: files on the list are alive, and the lock is held.
+            let file = unsafe { &*file };
+            !which(file) || file.regions.is_empty() && file.finishing == 0
+        })
+    }
+
     /// Goes on with what [`Power`] says; true if something happened, so that it is worth looking again.
     pub(crate) fn advance_power(&mut self) -> bool {
         let Some(device) = &mut self.device else {

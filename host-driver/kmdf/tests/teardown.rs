@@ -452,9 +452,10 @@ fn many_cpus() -> Config {
 #[test]
 fn nothing_is_registered_for_a_process_that_has_ended() {
     for seed in 0..6 {
-        let mut config = Config::default();
-        config.seed = seed;
-        let mut bench = Bench::new(config);
+        let mut bench = Bench::new(Config {
+            seed,
+            ..Config::default()
+        });
         let other = bench.machine.process().unwrap();
         let process = bench.machine.process().unwrap();
         let shared = Rc::new(Cell::new(None));
