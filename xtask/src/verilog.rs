@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Width of the data path in bits
+    /// Width of the data path in bits: 64, 128, 256 or 512
     #[arg(long, default_value_t = 128)]
     width: u32,
     /// Write the demo user logic too: a device that holds it, and its two modules
