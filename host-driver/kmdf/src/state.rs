@@ -117,6 +117,9 @@ pub(crate) struct State {
     pub(crate) log: Option<Waiting>,
     /// Resets for want of an acknowledgement since the device last gave one.
     pub(crate) silent_resets: u32,
+    /// Since when admin commands are in flight of which none has ended; 0 if there are none. Among them are queues that are made again behind
+    /// a reset, for which nobody else waits.
+    pub(crate) admin_since: u64,
 }
 
 impl State {
@@ -161,6 +164,7 @@ impl State {
             said_stuck: false,
             log: None,
             silent_resets: 0,
+            admin_since: 0,
         }
     }
 
@@ -200,6 +204,17 @@ impl State {
         }
     }
 
+    /// Whether admin commands are in flight.
+    pub(crate) fn admin_waits(&mut self) -> bool {
+        let waits = self
+            .serving()
+            .is_ok_and(|device| device.admin_waiting() != 0);
+        if !waits {
+            self.admin_since = 0;
+        }
+        waits
+    }
+
     /// A command was not acknowledged in time: resets the device, unless that has not helped.
     pub(crate) fn fault_silent(&mut self) {
         if self.power != Power::Running {
@@ -215,6 +230,7 @@ impl State {
     /// The device serves, or serves again: what it has not acknowledged it was sent anew just now.
     pub(crate) fn run(&mut self) {
         self.power = Power::Running;
+        self.admin_since = 0;
         let now = now_ns();
         if let Some(waiting) = &mut self.log {
             waiting.since = now;

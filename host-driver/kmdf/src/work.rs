@@ -211,6 +211,12 @@ fn turn_all(state: &mut State) {
 fn tick(state: &mut State) {
     let now = now_ns();
     let mut oldest = state.log.map(|waiting| waiting.since);
+    if state.admin_waits() {
+        if state.admin_since == 0 {
+            state.admin_since = now;
+        }
+        oldest = oldest.into_iter().chain([state.admin_since]).min();
+    }
     let mut flying = false;
     for file in state.files() {
         // SAFETY: as in `turn_all`.
@@ -250,7 +256,7 @@ fn pause(state: &mut State) -> Option<u64> {
     if let Some(device) = &mut state.device {
         device.arm_admin();
     }
-    let mut waits = state.log.is_some();
+    let mut waits = state.log.is_some() || state.admin_waits();
     for file in state.files() {
         // SAFETY: as in `turn_all`.
         let file = unsafe { &mut *file };
@@ -292,6 +298,7 @@ fn redeem(state: &mut State, event: AdminEvent) -> Option<Step> {
     if result.is_ok() {
         state.silent_resets = 0;
     }
+    state.admin_since = 0;
     let is = |waiting: Waiting| waiting.ticket == ticket;
     let mut after = After::Nothing;
     let mut known = false;
