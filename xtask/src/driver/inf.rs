@@ -252,7 +252,7 @@ fn settings() -> Settings {
 fn defaults() -> BTreeMap<String, u64> {
     let settings = settings();
     let default = |field: &String| settings.defaults[field];
-    let unit = |name: &str| if name.contains("Bytes") { 20 } else { 0 };
+    let unit = |name: &str| if name.contains("MiB") { 20 } else { 0 };
     let entries = settings.fields.iter();
     entries
         .map(|(name, field)| (name.clone(), default(field) >> unit(name)))
