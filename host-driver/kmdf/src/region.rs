@@ -674,7 +674,16 @@ pub(crate) fn cancel(state: &mut State, file: &mut File, input: &[u8]) -> Result
             if asked.handle != 0 {
                 return Err(Error::Malformed);
             }
-            // What the device does not have ends in both directions, whatever becomes of the rest.
+            // Without places for the commands of both directions it is refused, and changes nothing.
+            let ready = |lane: &&Lane| matches!(lane.queue, LaneQueue::Ready(_, None));
+            let commands = lanes.iter().filter(ready).count();
+            if state
+                .serving()
+                .is_ok_and(|device| device.admin_room() < commands)
+            {
+                return Err(Error::RegionBusy);
+            }
+            // What the device does not have ends in both directions, whatever else goes wrong.
             for lane in &mut *lanes {
                 lane.abort(|record| record.stage != Stage::Flying);
                 lane.settle();

@@ -447,3 +447,80 @@ fn files_are_limited_and_places_come_back() {
     });
     bench.end();
 }
+
+/// With one place left for commands, a CANCEL of both directions is refused whole.
+#[test]
+fn a_cancel_that_is_refused_cancels_nothing() {
+    // Commands that the device takes before it answers: found in a first session, all but one used in a second.
+    let mut places = u64::MAX;
+    for second in [false, true] {
+        let mut bench = Bench::new(Config::default());
+        bench.device.borrow_mut().step_bytes = 512;
+        let device = bench.device.clone();
+        places = bench.app(|| {
+            let (handle, other) = (open(), open());
+            let memory = buffer(1 << 16);
+            let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+            for way in [direction::C2H, direction::H2C] {
+                submit(handle, way, &[transfer(info.handle, 0, 64, 0)]).unwrap();
+            }
+            while wait(handle, 0).unwrap().len() != 1 || wait(handle, 1).unwrap().len() != 1 {
+                user::sleep_ps(1_000_000);
+            }
+            let allocate = || {
+                let asked = ioctl::Allocate {
+                    length: 64,
+                    permissions: permissions::BOTH,
+                    reserved: 0,
+                };
+                let info: ioctl::RegionInfo =
+                    ask(other, ioctl::ALLOCATE, asked.as_bytes()).unwrap();
+                info.handle
+            };
+            let regions: Vec<u64> = (0..70).map(|_| allocate()).collect();
+            user::sleep_ps(1_000_000_000);
+            device.borrow_mut().silent = true;
+            let cancel = |handle, region, scope| {
+                let asked = ioctl::Cancel {
+                    handle: region,
+                    scope,
+                    reserved: 0,
+                };
+                tell(handle, ioctl::CANCEL, asked.as_bytes())
+            };
+            let busy = Err(error(Error::RegionBusy));
+            let mut taken = 0;
+            for &region in &regions {
+                if second && taken + 1 == places {
+                    break;
+                }
+                match cancel(other, region, ioctl::scope::REGION) {
+                    Ok(()) => taken += 1,
+                    refused => {
+                        assert_eq!(refused, busy);
+                        break;
+                    }
+                }
+            }
+            if second {
+                let batch = [0, 1, 2].map(|at| transfer(info.handle, at << 14, 1 << 14, at));
+                for way in [direction::C2H, direction::H2C] {
+                    submit(handle, way, &batch).unwrap();
+                }
+                assert_eq!(cancel(handle, 0, ioctl::scope::ALL), busy);
+            }
+            device.borrow_mut().silent = false;
+            if second {
+                let ended = wait(handle, 6).unwrap();
+                assert!(ended.iter().all(|end| end.status == 0), "{ended:?}");
+            }
+            user::cancel_io_ex(handle, Some(pending));
+            user::result(pending, None).unwrap();
+            user::close(handle).unwrap();
+            user::close(other).unwrap();
+            taken
+        });
+        assert!(places > 8, "{places}");
+        bench.end();
+    }
+}

@@ -86,6 +86,11 @@ impl<P: Platform> Device<P> {
         usize::from(self.admin.rings.in_flight()) + self.events.len()
     }
 
+    /// Admin commands that can be sent before one is redeemed.
+    pub fn admin_room(&self) -> usize {
+        usize::from(self.admin.rings.size().entries()).saturating_sub(self.admin_waiting())
+    }
+
     fn free_queue(&self) -> Result<u16, AdminError> {
         let first = usize::from(ADMIN_QUEUE) + 1;
         let free = |place: &QueuePlace| place.queue.as_ref().is_none_or(Queue::is_spent);
@@ -99,10 +104,9 @@ impl<P: Platform> Device<P> {
     fn check_admin(&self) -> Result<(), AdminError> {
         self.running()?;
         self.admin.check()?;
-        let waiting = self.admin_waiting();
-        if waiting >= usize::from(self.admin.rings.size().entries()) {
+        if self.admin_room() == 0 {
             return Err(AdminError::Full {
-                waiting: waiting as u16,
+                waiting: self.admin_waiting() as u16,
             });
         }
         Ok(())
