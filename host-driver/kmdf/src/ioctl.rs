@@ -414,7 +414,12 @@ fn read_log(
             let device = state.serving()?;
             Ok(device.take_log(chunk))
         });
-        let taken = taken.map_err(|error: Error| error.status())?;
+        let taken = match taken {
+            Ok(taken) => taken,
+            // What was taken is nobody else's any more: it is given.
+            Err(_) if count != 0 => break,
+            Err(error) => return Err(Error::status(error)),
+        };
         count += taken;
         if taken < chunk.len() {
             break;
