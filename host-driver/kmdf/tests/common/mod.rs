@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod card;
+pub mod hostile;
 
 use std::cell::RefCell;
 use std::rc::Rc;

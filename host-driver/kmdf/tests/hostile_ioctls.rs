@@ -1,0 +1,95 @@
+//! Requests of every kind, right and wrong, from handles of every kind, against a model of what the driver must accept.
+
+mod common;
+
+use std::cell::Cell;
+
+use common::hostile::{HEAD, RECORD, Reached, run};
+use pinring_ioctl::{Code, Error};
+use proptest::prelude::*;
+use proptest::test_runner::{TestError, TestRunner};
+
+/// Reasons that such sequences cannot come to, each with another test.
+const ELSEWHERE: [Error; 8] = [
+    // No memory, a device that stops or breaks the protocol: tests of failing calls, of teardown and stress.
+    Error::NoMemory,
+    Error::NotRunning,
+    Error::Gone,
+    Error::DeviceFault,
+    // More handles, regions or mappings than a sequence makes: requests.rs.
+    Error::QueuesExhausted,
+    Error::RegionsExhausted,
+    Error::MappingsExhausted,
+    // Every TDEST is open to every handle.
+    Error::BadTdest,
+];
+
+/// Sequences that were wrong once, as the property test and the fuzz target (`fuzz/`) give them: head and steps in hexadecimal.
+const KEPT: [&[&str]; 1] = [
+    // A WAIT behind one that was cancelled was not looked at.
+    &[
+        "00000000",
+        "00b46700000000000000000000000000",
+        "2c1844003e930cac0000000000000000",
+        "e0148700000000000000000000000000",
+        "a07ca600000000000000000000000000",
+        "a004c8000a0000000000000000000000",
+        "ba280200000000000000000000000000",
+        "1e000000000000000000000000000000",
+    ],
+];
+
+#[test]
+fn what_was_wrong_once_stays_right() {
+    for sequence in KEPT {
+        let digits: Vec<u8> = sequence.concat().into_bytes();
+        let byte = |pair: &[u8]| {
+            let text = core::str::from_utf8(pair).expect("digits");
+            u8::from_str_radix(text, 16).expect("hexadecimal")
+        };
+        run(&digits.chunks(2).map(byte).collect::<Vec<u8>>());
+    }
+}
+
+#[test]
+fn what_is_right_is_accepted_and_what_is_wrong_changes_nothing() {
+    let sum = Cell::new(Reached::default());
+    let sequences = (
+        any::<[u8; HEAD]>(),
+        prop::collection::vec(any::<[u8; RECORD]>(), 0..64),
+    );
+    let config = ProptestConfig {
+        cases: 2000,
+        max_shrink_iters: 3000,
+        // What is found is printed, for KEPT.
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let ran = TestRunner::new(config).run(&sequences, |(head, steps)| {
+        let mut bytes = head.to_vec();
+        bytes.extend(steps.as_flattened());
+        let mut reached = sum.get();
+        reached.add(&run(&bytes));
+        sum.set(reached);
+        Ok(())
+    });
+    if let Err(TestError::Fail(why, (head, steps))) = ran {
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let lines: Vec<String> = steps.iter().map(|step| hex(step)).collect();
+        let head: String = hex(&head);
+        panic!("{why}\n{head}\n{}", lines.join("\n"));
+    }
+    let reached = sum.get();
+    println!("{reached:?}");
+    for (place, code) in Code::ALL.iter().enumerate() {
+        assert!(reached.accepted[place] > 100, "{} {reached:?}", code.name);
+        assert!(reached.refused[place] > 10, "{} {reached:?}", code.name);
+    }
+    assert!(reached.unknown > 50 && reached.stopped > 200, "{reached:?}");
+    assert!(reached.checked > 200, "{reached:?}");
+    let never: Vec<_> = Error::ALL
+        .into_iter()
+        .filter(|error| reached.reasons >> (*error as u16) & 1 == 0 && !ELSEWHERE.contains(error))
+        .collect();
+    assert!(never.is_empty(), "never given: {never:?}");
+}
