@@ -169,11 +169,12 @@ impl Host {
                 }
                 // It may have come before those that wait, or behind one that has ended meanwhile.
                 Some(ended) => {
-                    if !self.is_next(at, &ended) {
+                    if wait.least != 0 || !self.is_next(at, &ended) {
                         self.poll();
                     }
+                    let mut waits = self.files[at].waits.iter();
                     assert!(
-                        wait.least == 0 || self.files[at].waits.is_empty(),
+                        wait.least == 0 || waits.all(|before| before.cancelled),
                         "a WAIT overtook another"
                     );
                     self.wait_ended(at, &wait, &ended);
