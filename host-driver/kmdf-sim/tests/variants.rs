@@ -300,40 +300,6 @@ fn a_direct_buffer_is_the_applications_memory() {
 }
 
 #[test]
-fn pages_that_a_process_leaves_locked_are_bug_check_76() {
-    for seed in 0..10 {
-        let (mut machine, process) = machine(seed);
-        let other = machine.process().unwrap();
-        machine
-            .run(None, || {
-                user::spawn(process, move || {
-                    let buffer = UserBuffer::new(4096, &PageLayout::Shuffled).unwrap();
-                    let handle = user::open(BOTH, true).unwrap();
-                    let port = user::create_port();
-                    user::associate(port, handle, 1).unwrap();
-                    // Neither the thread's end nor a cleanup will come to the request.
-                    user::duplicate(handle, other).unwrap();
-                    // SAFETY: the buffer is never dropped.
-                    unsafe {
-                        user::start_at(handle, REGISTER, b"", buffer.as_mut_ptr(), 4096, None)
-                    }
-                    .unwrap();
-                    user::sleep_ps(100_000_000);
-                    core::mem::forget(buffer);
-                    user::exit_process();
-                });
-            })
-            .unwrap();
-        assert_eq!(machine.settle(), Err(Stopped));
-        assert!(
-            machine.report().has(Rule::LockedPagesLeft),
-            "{}",
-            machine.report()
-        );
-    }
-}
-
-#[test]
 fn a_direct_buffer_may_be_the_operations_own() {
     let (mut machine, process) = machine(3);
     machine

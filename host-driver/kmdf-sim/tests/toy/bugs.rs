@@ -25,6 +25,7 @@ bugs! {
     Irql, LockHeldAtReturn, LockRecursion, LockNotHeld, DoubleCompletion, CompletedWhileCancelable, RequestNotOwned, StaleHandle, HandleType,
     ContextType, WaitAtDispatch, InformationTooLarge, StructureSize, ObjectAttributes, MarkCancelable, Leak, PoolFree, PoolOverrun, Mmio,
     Mapping, BugCheck, Reference, Delete, IrqlChanged, CalledFromIsr, LockOrder, InvalidArgument, ObjectLeak, WrongPlace, RequestCompleted,
+    RequestPended,
 }
 
 unsafe extern "C" fn cancel(request: WDFREQUEST) {
@@ -204,6 +205,12 @@ pub unsafe fn break_a_rule(device: WDFDEVICE, queue: WDFQUEUE, request: WDFREQUE
                     &mut interrupt
                 );
                 done(ok);
+            }
+            Bug::RequestPended => {
+                let mut taken = null_mut();
+                let waiting = (*context).waiting;
+                let _ = wdf!(WdfRequestForwardToIoQueue, request, waiting);
+                let _ = wdf!(WdfIoQueueRetrieveNextRequest, waiting, &mut taken);
             }
             Bug::RequestCompleted => {
                 done(ok);

@@ -10,6 +10,7 @@ mod device;
 pub use bugs::Bug;
 pub use device::Toy;
 
+use core::cell::Cell;
 use core::ptr::null_mut;
 
 use kmdf_sim::ntddk::*;
@@ -37,6 +38,15 @@ pub const GO: u32 = code(5, METHOD_BUFFERED);
 pub const LATER: u32 = code(6, METHOD_BUFFERED);
 /// Breaks the rule whose number is the input.
 pub const BREAK: u32 = code(7, METHOD_BUFFERED);
+/// As PEND, with pages that stay locked.
+pub const PEND_DIRECT: u32 = code(8, METHOD_OUT_DIRECT);
+
+thread_local! {
+    /// The device's security descriptor, if it has one.
+    pub static SDDL: Cell<Option<&'static str>> = const { Cell::new(Some(USERS)) };
+}
+/// The system, administrators and users.
+pub const USERS: &str = "D:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GRGW;;;BU)";
 
 pub const TAG: u32 = 0x796F_7454;
 
@@ -172,12 +182,13 @@ unsafe extern "C" fn device_add(_driver: WDFDRIVER, mut init: PWDFDEVICE_INIT) -
             init,
             &mut attributes(Some(&REQUEST_INFO), null_mut())
         );
-        let mut sddl = wide("D:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GRGW;;;BU)");
-        ok!(wdf!(
-            WdfDeviceInitAssignSDDLString,
-            init,
-            &counted(&mut sddl)
-        ));
+        if let Some(sddl) = SDDL.get() {
+            ok!(wdf!(
+                WdfDeviceInitAssignSDDLString,
+                init,
+                &counted(&mut wide(sddl))
+            ));
+        }
         let mut device = null_mut();
         ok!(wdf!(
             WdfDeviceCreate,
@@ -467,7 +478,7 @@ unsafe extern "C" fn control(
                     bytes as u64
                 );
             }
-            PEND => {
+            PEND | PEND_DIRECT => {
                 let status = wdf!(WdfRequestForwardToIoQueue, request, (*context).waiting);
                 if !NT_SUCCESS(status) {
                     wdf!(WdfRequestComplete, request, status);

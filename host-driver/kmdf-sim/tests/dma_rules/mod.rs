@@ -1,10 +1,9 @@
 //! Each rule of memory and DMA is reported when a driver breaks it.
 
-mod bench;
-
 use std::ptr::null_mut;
 
-use bench::*;
+use crate::bench::*;
+use crate::note;
 use kmdf_sim::dma::{DeviceMemory, DmaConfig, Translation};
 use kmdf_sim::memory::{DeviceBus, Freed, PageLayout};
 use kmdf_sim::ntddk::*;
@@ -33,10 +32,11 @@ fn breaks_on(bench: Bench, rule: Rule, ddi: &str, handler: impl FnOnce(Env) + 's
     assert_eq!(first, Some((rule, ddi)), "{found:#?}");
     let others = found.iter().filter(|(other, ..)| *other != rule).count();
     assert_eq!(others, 0, "{found:#?}");
+    note(rule);
 }
 
 #[test]
-fn transactions_have_states() {
+pub fn transactions_have_states() {
     breaks(
         Rule::DmaTransactionState,
         "WdfDmaTransactionDmaCompleted",
@@ -85,7 +85,7 @@ fn transactions_have_states() {
 }
 
 #[test]
-fn settings_come_in_their_order_and_with_version_3() {
+pub fn settings_come_in_their_order_and_with_version_3() {
     breaks(
         Rule::DmaImmediateExecution,
         "WdfDmaTransactionSetImmediateExecution",
@@ -140,7 +140,7 @@ fn settings_come_in_their_order_and_with_version_3() {
 }
 
 #[test]
-fn a_request_is_completed_after_its_transfer() {
+pub fn a_request_is_completed_after_its_transfer() {
     let found = reported(
         Bench::new(DmaConfig::with_translation(Translation::Bounce)),
         |env| {
@@ -155,6 +155,7 @@ fn a_request_is_completed_after_its_transfer() {
         [Rule::DmaNotFlushed, Rule::PagesReleasedEarly],
         "{found:#?}"
     );
+    rules.into_iter().for_each(note);
     breaks(Rule::PagesReleasedEarly, "WdfRequestComplete", |env| {
         let transaction = env.execute(0, 4096, false).transaction;
         env.complete();
@@ -163,7 +164,7 @@ fn a_request_is_completed_after_its_transfer() {
 }
 
 #[test]
-fn the_device_reaches_only_what_is_mapped() {
+pub fn the_device_reaches_only_what_is_mapped() {
     let found = reported(Bench::new(DmaConfig::default()), |env| {
         let programmed = env.execute(0, 4096, false);
         let address = programmed.elements[0].0;
@@ -192,7 +193,7 @@ fn the_device_reaches_only_what_is_mapped() {
 }
 
 #[test]
-fn what_an_adapter_gave_goes_back_to_it_once() {
+pub fn what_an_adapter_gave_goes_back_to_it_once() {
     let common_buffer = |env: &Env, h2c| {
         let mut logical = LARGE_INTEGER::default();
         let allocate = env.operations().AllocateCommonBuffer.unwrap();
@@ -288,7 +289,7 @@ fn put_list(env: &Env, list: PSCATTER_GATHER_LIST, adapter: PDMA_ADAPTER, h2c: b
 }
 
 #[test]
-fn lists_go_back_as_they_came() {
+pub fn lists_go_back_as_they_came() {
     let clean = reported(Bench::new(DmaConfig::default()), |env| {
         let list = get_list(&env, 4096, false);
         put_list(&env, list, env.adapter(false), false);
@@ -329,7 +330,7 @@ fn lists_go_back_as_they_came() {
 }
 
 #[test]
-fn mdls_are_used_as_their_state_allows() {
+pub fn mdls_are_used_as_their_state_allows() {
     breaks(Rule::RaisesException, "MmProbeAndLockPages", |env| {
         // SAFETY: reported, and does nothing.
         unsafe { MmProbeAndLockPages(env.mdl, 1, 1) };
@@ -403,7 +404,7 @@ fn mdls_are_used_as_their_state_allows() {
 }
 
 #[test]
-fn a_buffer_freed_under_a_transfer_leaves_the_device_on_orphans() {
+pub fn a_buffer_freed_under_a_transfer_leaves_the_device_on_orphans() {
     let outcome = Bench::new(DmaConfig::default()).run(|env| {
         let programmed = env.execute(0, 4096, false);
         assert_eq!(recommit(), Freed::Orphaned);
@@ -421,7 +422,7 @@ fn a_buffer_freed_under_a_transfer_leaves_the_device_on_orphans() {
 }
 
 #[test]
-fn every_layout_of_pages_serves() {
+pub fn every_layout_of_pages_serves() {
     for layout in [
         PageLayout::Shuffled,
         PageLayout::ShuffledLow,
