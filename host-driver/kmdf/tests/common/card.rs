@@ -32,6 +32,8 @@ pub struct CardState {
     pub step_ps: u64,
     /// The device does nothing by itself any more, until it is reset.
     pub hung: bool,
+    /// A reset neither ends nor stops what the device does.
+    pub deaf: bool,
     /// Accesses of the device that met no memory.
     pub faults: u64,
     now_ps: u64,
@@ -56,6 +58,7 @@ impl Card {
             enable: Rc::default(),
             step_ps,
             hung: false,
+            deaf: false,
             faults: 0,
             now_ps: 0,
             idle: true,
@@ -171,9 +174,13 @@ impl Hardware for Card {
         state.idle = false;
         let reset = offset == u64::from(registers::CONTROL.offset)
             && Control::from_raw(value as u32).reset();
-        state.hung &= !reset;
+        state.hung &= !reset || state.deaf;
         let device = state.device.clone();
-        device.borrow_mut().write(offset as u32, value, bytes);
+        if reset && state.deaf {
+            device.borrow_mut().set(&registers::CONTROL, value);
+        } else {
+            device.borrow_mut().write(offset as u32, value, bytes);
+        }
         state.collect();
         now_ps
     }
