@@ -9,6 +9,7 @@ use wdk_sys::{
 };
 
 use crate::device::{self, Card, TEARDOWN_LIMIT_NS};
+use crate::file::File;
 use crate::init::size;
 use crate::lock::Lock;
 use crate::status::check;
@@ -158,7 +159,7 @@ fn newest_before(serial: u64) -> Option<&'static Card> {
 
 /// Tears down what a process has with a card, and waits for it. Files without regions close too: a REGISTER may be on its way.
 fn end_process(card: &'static Card, process: HANDLE) {
-    let (mut any, mut waits) = (false, false);
+    let mut any = false;
     card.state.with(|state| {
         for file in state.files() {
             // SAFETY: files on the list are alive, and the lock is held.
@@ -166,37 +167,23 @@ fn end_process(card: &'static Card, process: HANDLE) {
             // One that is closed is the work item's, which ends it by itself.
             if file.process == process && !file.closed {
                 file.begin_close();
-                // EvtFileClose waits: the card has its work item and queues while one of its files is open.
-                file.visits += 1;
                 any = true;
-                waits |= !file.regions.is_empty();
             }
         }
     });
     if !any {
         return;
     }
-    crate::wait::serve(card);
-    card.wake();
-    if waits {
-        // Bounded: behind a device that neither acknowledges nor resets nor gives the bus up, the pages stay locked.
-        let _ = wait_until(TEARDOWN_LIMIT_NS, || {
-            let over = card
-                .state
-                .with(|state| state.is_settled(|file| file.process == process));
-            if !over {
+    // Bounded: behind a device that neither acknowledges nor resets nor gives the bus up, the pages stay locked.
+    let _ = wait_until(TEARDOWN_LIMIT_NS, || {
+        card.state.with(|state| {
+            // The card has its work item while one of its files is open, and under the lock none closes.
+            // SAFETY: as above.
+            let open = |file: *mut File| unsafe { (*file).process == process && !(*file).closed };
+            if state.files().any(open) {
                 card.wake();
             }
-            over
-        });
-    }
-    card.state.with(|state| {
-        for file in state.files() {
-            // SAFETY: as above. No file has joined: the process opens none any more.
-            let file = unsafe { &mut *file };
-            if file.process == process && !file.closed {
-                file.visits = file.visits.saturating_sub(1);
-            }
-        }
+            state.is_settled(|file| file.process == process)
+        })
     });
 }

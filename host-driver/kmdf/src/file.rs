@@ -17,7 +17,6 @@ use crate::device::{Card, card_of};
 use crate::memory::{boxed, filled};
 use crate::region::{self, Regions, Slot};
 use crate::state::State;
-use crate::time::pause;
 use crate::transfer::{Lane, LaneQueue};
 use crate::wait;
 
@@ -58,8 +57,6 @@ pub(crate) struct File {
     pub(crate) serving: bool,
     /// Regions that are in no slot any more, and whose requests are about to complete.
     pub(crate) finishing: u32,
-    /// Notifications of the process's end that work on it, for which EvtFileClose waits.
-    pub(crate) visits: u32,
     /// Requests that are about to leave the driver's hands and look at the file once more.
     pub(crate) pins: u32,
     /// Its WAITs are to be looked at (again).
@@ -167,7 +164,6 @@ fn open(card: &'static Card, object: WDFFILEOBJECT) -> Result<(), NTSTATUS> {
         closed: false,
         serving: false,
         finishing: 0,
-        visits: 0,
         pins: 0,
         wanted: false,
         least: u64::MAX,
@@ -222,20 +218,13 @@ pub(crate) unsafe extern "C" fn close(object: WDFFILEOBJECT) {
     let Some((card, file)) = of_object(object) else {
         return;
     };
-    loop {
-        let busy = card.state.with(|_| {
-            // SAFETY: as in `cleanup`.
-            let file = unsafe { &mut *file };
-            file.begin_close();
-            file.closed = !file.serving && file.visits == 0;
-            !file.closed
-        });
-        if !busy {
-            break;
-        }
-        // Another processor is about to find that there is no WAIT left, or sees to the end of the process.
-        pause();
-    }
+    // It waits for nobody: the request that was the last may have been completed by a thread that is at work on the file.
+    card.state.with(|_| {
+        // SAFETY: as in `cleanup`.
+        let file = unsafe { &mut *file };
+        file.begin_close();
+        file.closed = true;
+    });
     card.wake();
 }
 

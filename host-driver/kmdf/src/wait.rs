@@ -2,7 +2,7 @@
 
 use pinring_ioctl::{self as ioctl, Error};
 use wdk_sys::{
-    NTSTATUS, PVOID, STATUS_CANCELLED, STATUS_SUCCESS, WDFQUEUE, WDFREQUEST,
+    NTSTATUS, PVOID, STATUS_CANCELLED, STATUS_SUCCESS, WDFFILEOBJECT, WDFQUEUE, WDFREQUEST,
     call_unsafe_wdf_function_binding,
 };
 use zerocopy::IntoBytes;
@@ -97,16 +97,14 @@ pub(crate) fn serve_some(card: &'static Card) {
 }
 
 fn serve_rounds(card: &'static Card, mut rounds: usize) {
-    while let Some(file) = card.state.with(next) {
-        // SAFETY: `serving` keeps it.
-        let object = unsafe { (*file).wdf };
+    while let Some((file, object)) = card.state.with(next) {
         let more = loop {
             if rounds == 0 {
                 break true;
             }
             rounds -= 1;
             let mut request: WDFREQUEST = core::ptr::null_mut();
-            // SAFETY: queue and file object are valid: EvtFileClose waits for `serving`.
+            // SAFETY: the queue is valid, and the reference keeps the file object.
             let got = unsafe {
                 call_unsafe_wdf_function_binding!(
                     WdfIoQueueRetrieveRequestByFileObject,
@@ -120,12 +118,22 @@ fn serve_rounds(card: &'static Card, mut rounds: usize) {
             }
         };
         let closing = card.state.with(|_| {
-            // SAFETY: as above.
+            // SAFETY: `serving` keeps it, and the lock is held.
             let file = unsafe { &mut *file };
             file.serving = false;
             file.wanted |= more;
             file.closing
         });
+        // SAFETY: the reference that `next` took.
+        unsafe {
+            call_unsafe_wdf_function_binding!(
+                WdfObjectDereferenceActual,
+                object.cast(),
+                core::ptr::null_mut(),
+                0,
+                core::ptr::null()
+            );
+        }
         if closing || more {
             // The work item may have waited for that, or goes on.
             card.wake();
@@ -136,8 +144,10 @@ fn serve_rounds(card: &'static Card, mut rounds: usize) {
     }
 }
 
-/// A file whose WAITs are to be looked at, and that no other processor serves.
-fn next(state: &mut State) -> Option<*mut File> {
+/// A file whose WAITs are to be looked at, and that no other processor serves; with a reference to its object.
+///
+/// EvtFileClose does not wait for `serving`: it may come from within the completion of the file's last WAIT, on the thread that serves.
+fn next(state: &mut State) -> Option<(*mut File, WDFFILEOBJECT)> {
     let file = state.files().find(|&file| {
         // SAFETY: files on the list are alive.
         let file = unsafe { &*file };
@@ -149,7 +159,17 @@ fn next(state: &mut State) -> Option<*mut File> {
     open.wanted = false;
     // Until a WAIT says otherwise.
     open.least = u64::MAX;
-    Some(file)
+    // SAFETY: EvtFileClose has not come, so that the object is valid.
+    unsafe {
+        call_unsafe_wdf_function_binding!(
+            WdfObjectReferenceActual,
+            open.wdf.cast(),
+            core::ptr::null_mut(),
+            0,
+            core::ptr::null()
+        );
+    }
+    Some((file, open.wdf))
 }
 
 /// Completes a WAIT, or puts it back; true if it was completed.
