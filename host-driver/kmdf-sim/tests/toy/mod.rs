@@ -38,6 +38,8 @@ pub const GO: u32 = code(5, METHOD_BUFFERED);
 pub const LATER: u32 = code(6, METHOD_BUFFERED);
 /// Breaks the rule whose number is the input.
 pub const BREAK: u32 = code(7, METHOD_BUFFERED);
+/// Finds the oldest of those that wait, takes it out of its queue and completes it; with an input, without looking whether it got it.
+pub const TAKE: u32 = code(8, METHOD_BUFFERED);
 /// As PEND, with pages that stay locked.
 pub const PEND_DIRECT: u32 = code(8, METHOD_OUT_DIRECT);
 
@@ -450,7 +452,7 @@ unsafe extern "C" fn control(
     queue: WDFQUEUE,
     request: WDFREQUEST,
     output: usize,
-    _input: usize,
+    input: usize,
     code: ULONG,
 ) {
     unsafe {
@@ -495,6 +497,33 @@ unsafe extern "C" fn control(
                     wdf!(WdfRequestComplete, waiting, STATUS_SUCCESS);
                 }
                 wdf!(WdfRequestComplete, request, status);
+            }
+            TAKE => {
+                let (mut found, mut taken) = (null_mut(), null_mut());
+                let status = wdf!(
+                    WdfIoQueueFindRequest,
+                    (*context).waiting,
+                    null_mut(),
+                    null_mut(),
+                    null_mut(),
+                    &mut found
+                );
+                if NT_SUCCESS(status) {
+                    let queue = (*context).waiting;
+                    let got = wdf!(WdfIoQueueRetrieveFoundRequest, queue, found, &mut taken);
+                    if NT_SUCCESS(got) || input != 0 {
+                        wdf!(WdfRequestComplete, found, STATUS_SUCCESS);
+                    }
+                    let none = core::ptr::null();
+                    wdf!(
+                        WdfObjectDereferenceActual,
+                        found.cast(),
+                        null_mut(),
+                        0,
+                        none
+                    );
+                }
+                wdf!(WdfRequestComplete, request, STATUS_SUCCESS);
             }
             KEEP => {
                 wdf!(WdfSpinLockAcquire, (*context).lock);

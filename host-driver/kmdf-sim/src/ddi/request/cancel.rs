@@ -154,16 +154,12 @@ pub(crate) fn cancel_if_asked(request: u64) {
                 };
                 queue_data.waiting.retain(|waiting| *waiting != request);
                 let callback = queue_data.config.EvtIoCanceledOnQueue.filter(|_| delivered);
-                let owner = if callback.is_some() {
-                    Owner::Driver
-                } else {
-                    Owner::Framework
-                };
                 if callback.is_some() {
                     queue_data.owned.insert(request);
                 }
+                // Until EvtIoCanceledOnQueue is called, if there is one, it is nobody's but the framework's.
                 if let Some(data) = w.objects.peek::<Request>(request) {
-                    data.owner = owner;
+                    data.owner = Owner::Framework;
                 }
                 if callback.is_some() {
                     Act::Queue(callback, queue)
@@ -194,7 +190,13 @@ pub(crate) fn cancel_if_asked(request: u64) {
         Act::Finish => finish("framework", request, STATUS_CANCELLED, 0),
         // SAFETY: the driver's callbacks with the objects they were registered for.
         Act::Queue(Some(callback), queue) => {
+            world::point("EvtIoCanceledOnQueue", 1);
             call_at("EvtIoCanceledOnQueue", irql, || unsafe {
+                with(|w| {
+                    if let Some(data) = w.objects.peek::<Request>(request) {
+                        data.owner = Owner::Driver;
+                    }
+                });
                 callback(object::handle(queue), object::handle(request))
             });
         }
