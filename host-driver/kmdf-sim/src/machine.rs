@@ -131,9 +131,7 @@ impl Machine {
     /// # Errors
     /// The machine stopped.
     pub fn sleep(&mut self) -> Result<(), Stopped> {
-        self.run(None, || {
-            pnp::power_down(_WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3)
-        })
+        self.run(None, pnp::sleep)
     }
 
     /// Brings the device back to D0.
@@ -141,9 +139,7 @@ impl Machine {
     /// # Errors
     /// The machine stopped.
     pub fn wake(&mut self) -> Result<NTSTATUS, Stopped> {
-        self.run(None, || {
-            pnp::power_up(_WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3)
-        })
+        self.run(None, pnp::wake)
     }
 
     /// Pulls the device out.
@@ -186,8 +182,8 @@ impl Machine {
             }
             Background::SurpriseRemove => pnp::surprise_remove(),
             Background::SleepAndWake => {
-                pnp::power_down(_WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3);
-                pnp::power_up(_WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3);
+                pnp::sleep();
+                pnp::wake();
             }
         });
     }

@@ -218,6 +218,45 @@ fn sleep_and_surprise_removal_at_any_time() {
     }
 }
 
+/// Windows stops no request at a device that is gone: until the bus driver notices everything goes on, and behind the removal an open handle
+/// still reaches the driver, whose power-managed queues then refuse.
+#[test]
+fn an_open_handle_reaches_the_driver_of_a_device_that_is_gone() {
+    let mut machine = machine(Config::default());
+    let process = machine.process().unwrap();
+    let asked = Rc::new(RefCell::new(Vec::new()));
+    let place = asked.clone();
+    user_thread(&mut machine, process, move || {
+        let handle = user::open(BOTH, true).unwrap();
+        let pended = user::start(handle, PEND, b"", Output::None, None).unwrap();
+        let mut output = [0; 4];
+        for _ in 0..20 {
+            let ended = user::device_io_control(handle, ECHO, b"abcd", &mut output);
+            place.borrow_mut().push(ended);
+            user::sleep_ps(300_000);
+        }
+        // What waits in a queue without power management is the driver's own business until the last handle is closed.
+        assert_eq!(user::result(pended, Some(0)), None);
+        user::close(handle).unwrap();
+        assert_eq!(user::result(pended, None).unwrap().status, STATUS_CANCELLED);
+    });
+    machine.start(Background::SurpriseRemove);
+    machine.settle().unwrap();
+    machine.unload().unwrap();
+    machine.report().assert_clean();
+    let asked = asked.borrow();
+    let served = asked.iter().take_while(|ended| **ended == Ok(4)).count();
+    assert!((1..20).contains(&served), "{asked:?}");
+    let refused = Err(Status(STATUS_INVALID_DEVICE_STATE));
+    assert_eq!(asked.last(), Some(&refused));
+    assert!(
+        asked[served..]
+            .iter()
+            .all(|ended| *ended == refused || *ended == Err(Status(STATUS_CANCELLED))),
+        "{asked:?}"
+    );
+}
+
 fn user_thread(machine: &mut Machine, process: user::Process, body: impl FnOnce() + 'static) {
     machine.run(None, || user::spawn(process, body)).unwrap();
 }

@@ -254,6 +254,30 @@ fn a_sequential_passive_queue_behind_the_callers_context() {
 }
 
 #[test]
+fn the_callers_context_is_asked_behind_a_surprise_removal() {
+    let (mut machine, process) = machine(1);
+    let before = IN_CALLER_CONTEXT.get();
+    let open = machine.run(Some(process), || user::open(BOTH, false).unwrap());
+    let handle = open.unwrap();
+    machine.surprise_remove().unwrap();
+    machine
+        .run(Some(process), move || {
+            let refused = user::device_io_control(handle, WAIT_A_LITTLE, b"", &mut []);
+            assert_eq!(refused, Err(user::Status(STATUS_WDF_BUSY)));
+            assert_eq!(
+                user::open(BOTH, false),
+                Err(user::Status(STATUS_NO_SUCH_DEVICE))
+            );
+            user::close(handle).unwrap();
+        })
+        .unwrap();
+    assert_eq!(IN_CALLER_CONTEXT.get(), before + 1);
+    machine.settle().unwrap();
+    machine.unload().unwrap();
+    machine.report().assert_clean();
+}
+
+#[test]
 fn an_interrupt_created_with_the_device_gets_its_message() {
     let (mut machine, process) = machine(1);
     machine

@@ -5,10 +5,10 @@ use crate::constants::*;
 use crate::ddi::device::{Device, Init, Phase};
 use crate::ddi::driver::Driver;
 use crate::ddi::interrupt::Interrupt;
-use crate::ddi::queue::{self, Queue};
+use crate::ddi::queue;
 use crate::types::*;
 use crate::verifier::Rule;
-use crate::world::{self, call_at, object, with};
+use crate::world::{self, WaitKey, call_at, object, with};
 
 const FIRST_BAR: u64 = 0x0000_0040_0000_0000;
 
@@ -61,8 +61,8 @@ pub(crate) fn add_device() -> NTSTATUS {
     }
     let status = start();
     if status < 0 {
-        queue_teardown();
-        delete_device();
+        tear_down();
+        finish_removal();
         return status;
     }
     with(|w| w.pnp.interface_enabled = true);
@@ -244,11 +244,15 @@ fn release_hardware() {
     }
 }
 
-/// All queues: waiting requests are cancelled, and the driver must let go of the others.
-fn queue_teardown() {
-    let queues = with(|w| w.objects.of_type::<Queue>());
+/// Queues of one kind: waiting requests are cancelled, no more are accepted, and the driver must let go of the others.
+fn purge_queues(power_managed: bool) {
+    let queues = queue::of_kind(power_managed);
     for queue in &queues {
         queue::purge(*queue);
+        queue::stop_owned(
+            *queue,
+            _WDF_REQUEST_STOP_ACTION_FLAGS::WdfRequestStopActionPurge,
+        );
     }
     if !queue::wait_until_idle(&queues) {
         world::fatal(
@@ -259,25 +263,50 @@ fn queue_teardown() {
     }
 }
 
-/// The last part of a removal, when no handle is open: queues, self-managed I/O, the device object.
-fn after_hardware() {
-    queue_teardown();
+fn self_managed(name: &'static str, which: fn(&WDF_PNPPOWER_EVENT_CALLBACKS) -> SelfManaged) {
     let (device, callbacks) = pnp();
-    for (name, callback) in [
-        (
-            "EvtDeviceSelfManagedIoFlush",
-            callbacks.EvtDeviceSelfManagedIoFlush,
-        ),
-        (
-            "EvtDeviceSelfManagedIoCleanup",
-            callbacks.EvtDeviceSelfManagedIoCleanup,
-        ),
-    ] {
-        if let Some(callback) = callback {
-            // SAFETY: the driver's callback with the object it was registered for.
-            call_at(name, 0, || unsafe { callback(device) });
-        }
+    if with(|w| w.pnp.self_managed)
+        && let Some(callback) = which(&callbacks)
+    {
+        // SAFETY: the driver's callback with the object it was registered for.
+        call_at(name, 0, || unsafe { callback(device) });
     }
+}
+
+type SelfManaged = Option<unsafe extern "C" fn(WDFDEVICE)>;
+
+/// The part of every removal that does not wait for open handles: D0 exit, EvtDeviceReleaseHardware, interfaces, power-managed queues,
+/// EvtDeviceSelfManagedIoFlush. Handles stay open, and what is sent through them still reaches the driver: EvtIoInCallerContext, and queues
+/// without power management.
+fn tear_down() {
+    if with(|w| core::mem::replace(&mut w.pnp.torn_down, true)) {
+        return;
+    }
+    let prepared = with(|w| {
+        let device = w.pnp.device;
+        let device = w.objects.peek::<Device>(device);
+        device.is_some_and(|device| device.phase == Phase::Prepared)
+    });
+    if prepared {
+        if with(|w| w.pnp.powered) {
+            power_down(_WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3Final);
+        }
+        release_hardware();
+    }
+    with(|w| w.pnp.interface_enabled = false);
+    purge_queues(true);
+    self_managed("EvtDeviceSelfManagedIoFlush", |callbacks| {
+        callbacks.EvtDeviceSelfManagedIoFlush
+    });
+}
+
+/// The last part of a removal, when no handle is open: the other queues, EvtDeviceSelfManagedIoCleanup, the device object.
+fn finish_removal() {
+    purge_queues(false);
+    self_managed("EvtDeviceSelfManagedIoCleanup", |callbacks| {
+        callbacks.EvtDeviceSelfManagedIoCleanup
+    });
+    delete_device();
 }
 
 fn delete_device() {
@@ -288,6 +317,9 @@ fn delete_device() {
     with(|w| {
         w.pnp.removal_pending = false;
         w.pnp.gone = false;
+        w.pnp.torn_down = false;
+        w.pnp.surprised = false;
+        w.pnp.self_managed = false;
     });
 }
 
@@ -305,13 +337,13 @@ pub(crate) fn remove_if_unused() {
         due
     });
     if now {
-        after_hardware();
-        delete_device();
+        finish_removal();
     }
 }
 
 /// Orderly removal, which open handles prevent.
 pub(crate) fn remove() -> NTSTATUS {
+    let _manager = hold(Order::Manager);
     if with(|w| w.pnp.device) == 0 {
         return STATUS_NO_SUCH_DEVICE;
     }
@@ -328,6 +360,9 @@ pub(crate) fn remove() -> NTSTATUS {
     if with(|w| w.io.open_files()) > 0 {
         return STATUS_DEVICE_BUSY;
     }
+    if with(|w| w.pnp.torn_down) {
+        return STATUS_NO_SUCH_DEVICE;
+    }
     let (device, callbacks) = pnp();
     if let Some(callback) = callbacks.EvtDeviceQueryRemove {
         // SAFETY: the driver's callback with the object it was registered for.
@@ -336,11 +371,19 @@ pub(crate) fn remove() -> NTSTATUS {
             return status;
         }
     }
-    with(|w| w.pnp.interface_enabled = false);
-    if with(|w| w.pnp.powered) {
-        power_down(_WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3Final);
+    // From here on the I/O manager opens no more; it may have meanwhile.
+    let busy = with(|w| {
+        let busy = w.io.open_files() > 0;
+        w.pnp.interface_enabled &= busy;
+        busy
+    });
+    if busy {
+        return STATUS_DEVICE_BUSY;
     }
-    release_hardware();
+    {
+        let _power = hold(Order::Power);
+        tear_down();
+    }
     with(|w| w.pnp.removal_pending = true);
     remove_if_unused();
     STATUS_SUCCESS
@@ -351,15 +394,13 @@ pub(crate) fn surprise_remove() {
     if with(|w| w.pnp.device) == 0 {
         return;
     }
-    let powered = with(|w| {
+    with(|w| {
         w.pnp.gone = true;
-        w.pnp.interface_enabled = false;
         if let Some(hardware) = w.hardware.as_mut() {
             hardware.removed();
         }
-        w.pnp.powered
     });
-    // The bus driver takes a while to notice.
+    // The bus driver takes a while to notice; until then everything goes on, with a device that does not answer.
     let delay = with(|w| {
         w.now_ps()
             + if w.config.preempt {
@@ -369,23 +410,88 @@ pub(crate) fn surprise_remove() {
             }
     });
     crate::kernel::sleep_until(delay);
+    let _manager = hold(Order::Manager);
+    report_removal();
+    {
+        let _power = hold(Order::Power);
+        tear_down();
+    }
+    wait_for_handles();
+}
+
+/// IRP_MN_SURPRISE_REMOVAL: no more opens, EvtDeviceSurpriseRemoval. It is not synchronised with the power callbacks.
+fn report_removal() {
+    let again = with(|w| {
+        w.pnp.interface_enabled = false;
+        w.pnp.device == 0 || core::mem::replace(&mut w.pnp.surprised, true)
+    });
     let (device, callbacks) = pnp();
-    if let Some(callback) = callbacks.EvtDeviceSurpriseRemoval {
+    if let Some(callback) = callbacks.EvtDeviceSurpriseRemoval
+        && !again
+    {
         // SAFETY: the driver's callback with the object it was registered for.
         call_at("EvtDeviceSurpriseRemoval", 0, || unsafe {
             callback(device)
         });
     }
-    if powered {
-        power_down(_WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3Final);
-    }
-    release_hardware();
-    // Queues that are not power-managed may keep their requests until the last handle is closed: drivers must not count on either.
-    if with(|w| w.config.preempt && w.random(2) == 0) {
-        queue_teardown();
-    }
-    with(|w| w.pnp.removal_pending = true);
+}
+
+/// IRP_MN_REMOVE_DEVICE comes when the last handle is closed.
+fn wait_for_handles() {
+    with(|w| w.pnp.removal_pending = w.pnp.device != 0);
     remove_if_unused();
+}
+
+/// The device leaves D0, unless it is out of it.
+pub(crate) fn sleep() {
+    let _power = hold(Order::Power);
+    if with(|w| w.pnp.device != 0 && w.pnp.powered && !w.pnp.torn_down) {
+        power_down(_WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3);
+    }
+}
+
+/// The device comes back to D0.
+pub(crate) fn wake() -> NTSTATUS {
+    let _power = hold(Order::Power);
+    if with(|w| w.pnp.device == 0 || w.pnp.torn_down) {
+        return STATUS_NO_SUCH_DEVICE;
+    }
+    if with(|w| w.pnp.powered) {
+        return STATUS_SUCCESS;
+    }
+    power_up(_WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3)
+}
+
+/// Who must not come together.
+#[derive(Clone, Copy)]
+enum Order {
+    /// What the Plug and Play manager asks for, one after the other.
+    Manager,
+    /// Callbacks that bring the device into and out of D0.
+    Power,
+}
+
+/// Ends the exclusion.
+struct Held(Order);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        with(|w| {
+            w.pnp.held[self.0 as usize] = false;
+            w.wake(order_key(self.0));
+        });
+    }
+}
+
+fn order_key(order: Order) -> WaitKey {
+    WaitKey((1 << 62) + 2 + order as u64)
+}
+
+fn hold(order: Order) -> Held {
+    while with(|w| core::mem::replace(&mut w.pnp.held[order as usize], true)) {
+        world::block(order_key(order), None);
+    }
+    Held(order)
 }
 
 /// EvtDriverUnload, and what must be gone then.

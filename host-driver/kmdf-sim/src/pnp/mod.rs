@@ -11,9 +11,9 @@ use crate::types::*;
 use crate::world::{self, object, thread, with};
 
 pub(crate) use life::{
-    abandon_driver, add_device, remove, remove_if_unused, surprise_remove, unload,
+    abandon_driver, add_device, remove, remove_if_unused, sleep, surprise_remove, unload, wake,
 };
-pub(crate) use power::{power_down, power_up};
+use power::{power_down, power_up};
 
 /// What system worker threads do.
 #[derive(Clone, Copy)]
@@ -52,6 +52,14 @@ pub(crate) struct State {
     first_message: usize,
     /// The hardware part was torn down; the device object goes with the last handle.
     removal_pending: bool,
+    /// Resources are released and power-managed queues purged, for good.
+    torn_down: bool,
+    /// EvtDeviceSurpriseRemoval was called.
+    surprised: bool,
+    /// EvtDeviceSelfManagedIoInit was called.
+    self_managed: bool,
+    /// Exclusions that somebody has.
+    held: [bool; 2],
     translated: usize,
 }
 

@@ -4,7 +4,7 @@ use super::config_space;
 use crate::constants::*;
 use crate::ddi::device::Device;
 use crate::ddi::interrupt::{Interrupt, flush_dpc};
-use crate::ddi::queue::{self, Queue};
+use crate::ddi::queue;
 use crate::types::*;
 use crate::verifier::Rule;
 use crate::world::{self, DIRQL, call_at, object, spin, with};
@@ -19,19 +19,6 @@ fn callbacks() -> (WDFDEVICE, WDF_PNPPOWER_EVENT_CALLBACKS) {
                 .map(|device| device.init.pnp)
                 .unwrap_or_default(),
         )
-    })
-}
-
-fn managed_queues() -> Vec<u64> {
-    with(|w| {
-        let all = w.objects.of_type::<Queue>();
-        all.into_iter()
-            .filter(|queue| {
-                w.objects
-                    .peek::<Queue>(*queue)
-                    .is_some_and(|queue| queue.power_managed)
-            })
-            .collect()
     })
 }
 
@@ -62,32 +49,27 @@ pub(crate) fn power_up(previous: WDF_POWER_DEVICE_STATE) -> NTSTATUS {
             callback(device, previous)
         });
         if status < 0 {
-            disable_interrupts();
-            if let Some(callback) = pnp.EvtDeviceD0Exit {
-                // SAFETY: as above.
-                call_at("EvtDeviceD0Exit", 0, || unsafe {
-                    callback(device, _WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3Final)
-                });
-            }
-            power_off();
+            leave_d0(_WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3Final);
             return status;
         }
     }
-    let first = previous == _WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3Final;
-    let self_managed = if first {
-        pnp.EvtDeviceSelfManagedIoInit
-    } else {
+    // Once in the device's life, however often its resources change.
+    let again = with(|w| core::mem::replace(&mut w.pnp.self_managed, true));
+    let self_managed = if again {
         pnp.EvtDeviceSelfManagedIoRestart
+    } else {
+        pnp.EvtDeviceSelfManagedIoInit
     };
     if let Some(callback) = self_managed {
         // SAFETY: as above.
         let status = call_at("EvtDeviceSelfManagedIo", 0, || unsafe { callback(device) });
         if status < 0 {
+            leave_d0(_WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3Final);
             return status;
         }
     }
     with(|w| w.pnp.queues_run = true);
-    for queue in managed_queues() {
+    for queue in queue::of_kind(true) {
         queue::resume_owned(queue);
     }
     queue::dispatch_all();
@@ -161,7 +143,8 @@ fn disable_interrupts() {
     }
 }
 
-/// Takes the device out of D0: self-managed I/O, queues, EvtDeviceD0ExitPreInterruptsDisabled, interrupts, EvtDeviceD0Exit.
+/// Takes the device out of D0: self-managed I/O, queues, EvtDeviceD0ExitPreInterruptsDisabled, interrupts, EvtDeviceD0Exit. Queues go on
+/// accepting, and hold what they accept.
 pub(crate) fn power_down(target: WDF_POWER_DEVICE_STATE) {
     let (device, pnp) = callbacks();
     if let Some(callback) = pnp.EvtDeviceSelfManagedIoSuspend {
@@ -170,19 +153,13 @@ pub(crate) fn power_down(target: WDF_POWER_DEVICE_STATE) {
             callback(device)
         });
     }
-    let last = target == _WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3Final;
     with(|w| w.pnp.queues_run = false);
-    let queues = managed_queues();
-    let action = if last {
-        _WDF_REQUEST_STOP_ACTION_FLAGS::WdfRequestStopActionPurge
-    } else {
-        _WDF_REQUEST_STOP_ACTION_FLAGS::WdfRequestStopActionSuspend
-    };
+    let queues = queue::of_kind(true);
     for queue in &queues {
-        if last {
-            queue::purge(*queue);
-        }
-        queue::stop_owned(*queue, action);
+        queue::stop_owned(
+            *queue,
+            _WDF_REQUEST_STOP_ACTION_FLAGS::WdfRequestStopActionSuspend,
+        );
     }
     if !queue::wait_until_idle(&queues) {
         world::fatal(
@@ -191,6 +168,11 @@ pub(crate) fn power_down(target: WDF_POWER_DEVICE_STATE) {
             "a request of a power-managed queue keeps the device from leaving D0",
         );
     }
+    leave_d0(target);
+}
+
+fn leave_d0(target: WDF_POWER_DEVICE_STATE) {
+    let (device, pnp) = callbacks();
     if let Some(callback) = pnp.EvtDeviceD0ExitPreInterruptsDisabled {
         // SAFETY: as above.
         call_at("EvtDeviceD0ExitPreInterruptsDisabled", 0, || unsafe {

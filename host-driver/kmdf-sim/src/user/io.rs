@@ -138,9 +138,6 @@ fn issue(
     if wanted & !access != 0 {
         return Err(Status(STATUS_ACCESS_DENIED));
     }
-    if with(|w| w.pnp.gone) {
-        return Err(Status(STATUS_DEVICE_REMOVED));
-    }
     let method = code & 3;
     let mut system_buffer = Vec::from(input);
     if method == METHOD_BUFFERED {
@@ -252,7 +249,8 @@ fn attach_request(irp: u64) -> u64 {
     request
 }
 
-/// Hands the packet to the framework.
+/// Hands the packet to the framework. An open handle reaches the driver whatever has become of its device: the I/O manager asks for neither
+/// power nor presence, and the device object stays until the last handle is closed.
 fn send(irp: u64) {
     let request = attach_request(irp);
     let (callback, queue, device) = with(|w| {
@@ -275,13 +273,10 @@ fn send(irp: u64) {
                 world::object::handle(request),
             )
         });
-    } else if queue == 0 || crate::ddi::queue::accept(queue, request, false) != STATUS_SUCCESS {
-        let status = if with(|w| w.pnp.gone || w.pnp.device == 0) {
-            STATUS_DEVICE_REMOVED
-        } else {
-            STATUS_INVALID_DEVICE_REQUEST
-        };
-        request::finish("framework", request, status, 0);
+    } else if queue == 0 {
+        request::finish("framework", request, STATUS_INVALID_DEVICE_REQUEST, 0);
+    } else if crate::ddi::queue::accept(queue, request, false) != STATUS_SUCCESS {
+        request::finish("framework", request, STATUS_INVALID_DEVICE_STATE, 0);
     }
 }
 

@@ -113,7 +113,8 @@ pub fn exit_thread() -> ! {
 pub fn open(access: u32, overlapped: bool) -> Result<Handle, Status> {
     enter("NtCreateFile");
     let (device, found, gone) = with(|w| {
-        let (device, gone) = (w.pnp.device, w.pnp.gone || !w.pnp.interface_enabled);
+        // Nobody knows yet of a device that was pulled out a moment ago.
+        let (device, gone) = (w.pnp.device, !w.pnp.interface_enabled);
         let found = w
             .objects
             .peek::<Device>(device)

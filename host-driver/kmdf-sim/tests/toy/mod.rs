@@ -66,6 +66,7 @@ pub struct Context {
     pub work: WDFWORKITEM,
     pub timer: WDFTIMER,
     pub bug_in_isr: bool,
+    pub gone: bool,
     pub event: KEVENT,
     pub bus: BUS_INTERFACE_STANDARD,
 }
@@ -366,7 +367,13 @@ unsafe extern "C" fn d0(_device: WDFDEVICE, _state: WDF_POWER_DEVICE_STATE) -> N
 
 unsafe extern "C" fn surprise(device: WDFDEVICE) {
     // The device will never interrupt again.
-    unsafe { finish(device, |context| &mut context.going, STATUS_DEVICE_REMOVED) };
+    unsafe {
+        let context = context(device);
+        wdf!(WdfSpinLockAcquire, (*context).lock);
+        (*context).gone = true;
+        wdf!(WdfSpinLockRelease, (*context).lock);
+        finish(device, |context| &mut context.going, STATUS_DEVICE_REMOVED);
+    }
 }
 
 unsafe extern "C" fn create(_device: WDFDEVICE, request: WDFREQUEST, _file: WDFFILEOBJECT) {
@@ -552,7 +559,7 @@ unsafe extern "C" fn control(
             }
             GO => {
                 wdf!(WdfSpinLockAcquire, (*context).lock);
-                let busy = !(*context).going.is_null();
+                let busy = (*context).gone || !(*context).going.is_null();
                 if !busy {
                     (*context).going = request;
                 }

@@ -295,7 +295,20 @@ pub(crate) fn recheck() {
     world::wake(IDLE);
 }
 
-/// Calls EvtIoStop for each request that the driver has from the queue.
+/// The queues that are power-managed, or that are not.
+pub(crate) fn of_kind(power_managed: bool) -> Vec<u64> {
+    with(|w| {
+        let mut all = w.objects.of_type::<Queue>();
+        all.retain(|queue| {
+            w.objects
+                .peek::<Queue>(*queue)
+                .is_some_and(|queue| queue.power_managed == power_managed)
+        });
+        all
+    })
+}
+
+/// Calls EvtIoStop for each request that the driver has from the queue. Behind a purge it may keep none, acknowledged or not.
 pub(crate) fn stop_owned(queue: u64, action: i32) {
     let Some((callback, owned)) = with(|w| {
         w.objects.peek::<Queue>(queue).map(|queue| {
@@ -307,9 +320,6 @@ pub(crate) fn stop_owned(queue: u64, action: i32) {
     }) else {
         return;
     };
-    let Some(callback) = callback else {
-        return;
-    };
     for request in owned {
         let flags = with(|w| {
             let owned = w
@@ -317,6 +327,8 @@ pub(crate) fn stop_owned(queue: u64, action: i32) {
                 .peek::<Queue>(queue)
                 .is_some_and(|queue| queue.owned.contains(&request));
             let request = w.objects.peek::<Request>(request).filter(|_| owned)?;
+            request.purging = action == _WDF_REQUEST_STOP_ACTION_FLAGS::WdfRequestStopActionPurge;
+            request.suspended &= !request.purging;
             request.stopping = true;
             let cancelable = if request.cancel.is_some() {
                 _WDF_REQUEST_STOP_ACTION_FLAGS::WdfRequestStopRequestCancelable
@@ -325,7 +337,7 @@ pub(crate) fn stop_owned(queue: u64, action: i32) {
             };
             Some((action | cancelable) as u32)
         });
-        if let Some(flags) = flags {
+        if let (Some(flags), Some(callback)) = (flags, callback) {
             // SAFETY: the driver's callback with the objects it was registered for.
             call_at("EvtIoStop", 0, || unsafe {
                 callback(object::handle(queue), object::handle(request), flags)

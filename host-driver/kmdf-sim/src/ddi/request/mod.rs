@@ -52,6 +52,8 @@ pub(crate) struct Request {
     pub(crate) stopping: bool,
     /// The driver keeps it while the device is off.
     pub(crate) suspended: bool,
+    /// The device is being removed: it may not be kept.
+    pub(crate) purging: bool,
 }
 
 impl Payload for Request {
@@ -80,6 +82,7 @@ pub(crate) fn create(irp: u64) -> u64 {
         information: 0,
         stopping: false,
         suspended: false,
+        purging: false,
     };
     object::number(object::create_checked(
         "framework",

@@ -86,7 +86,7 @@ pub unsafe fn WdfRequestStopAcknowledge(Request: WDFREQUEST, Requeue: BOOLEAN) {
         let queue = live(ddi, Request, |request| request.queue);
         let _ = queue::accept(queue, object::number(Request), true);
     } else {
-        live(ddi, Request, |request| request.suspended = true);
+        live(ddi, Request, |request| request.suspended = !request.purging);
         queue::recheck();
     }
 }
