@@ -170,6 +170,52 @@ fn opposite_orders_end_in_a_deadlock_at_some_seed() {
     assert!(deadlocks > 0);
 }
 
+/// Another CPU makes a hundred calls within one call of this one: rarely, but it does.
+#[test]
+fn a_race_with_a_wide_window_is_met() {
+    thread_local! {
+        static CALLS: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
+        static WIDEST: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
+    }
+    unsafe extern "C" fn calls(watches: PVOID) {
+        for _ in 0..4000 {
+            let before = CALLS.get();
+            let _ = unsafe { KeQueryPerformanceCounter(null_mut()) };
+            if watches.is_null() {
+                CALLS.set(before + 1);
+            } else {
+                WIDEST.set(WIDEST.get().max(CALLS.get() - before));
+            }
+        }
+    }
+    let widest = |preempt| {
+        CALLS.set(0);
+        WIDEST.set(0);
+        let config = Config {
+            preempt,
+            ..Config::seeded(1)
+        };
+        let (_, mut machine) = in_kernel(config, || unsafe {
+            for watches in 0..2 {
+                let mut handle = null_mut();
+                let _ = PsCreateSystemThread(
+                    &mut handle,
+                    0,
+                    null_mut(),
+                    null_mut(),
+                    null_mut(),
+                    Some(calls),
+                    core::ptr::without_provenance_mut(watches),
+                );
+            }
+        });
+        machine.settle().unwrap();
+        WIDEST.get()
+    };
+    assert!(widest(false) < 10);
+    assert!(widest(true) > 100);
+}
+
 #[test]
 fn traces_and_error_log_are_kept() {
     let (result, machine) = in_kernel(Config::default(), || unsafe {
