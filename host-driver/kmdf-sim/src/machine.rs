@@ -74,13 +74,24 @@ impl Machine {
     /// Runs the machine until nothing happens any more without outside help.
     ///
     /// # Errors
-    /// The machine stopped.
+    /// The machine stopped, or an operation of [`Machine::start`] has not ended: no outside help is to be had for one, so that a deadlock is
+    /// reported.
     pub fn settle(&mut self) -> Result<(), Stopped> {
         if world::run_until(|_| false) == Outcome::Stopped {
-            Err(Stopped)
-        } else {
-            Ok(())
+            return Err(Stopped);
         }
+        with(|w| {
+            let started = core::mem::take(&mut w.pnp.started);
+            let left = |id: &thread::ThreadId| w.threads[*id].state != thread::State::Ended;
+            if !started.iter().any(left) {
+                return Ok(());
+            }
+            let who = w.who_waits();
+            let detail = format!("a Plug and Play operation never ends: {who}");
+            w.violation(Rule::Deadlock, "machine", detail);
+            w.report.stopped = true;
+            Err(Stopped)
+        })
     }
 
     /// Loads a driver: calls DriverEntry.
@@ -176,7 +187,7 @@ impl Machine {
 
     /// Starts a PnP operation in the background, to race with applications: see [`Background`].
     pub fn start(&mut self, what: Background) {
-        thread::spawn("PnP", 4, false, move || match what {
+        let id = thread::spawn("PnP", 4, false, move || match what {
             Background::Remove => {
                 pnp::remove();
             }
@@ -186,6 +197,7 @@ impl Machine {
                 pnp::wake();
             }
         });
+        with(|w| w.pnp.started.push(id));
     }
 
     /// What was found so far.

@@ -257,6 +257,24 @@ fn an_open_handle_reaches_the_driver_of_a_device_that_is_gone() {
     );
 }
 
+#[test]
+fn a_plug_and_play_operation_that_never_ends_is_found() {
+    for what in [
+        Background::SleepAndWake,
+        Background::Remove,
+        Background::SurpriseRemove,
+    ] {
+        let mut machine = machine(Config::default());
+        HANGS.set(true);
+        machine.start(what);
+        assert_eq!(machine.settle(), Err(Stopped), "{what:?}");
+        HANGS.set(false);
+        let report = machine.report();
+        assert!(report.has(Rule::Deadlock), "{report}");
+        assert!(report.violations[0].detail.contains("EvtDeviceD0Exit"));
+    }
+}
+
 fn user_thread(machine: &mut Machine, process: user::Process, body: impl FnOnce() + 'static) {
     machine.run(None, || user::spawn(process, body)).unwrap();
 }

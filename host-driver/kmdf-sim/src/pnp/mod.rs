@@ -44,6 +44,8 @@ pub(crate) struct State {
     pub(crate) interface_enabled: bool,
     pub(crate) work: VecDeque<Work>,
     pub(crate) driver_threads: Vec<thread::ThreadId>,
+    /// Threads of operations that were started from outside and must end.
+    pub(crate) started: Vec<thread::ThreadId>,
     pub(crate) interface_references: u32,
     /// Command register of the configuration space.
     pub(crate) command: u16,

@@ -10,7 +10,7 @@ mod device;
 pub use bugs::Bug;
 pub use device::Toy;
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::ptr::null_mut;
 
 use kmdf_sim::ntddk::*;
@@ -49,6 +49,20 @@ thread_local! {
 }
 /// The system, administrators and users.
 pub const USERS: &str = "D:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GRGW;;;BU)";
+
+thread_local! {
+    /// Callbacks of Plug and Play and power, in their order.
+    pub static CALLS: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
+    /// What EvtDevicePrepareHardware and EvtDeviceD0Entry return.
+    pub static PREPARE: Cell<NTSTATUS> = const { Cell::new(STATUS_SUCCESS) };
+    pub static D0_ENTRY: Cell<NTSTATUS> = const { Cell::new(STATUS_SUCCESS) };
+    /// EvtDeviceD0Exit waits for ever.
+    pub static HANGS: Cell<bool> = const { Cell::new(false) };
+}
+
+fn called(name: &'static str) {
+    CALLS.with_borrow_mut(|calls| calls.push(name));
+}
 
 pub const TAG: u32 = 0x796F_7454;
 
@@ -160,8 +174,8 @@ unsafe extern "C" fn device_add(_driver: WDFDRIVER, mut init: PWDFDEVICE_INIT) -
             Size: size_of::<WDF_PNPPOWER_EVENT_CALLBACKS>() as u32,
             EvtDevicePrepareHardware: Some(prepare),
             EvtDeviceReleaseHardware: Some(release),
-            EvtDeviceD0Entry: Some(d0),
-            EvtDeviceD0Exit: Some(d0),
+            EvtDeviceD0Entry: Some(d0_entry),
+            EvtDeviceD0Exit: Some(d0_exit),
             EvtDeviceSurpriseRemoval: Some(surprise),
             ..Default::default()
         };
@@ -280,6 +294,7 @@ unsafe extern "C" fn prepare(
     raw: WDFCMRESLIST,
     translated: WDFCMRESLIST,
 ) -> NTSTATUS {
+    called("PrepareHardware");
     unsafe {
         let context = context(device);
         for index in 0..wdf!(WdfCmResourceListGetCount, translated) {
@@ -341,12 +356,13 @@ unsafe extern "C" fn prepare(
         if u32::from(command) & PCI_ENABLE_MEMORY_SPACE == 0 {
             STATUS_DEVICE_CONFIGURATION_ERROR
         } else {
-            STATUS_SUCCESS
+            PREPARE.get()
         }
     }
 }
 
 unsafe extern "C" fn release(device: WDFDEVICE, _translated: WDFCMRESLIST) -> NTSTATUS {
+    called("ReleaseHardware");
     unsafe {
         let context = context(device);
         if !(*context).registers.is_null() {
@@ -361,11 +377,29 @@ unsafe extern "C" fn release(device: WDFDEVICE, _translated: WDFCMRESLIST) -> NT
     }
 }
 
-unsafe extern "C" fn d0(_device: WDFDEVICE, _state: WDF_POWER_DEVICE_STATE) -> NTSTATUS {
+unsafe extern "C" fn d0_entry(_device: WDFDEVICE, _state: WDF_POWER_DEVICE_STATE) -> NTSTATUS {
+    called("D0Entry");
+    D0_ENTRY.get()
+}
+
+unsafe extern "C" fn d0_exit(device: WDFDEVICE, _state: WDF_POWER_DEVICE_STATE) -> NTSTATUS {
+    called("D0Exit");
+    if HANGS.get() {
+        unsafe {
+            KeWaitForSingleObject(
+                (&raw mut (*context(device)).event).cast(),
+                _KWAIT_REASON::Executive,
+                0,
+                0,
+                null_mut(),
+            );
+        }
+    }
     STATUS_SUCCESS
 }
 
 unsafe extern "C" fn surprise(device: WDFDEVICE) {
+    called("SurpriseRemoval");
     // The device will never interrupt again.
     unsafe {
         let context = context(device);
