@@ -64,6 +64,7 @@ pub mod memory;
 pub mod mmio;
 pub mod ntddk;
 mod pnp;
+pub mod quarantine;
 #[allow(missing_docs, clippy::upper_case_acronyms)]
 pub mod types;
 pub mod user;
@@ -75,6 +76,7 @@ pub use hardware::{Hardware, NoHardware};
 pub use kernel::TraceEvent;
 pub use machine::{Background, Machine, Stopped};
 pub use macros::{NT_ERROR, NT_INFORMATION, NT_SUCCESS, NT_WARNING};
+pub use quarantine::Quarantine;
 pub use types::*;
 pub use verifier::{Report, Rule, Violation};
 pub use world::{Config, Costs, FlatCosts};

@@ -200,10 +200,16 @@ impl Machine {
         with(|w| w.pnp.started.push(id));
     }
 
-    /// What was found so far.
+    /// What was found so far. Freed memory is looked at first.
     #[must_use]
     pub fn report(&self) -> Report {
-        with(|w| w.report.clone())
+        with(|w| {
+            // Nobody has written since, if nothing has run.
+            if core::mem::take(&mut w.ran) {
+                w.check_freed();
+            }
+            w.report.clone()
+        })
     }
 
     /// The latest time of any CPU, in ps.

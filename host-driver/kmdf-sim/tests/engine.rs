@@ -258,6 +258,31 @@ fn an_open_handle_reaches_the_driver_of_a_device_that_is_gone() {
 }
 
 #[test]
+fn a_context_that_is_written_after_its_object_is_gone_is_found() {
+    let mut machine = machine(Config::default());
+    machine
+        .run(None, || unsafe {
+            let mut object = core::ptr::null_mut();
+            let mut attributes = attributes(Some(&OTHER_INFO), core::ptr::null_mut());
+            let status =
+                call_unsafe_wdf_function_binding!(WdfObjectCreate, &mut attributes, &mut object);
+            assert_eq!(status, STATUS_SUCCESS);
+            let context: *mut u64 = call_unsafe_wdf_function_binding!(
+                WdfObjectGetTypedContextWorker,
+                object,
+                &OTHER_INFO.0
+            )
+            .cast();
+            call_unsafe_wdf_function_binding!(WdfObjectDelete, object);
+            context.write_volatile(1);
+        })
+        .unwrap();
+    let report = machine.report();
+    assert!(report.has(Rule::WriteAfterFree), "{report}");
+    assert!(report.violations[0].detail.contains("WDFOBJECT"));
+}
+
+#[test]
 fn a_plug_and_play_operation_that_never_ends_is_found() {
     for what in [
         Background::SleepAndWake,

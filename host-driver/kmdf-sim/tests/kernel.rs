@@ -170,6 +170,26 @@ fn opposite_orders_end_in_a_deadlock_at_some_seed() {
     assert!(deadlocks > 0);
 }
 
+#[test]
+fn pool_that_is_written_after_it_was_freed_is_found() {
+    let (result, machine) = in_kernel(Config::default(), || unsafe {
+        let block: *mut u8 = ExAllocatePool2(POOL_FLAG_NON_PAGED, 100, 0x6C6F_6F50).cast();
+        ExFreePoolWithTag(block.cast(), 0x6C6F_6F50);
+        block.add(40).write_volatile(1);
+    });
+    assert_eq!(result, Ok(()));
+    let report = machine.report();
+    assert_eq!(report.violations.len(), 1, "{report}");
+    let violation = &report.violations[0];
+    assert_eq!(
+        (violation.rule, violation.ddi),
+        (Rule::WriteAfterFree, "ExFreePoolWithTag")
+    );
+    assert!(violation.detail.contains("0x6c6f6f50"), "{violation}");
+    // Each is told once.
+    assert_eq!(machine.report().violations.len(), 1);
+}
+
 /// Another CPU makes a hundred calls within one call of this one: rarely, but it does.
 #[test]
 fn a_race_with_a_wide_window_is_met() {

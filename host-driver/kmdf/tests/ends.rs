@@ -21,6 +21,10 @@ use pinring_core::mock::cookie_byte;
 use pinring_ioctl::{self as ioctl, direction, tier};
 use zerocopy::{FromBytes, IntoBytes};
 
+/// What the driver frees is kept a while: a late write is reported.
+#[global_allocator]
+static ALLOCATOR: kmdf_sim::Quarantine = kmdf_sim::Quarantine;
+
 /// Points of each event.
 const POINTS: u64 = 500;
 /// Bytes of a region, and of the slot that a transfer has to itself.

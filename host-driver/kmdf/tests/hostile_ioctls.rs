@@ -9,6 +9,10 @@ use pinring_ioctl::{Code, Error};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestError, TestRng, TestRunner};
 
+/// What the driver frees is kept a while: a late write is reported.
+#[global_allocator]
+static ALLOCATOR: kmdf_sim::Quarantine = kmdf_sim::Quarantine;
+
 /// Reasons that such sequences cannot come to, each with another test.
 const ELSEWHERE: [Error; 8] = [
     // No memory, a device that stops or breaks the protocol: tests of failing calls, of teardown and stress.

@@ -10,6 +10,10 @@ use pinring_core::mock::cookie_byte;
 use pinring_ioctl::{self as ioctl, direction, tier};
 use zerocopy::IntoBytes;
 
+/// What the driver frees is kept a while: a late write is reported.
+#[global_allocator]
+static ALLOCATOR: kmdf_sim::Quarantine = kmdf_sim::Quarantine;
+
 #[test]
 fn the_driver_comes_and_goes() {
     Bench::new(Config::default()).end();

@@ -14,6 +14,10 @@ use pinring_ioctl::{self as ioctl, direction, tier};
 use proptest::prelude::*;
 use zerocopy::IntoBytes;
 
+/// What the driver frees is kept a while: a late write is reported.
+#[global_allocator]
+static ALLOCATOR: kmdf_sim::Quarantine = kmdf_sim::Quarantine;
+
 const ANY: (u32, u32) = (tier::BYPASS, tier::PER_TRANSFER);
 
 /// What happens to the device while applications use it.

@@ -15,6 +15,10 @@ use pinring_core::mock::cookie_byte;
 use pinring_ioctl::{self as ioctl, Error, direction, permissions, tier, tier_reason};
 use zerocopy::IntoBytes;
 
+/// What the driver frees is kept a while: a late write is reported.
+#[global_allocator]
+static ALLOCATOR: kmdf_sim::Quarantine = kmdf_sim::Quarantine;
+
 const ANY: (u32, u32) = (tier::BYPASS, tier::PER_TRANSFER);
 const PAGE: usize = 4096;
 

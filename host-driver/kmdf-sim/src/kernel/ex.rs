@@ -1,17 +1,19 @@
 //! Ex: pool memory, with fences around each block.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::enter;
 use crate::constants::*;
+use crate::quarantine::{FREED, first_written};
 use crate::types::*;
 use crate::verifier::Rule;
 use crate::world::{self, DISPATCH, World, with};
 
 const FENCE: usize = 64;
 const FENCE_BYTE: u8 = 0xFD;
-const FREED_BYTE: u8 = 0xDD;
+/// Bytes of freed blocks that are kept, to find writes.
+const KEPT_BYTES: usize = 4 << 20;
 
 struct Block {
     layout: Layout,
@@ -20,13 +22,63 @@ struct Block {
     paged: bool,
 }
 
-/// Blocks in use, by address.
+/// A freed block, filled with [`FREED`].
+struct Freed {
+    start: *mut u8,
+    block: Block,
+    ddi: &'static str,
+}
+
+impl Freed {
+    /// The first byte that was written since; it is filled again.
+    fn written(&self) -> Option<usize> {
+        // SAFETY: the block is freed when this value is dropped.
+        unsafe {
+            let bytes = core::slice::from_raw_parts(self.start, self.block.bytes);
+            let written = first_written(bytes)?;
+            self.start.write_bytes(FREED, self.block.bytes);
+            Some(written)
+        }
+    }
+}
+
+impl Drop for Freed {
+    fn drop(&mut self) {
+        let layout = self.block.layout;
+        // SAFETY: allocated with this layout, in front of the block by its alignment; freed here only.
+        unsafe { dealloc(self.start.sub(layout.align()), layout) };
+    }
+}
+
+/// Blocks in use, by address, and blocks that were freed.
 #[derive(Default)]
 pub(super) struct Pools {
     blocks: BTreeMap<usize, Block>,
+    freed: VecDeque<Freed>,
+    freed_bytes: usize,
+    /// Who freed it, and what was found.
+    pub(super) written_after_free: Vec<(&'static str, String)>,
 }
 
 impl Pools {
+    /// Looks for freed blocks that were written.
+    pub(super) fn check_freed(&mut self) {
+        for freed in &self.freed {
+            note(freed, &mut self.written_after_free);
+        }
+    }
+
+    fn keep(&mut self, freed: Freed) {
+        self.freed_bytes += freed.block.bytes;
+        self.freed.push_back(freed);
+        while self.freed_bytes > KEPT_BYTES
+            && let Some(oldest) = self.freed.pop_front()
+        {
+            self.freed_bytes -= oldest.block.bytes;
+            note(&oldest, &mut self.written_after_free);
+        }
+    }
+
     /// Whether an address range lies in one block of nonpaged pool.
     pub(super) fn is_nonpaged(&self, address: usize, bytes: usize) -> bool {
         let before = self.blocks.range(..=address).next_back();
@@ -121,8 +173,24 @@ fn free(ddi: &'static str, pointer: PVOID, tag: Option<u32>) {
                 ),
             );
         }
-        memory.write_bytes(FREED_BYTE, block.bytes);
-        dealloc(memory.sub(block.layout.align()), block.layout);
+        memory.write_bytes(FREED, block.bytes);
+    }
+    with(|w| {
+        w.kernel.ex.keep(Freed {
+            start: memory,
+            block,
+            ddi,
+        })
+    });
+}
+
+fn note(freed: &Freed, written: &mut Vec<(&'static str, String)>) {
+    if let Some(offset) = freed.written() {
+        let (bytes, tag, start) = (freed.block.bytes, freed.block.tag, freed.start);
+        written.push((
+            freed.ddi,
+            format!("{bytes} bytes of tag {tag:#x} at {start:?} were written at offset {offset} after they were freed"),
+        ));
     }
 }
 
@@ -143,6 +211,7 @@ pub unsafe fn ExFreePool(P: PVOID) {
 }
 
 pub(super) fn report_leaks(w: &mut World) {
+    w.check_freed();
     let left: Vec<_> = w
         .kernel
         .ex

@@ -22,6 +22,7 @@ pub(crate) use ps::notify_process;
 #[allow(unused_imports)]
 pub(crate) use ps::process_object;
 
+use crate::verifier::Rule;
 use crate::world::{World, point, require_irql};
 
 /// What the kernel keeps.
@@ -48,6 +49,32 @@ impl State {
     /// Events written by EtwWrite.
     pub(crate) fn trace(&self) -> &[TraceEvent] {
         &self.etw.written
+    }
+}
+
+impl World {
+    /// Reports freed memory that was written: pool, object contexts, and what [`crate::Quarantine`] keeps.
+    pub(crate) fn check_freed(&mut self) {
+        self.kernel.ex.check_freed();
+        self.objects.check_freed();
+        let contexts = self.objects.written_after_free.drain(..);
+        for (ddi, detail) in self
+            .kernel
+            .ex
+            .written_after_free
+            .drain(..)
+            .chain(contexts)
+            .collect::<Vec<_>>()
+        {
+            self.violation(Rule::WriteAfterFree, ddi, detail);
+        }
+        for (bytes, offset, freed_in) in crate::quarantine::take_written() {
+            self.violation(
+                Rule::WriteAfterFree,
+                "dealloc",
+                format!("an allocation of {bytes} bytes was written at offset {offset} after it was freed in {freed_in}"),
+            );
+        }
     }
 }
 

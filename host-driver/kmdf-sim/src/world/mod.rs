@@ -63,6 +63,8 @@ pub struct World {
     pub(crate) memory: crate::memory::State,
     keys: u64,
     shown_ps: u64,
+    /// Threads have run since freed memory was last looked at.
+    pub(crate) ran: bool,
 }
 
 thread_local! {
@@ -97,6 +99,7 @@ pub(crate) fn install(config: Config, hardware: Box<dyn Hardware>) {
         memory: crate::memory::State::new(config.dma, config.seed),
         keys: 1 << 60,
         shown_ps: 0,
+        ran: false,
         config,
     };
     WORLD.with_borrow_mut(|slot| {
@@ -121,6 +124,17 @@ pub(crate) fn uninstall() {
 /// Whether there is a machine on this host thread.
 pub(crate) fn is_installed() -> bool {
     WORLD.with(|slot| slot.try_borrow().is_ok_and(|slot| slot.is_some()))
+}
+
+/// The callback of the driver that runs now, if the machine can be asked; for the allocator, and thus without any allocation.
+pub(crate) fn innermost_callback() -> &'static str {
+    let asked = WORLD.try_with(|slot| {
+        let slot = slot.try_borrow().ok()?;
+        let world = slot.as_ref()?;
+        let thread = world.threads.get(world.thread_id()?)?;
+        thread.frames.last().copied()
+    });
+    asked.ok().flatten().unwrap_or("the machine")
 }
 
 /// Gives access to the machine. The closure must neither suspend nor call the driver.

@@ -44,8 +44,37 @@ pub(crate) struct Objects {
     live: Map<u64, Object>,
     last: u64,
     context_owner: std::collections::BTreeMap<usize, (usize, u64)>,
-    /// Freed contexts, poisoned, kept a while so that late accesses read nonsense rather than another object.
-    quarantine: VecDeque<Box<[u128]>>,
+    /// Freed contexts, poisoned, kept a while so that late reads find nonsense rather than another object, and late writes are found.
+    quarantine: VecDeque<FreedContext>,
+    /// Whose callbacks or functions it was, and what was found.
+    pub(crate) written_after_free: Vec<(&'static str, String)>,
+}
+
+struct FreedContext {
+    memory: Box<[u128]>,
+    type_name: &'static str,
+    number: u64,
+}
+
+impl FreedContext {
+    fn note(&mut self, written: &mut Vec<(&'static str, String)>) {
+        // Plain loads would be allowed to believe that nobody else writes.
+        // SAFETY: the box's own words.
+        let load = |word: &u128| unsafe { core::ptr::from_ref(word).read_volatile() };
+        let Some(word) = self.memory.iter().position(|word| load(word) != POISON) else {
+            return;
+        };
+        self.memory.fill(POISON);
+        written.push((
+            "EvtDestroyCallback",
+            format!(
+                "the context of the {} {:#x} was written about offset {} after the object was destroyed",
+                self.type_name,
+                self.number,
+                16 * word
+            ),
+        ));
+    }
 }
 
 const FIRST_HANDLE: u64 = 0x0000_7A00_0000_0000;
@@ -68,6 +97,13 @@ pub(crate) fn handle<T>(number: u64) -> *mut T {
 impl Objects {
     fn get(&self, handle: HANDLE) -> Option<&Object> {
         self.live.get(&number(handle))
+    }
+
+    /// Looks for contexts of destroyed objects that were written.
+    pub(crate) fn check_freed(&mut self) {
+        for context in &mut self.quarantine {
+            context.note(&mut self.written_after_free);
+        }
     }
 
     /// Live objects by type, for the leak check.
@@ -573,10 +609,16 @@ fn destroy_if_unreferenced(handle: HANDLE) {
                 .context_owner
                 .remove(&context.memory.as_ptr().addr());
             context.memory.fill(POISON);
-            w.objects.quarantine.push_back(context.memory);
+            w.objects.quarantine.push_back(FreedContext {
+                memory: context.memory,
+                type_name: object.type_name,
+                number: number(handle),
+            });
         }
-        while w.objects.quarantine.len() > 4096 {
-            w.objects.quarantine.pop_front();
+        while w.objects.quarantine.len() > 4096
+            && let Some(mut oldest) = w.objects.quarantine.pop_front()
+        {
+            oldest.note(&mut w.objects.written_after_free);
         }
     });
 }

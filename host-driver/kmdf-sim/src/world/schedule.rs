@@ -29,6 +29,7 @@ pub(crate) fn run_until(mut condition: impl FnMut(&mut World) -> bool) -> Outcom
         with(|w| w.running.is_none()),
         "the machine runs already: call from outside its threads"
     );
+    with(|w| w.ran = true);
     loop {
         if with(&mut condition) {
             return Outcome::Done;

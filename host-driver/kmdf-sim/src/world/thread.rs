@@ -156,7 +156,9 @@ pub(super) fn resume(id: ThreadId) {
         .with_borrow_mut(|all| all[id].take())
         .expect("a thread that is not running has a body");
     YIELDER.set(with(|w| w.threads[id].yielder));
+    crate::quarantine::enter_machine(true);
     let result = body.resume(());
+    crate::quarantine::enter_machine(false);
     YIELDER.set(core::ptr::null());
     match result {
         CoroutineResult::Yield(()) => COROUTINES.with_borrow_mut(|all| all[id] = Some(body)),
