@@ -145,12 +145,20 @@ impl Machine {
         self.run(None, pnp::sleep)
     }
 
-    /// Brings the device back to D0.
+    /// Brings the device back to D0. One that fails to come is removed, as soon as no handle is open.
     ///
     /// # Errors
     /// The machine stopped.
     pub fn wake(&mut self) -> Result<NTSTATUS, Stopped> {
         self.run(None, pnp::wake)
+    }
+
+    /// Stops the device and starts it with other resources: BARs and vectors elsewhere, and at most so many messages.
+    ///
+    /// # Errors
+    /// The machine stopped.
+    pub fn rebalance(&mut self, messages: Option<u32>) -> Result<NTSTATUS, Stopped> {
+        self.run(None, move || pnp::rebalance(messages))
     }
 
     /// Pulls the device out.
@@ -195,6 +203,9 @@ impl Machine {
             Background::SleepAndWake => {
                 pnp::sleep();
                 pnp::wake();
+            }
+            Background::Rebalance(messages) => {
+                pnp::rebalance(messages);
             }
         });
         with(|w| w.pnp.started.push(id));
@@ -253,15 +264,11 @@ impl Machine {
         with(|w| w.kernel.trace().to_vec())
     }
 
-    /// True if the driver said that the device failed (WdfDeviceSetFailed).
+    /// True if the driver said that the device failed (WdfDeviceSetFailed), which the double leaves at that, or the device could not be started
+    /// again, upon which it is removed.
     #[must_use]
     pub fn device_failed(&self) -> bool {
-        with(|w| {
-            let device = w.pnp.device;
-            w.objects
-                .peek::<crate::ddi::device::Device>(device)
-                .is_some_and(|device| device.failed)
-        })
+        with(|w| w.pnp.failed)
     }
 }
 
@@ -274,6 +281,8 @@ pub enum Background {
     SurpriseRemove,
     /// The device leaves D0 and comes back.
     SleepAndWake,
+    /// The device is stopped and started with other resources: see [`Machine::rebalance`].
+    Rebalance(Option<u32>),
 }
 
 impl Drop for Machine {

@@ -168,15 +168,15 @@ fn completions_come_through_a_port() {
 }
 
 #[test]
-fn sleep_and_surprise_removal_at_any_time() {
-    for seed in 0..200 {
+fn sleep_rebalance_and_surprise_removal_at_any_time() {
+    for seed in 0..300 {
         let mut machine = machine(Config::seeded(seed));
         let process = machine.process().unwrap();
-        let what = if seed % 2 == 0 {
-            Background::SurpriseRemove
-        } else {
-            Background::SleepAndWake
-        };
+        let what = [
+            Background::SurpriseRemove,
+            Background::SleepAndWake,
+            Background::Rebalance(None),
+        ][(seed % 3) as usize];
         let statuses = Rc::new(RefCell::new(Vec::new()));
         let place = statuses.clone();
         user_thread(&mut machine, process, move || {
@@ -254,6 +254,143 @@ fn an_open_handle_reaches_the_driver_of_a_device_that_is_gone() {
             .iter()
             .all(|ended| *ended == refused || *ended == Err(Status(STATUS_CANCELLED))),
         "{asked:?}"
+    );
+}
+
+/// Takes the callbacks so far.
+fn calls() -> Vec<&'static str> {
+    CALLS.take()
+}
+
+#[test]
+fn a_start_that_fails_is_undone_from_where_it_failed() {
+    for (prepare, entry, expected) in [
+        (
+            STATUS_INSUFFICIENT_RESOURCES,
+            STATUS_SUCCESS,
+            &["PrepareHardware", "ReleaseHardware"][..],
+        ),
+        (
+            STATUS_SUCCESS,
+            STATUS_DEVICE_HARDWARE_ERROR,
+            &["PrepareHardware", "D0Entry", "ReleaseHardware"],
+        ),
+    ] {
+        let mut machine = Machine::new(Config::default(), Toy::default());
+        assert_eq!(machine.load(driver_entry), Ok(STATUS_SUCCESS));
+        PREPARE.set(prepare);
+        D0_ENTRY.set(entry);
+        assert!(machine.add_device().unwrap() < 0);
+        PREPARE.set(STATUS_SUCCESS);
+        D0_ENTRY.set(STATUS_SUCCESS);
+        assert_eq!(calls(), expected);
+        // The next device is a good one.
+        assert_eq!(machine.add_device(), Ok(STATUS_SUCCESS));
+        end(machine);
+        calls();
+    }
+}
+
+/// A device that does not come back to D0, or does not start with its new resources, is removed like one that was pulled out.
+#[test]
+fn a_device_that_fails_to_return_is_removed() {
+    for rebalance in [false, true] {
+        let mut machine = machine(Config::default());
+        let process = machine.process().unwrap();
+        let open = machine.run(Some(process), || {
+            let handle = user::open(BOTH, true).unwrap();
+            let pended = user::start(handle, PEND, b"", Output::None, None).unwrap();
+            (handle, pended)
+        });
+        let (handle, pended) = open.unwrap();
+        calls();
+        D0_ENTRY.set(STATUS_DEVICE_HARDWARE_ERROR);
+        let status = if rebalance {
+            machine.rebalance(None)
+        } else {
+            machine.sleep().unwrap();
+            machine.wake()
+        };
+        D0_ENTRY.set(STATUS_SUCCESS);
+        assert_eq!(status, Ok(STATUS_DEVICE_HARDWARE_ERROR));
+        let mut expected = vec!["D0Exit", "D0Entry", "ReleaseHardware", "SurpriseRemoval"];
+        if rebalance {
+            expected.splice(1..1, ["ReleaseHardware", "PrepareHardware"]);
+        }
+        assert_eq!(calls(), expected);
+        assert!(machine.device_failed());
+        machine
+            .run(Some(process), move || {
+                assert_eq!(
+                    user::device_io_control(handle, ECHO, b"", &mut []),
+                    Err(Status(STATUS_INVALID_DEVICE_STATE))
+                );
+                assert_eq!(user::open(BOTH, true), Err(Status(STATUS_NO_SUCH_DEVICE)));
+                user::close(handle).unwrap();
+                assert_eq!(user::result(pended, None).unwrap().status, STATUS_CANCELLED);
+            })
+            .unwrap();
+        machine.settle().unwrap();
+        assert_eq!(machine.remove(), Ok(STATUS_NO_SUCH_DEVICE));
+        assert_eq!(machine.add_device(), Ok(STATUS_SUCCESS));
+        assert!(!machine.device_failed());
+        end(machine);
+    }
+}
+
+#[test]
+fn resources_are_redistributed_under_open_handles() {
+    let mut machine = machine(Config::default());
+    let process = machine.process().unwrap();
+    let serve = |handle| {
+        move || {
+            user::device_io_control(handle, GO, b"", &mut []).unwrap();
+        }
+    };
+    let handle = machine
+        .run(Some(process), || user::open(BOTH, true).unwrap())
+        .unwrap();
+    machine.run(Some(process), serve(handle)).unwrap();
+    calls();
+    for messages in [None, Some(1)] {
+        assert_eq!(machine.rebalance(messages), Ok(STATUS_SUCCESS));
+        let expected = ["D0Exit", "ReleaseHardware", "PrepareHardware", "D0Entry"];
+        assert_eq!(calls(), expected);
+        machine.run(Some(process), serve(handle)).unwrap();
+    }
+    // Asleep, it is woken first.
+    machine.sleep().unwrap();
+    assert_eq!(machine.rebalance(None), Ok(STATUS_SUCCESS));
+    machine.run(Some(process), serve(handle)).unwrap();
+    machine
+        .run(Some(process), move || user::close(handle).unwrap())
+        .unwrap();
+    end(machine);
+}
+
+#[test]
+fn a_mapping_from_before_a_rebalance_is_of_no_use() {
+    let mut machine = machine(Config::default());
+    let registers = machine
+        .run(None, || unsafe {
+            let bar = PHYSICAL_ADDRESS {
+                QuadPart: 0x40_0000_0000,
+            };
+            ntddk::MmMapIoSpaceEx(bar, 64, PAGE_READWRITE | PAGE_NOCACHE).expose_provenance()
+        })
+        .unwrap();
+    let read =
+        move || unsafe { mmio::read_u32(core::ptr::with_exposed_provenance::<u32>(registers)) };
+    machine.run(None, read).unwrap();
+    machine.report().assert_clean();
+    assert_eq!(machine.rebalance(None), Ok(STATUS_SUCCESS));
+    assert_eq!(machine.run(None, read), Ok(u32::MAX));
+    let report = machine.report();
+    assert!(report.has(Rule::Mmio), "{report}");
+    assert!(
+        report.violations[0]
+            .detail
+            .contains("EvtDeviceReleaseHardware")
     );
 }
 

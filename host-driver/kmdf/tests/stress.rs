@@ -26,6 +26,7 @@ enum Fate {
     Nothing,
     Sleep,
     Removal,
+    Rebalance,
     Silence,
 }
 
@@ -108,6 +109,7 @@ fn application(handle: Handle, seed: u64, whole: bool) {
 
 /// `after_us`: when it happens.
 fn run(config: Config, fate: Fate, after_us: u64) {
+    let seed = config.seed;
     let mut bench = Bench::new(config);
     bench.device.borrow_mut().step_bytes = 2048;
     let left = Rc::new(Cell::new(3));
@@ -135,6 +137,9 @@ fn run(config: Config, fate: Fate, after_us: u64) {
         Fate::Nothing => {}
         Fate::Sleep => bench.machine.start(Background::SleepAndWake),
         Fate::Removal => bench.machine.start(Background::SurpriseRemove),
+        Fate::Rebalance => bench
+            .machine
+            .start(Background::Rebalance(Some(1 + seed as u32 % 4))),
         Fate::Silence => device.borrow_mut().silent = true,
     }
     if fate == Fate::Silence {
@@ -163,6 +168,7 @@ proptest! {
             3 => Just(Fate::Nothing),
             2 => Just(Fate::Sleep),
             2 => Just(Fate::Removal),
+            2 => Just(Fate::Rebalance),
             1 => Just(Fate::Silence),
         ],
         after_us in 0u64..1500,

@@ -279,6 +279,57 @@ fn registrations_outlive_sleep() {
     }
 }
 
+/// BAR and messages are elsewhere, and fewer: the registrations end, and the open handle registers anew.
+#[test]
+fn a_rebalance_ends_registrations_and_leaves_handles() {
+    for seed in 0..4 {
+        for config in hosts(seed) {
+            for messages in [None, Some(1)] {
+                let mut bench = slow(config_like(&config));
+                let process = bench.machine.process().unwrap();
+                let (handle, pending) = bench
+                    .machine
+                    .run(Some(process), || {
+                        let handle = open();
+                        let memory = buffer(1 << 20);
+                        let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+                        submit(handle, direction::C2H, &batch(info.handle)).unwrap();
+                        core::mem::forget(memory);
+                        (handle, pending)
+                    })
+                    .unwrap();
+                let rebalanced = bench.machine.rebalance(messages);
+                assert_eq!(rebalanced, Ok(0), "{:#?}", bench.machine.report());
+                let served = bench.machine.run(Some(process), move || {
+                    assert!(status_of(pending) < 0);
+                    let memory = buffer(1 << 20);
+                    let (pending, info) = register(handle, &memory, 2, ANY).unwrap();
+                    submit(handle, direction::C2H, &batch(info.handle)).unwrap();
+                    // What was in flight before has ended, too, as aborted or whole.
+                    let mut ended = Vec::new();
+                    while ended
+                        .iter()
+                        .filter(|end: &&ioctl::Completion| end.handle == info.handle)
+                        .count()
+                        < 4
+                    {
+                        ended.extend(wait(handle, 1).unwrap());
+                    }
+                    assert!(
+                        ended
+                            .iter()
+                            .all(|end| end.handle != info.handle || end.status == 0)
+                    );
+                    unregister(handle, pending, info.handle);
+                    user::close(handle).unwrap();
+                });
+                assert!(served.is_ok(), "{:#?}", bench.machine.report());
+                bench.end();
+            }
+        }
+    }
+}
+
 /// An admin command that is never answered: the device is reset, and the region goes then.
 #[test]
 fn a_silent_device_is_reset() {
@@ -503,7 +554,9 @@ fn a_device_that_was_given_up_stays_without_the_bus() {
     // What the bus driver gave it the driver has taken, before the power went again.
     let values = bench.bus_master.values.borrow().clone();
     assert!(!values[values.len() - 2], "{values:?}");
-    bench.end();
+    // The system removes a device that does not come back.
+    bench.machine.unload().unwrap();
+    bench.machine.report().assert_clean();
 }
 
 /// Has Bus Master Enable work again after 20 s; what comes of it is true from then on.

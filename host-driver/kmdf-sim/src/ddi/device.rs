@@ -60,7 +60,6 @@ pub(crate) struct Device {
     pub(crate) phase: Phase,
     pub(crate) interfaces: Vec<GUID>,
     pub(crate) default_queue: u64,
-    pub(crate) failed: bool,
     pub(crate) passive: bool,
     object: Box<DEVICE_OBJECT>,
 }
@@ -278,7 +277,6 @@ pub unsafe fn WdfDeviceCreate(
         phase: Phase::Added,
         interfaces: Vec::new(),
         default_queue: 0,
-        failed: false,
         passive,
         object,
     };
@@ -332,9 +330,8 @@ pub unsafe fn WdfDeviceSetFailed(Device: WDFDEVICE, FailedAction: WDF_DEVICE_FAI
     if !(1..=2).contains(&FailedAction) {
         world::fatal(Rule::InvalidArgument, ddi, format!("action {FailedAction}"));
     }
-    object::get(ddi, Device.cast(), |device: &mut self::Device| {
-        device.failed = true
-    });
+    object::get(ddi, Device.cast(), |_: &mut self::Device| ());
+    with(|w| w.pnp.failed = true);
 }
 
 /// The driver of a device.

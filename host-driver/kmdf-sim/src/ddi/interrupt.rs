@@ -17,7 +17,8 @@ pub(crate) struct Interrupt {
     /// Created with the resource's descriptors, in EvtDevicePrepareHardware.
     pub(crate) explicit: bool,
     old_irql: u8,
-    dpc_running: bool,
+    /// Processors that are in EvtInterruptDpc: it may be queued again while that runs.
+    dpcs_running: u32,
 }
 
 impl Payload for Interrupt {
@@ -107,7 +108,7 @@ pub unsafe fn WdfInterruptCreate(
         message,
         explicit,
         old_irql: 0,
-        dpc_running: false,
+        dpcs_running: 0,
     };
     let created = object::create(ddi, Attributes, Device.cast(), payload);
     // SAFETY: the caller's contract.
@@ -154,7 +155,7 @@ pub(crate) fn deferred(number: u64) {
     let handle: HANDLE = object::handle(number);
     let found = with(|w| {
         let interrupt = w.objects.peek::<Interrupt>(number)?;
-        interrupt.dpc_running = true;
+        interrupt.dpcs_running += 1;
         Some((interrupt.config.EvtInterruptDpc?, interrupt.device))
     });
     if let Some((routine, device)) = found {
@@ -165,7 +166,7 @@ pub(crate) fn deferred(number: u64) {
     }
     with(|w| {
         if let Some(interrupt) = w.objects.peek::<Interrupt>(number) {
-            interrupt.dpc_running = false;
+            interrupt.dpcs_running -= 1;
         }
     });
     world::wake(world::WaitKey(number));
@@ -180,7 +181,7 @@ pub(crate) fn flush_dpc(number: u64) {
                 .any(|cpu| cpu.dpcs.contains(&Dpc::Interrupt(number)))
                 || w.objects
                     .peek::<Interrupt>(number)
-                    .is_some_and(|interrupt| interrupt.dpc_running)
+                    .is_some_and(|interrupt| interrupt.dpcs_running != 0)
         });
         if !busy {
             return;
@@ -307,7 +308,7 @@ pub unsafe fn WdfInterruptGetInfo(Interrupt: WDFINTERRUPT, Info: PWDF_INTERRUPT_
     });
     if let Some(message) = message {
         info.MessageNumber = message;
-        info.Vector = 0x50 + message;
+        info.Vector = with(|w| w.pnp.vector_of(message));
         info.Irql = DIRQL;
         info.Mode = _KINTERRUPT_MODE::Latched;
         info.MessageSignaled = 1;

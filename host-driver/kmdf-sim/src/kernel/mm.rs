@@ -13,6 +13,8 @@ struct Mapping {
     bar: usize,
     /// Where in the BAR the mapping begins.
     offset: u64,
+    /// The BAR is the driver's no more.
+    released: bool,
 }
 
 /// Mappings of BARs, by address.
@@ -20,6 +22,14 @@ struct Mapping {
 pub(super) struct Mappings {
     present: BTreeMap<u64, Mapping>,
     next: u64,
+}
+
+impl Mappings {
+    pub(super) fn resources_released(&mut self) {
+        for mapping in self.present.values_mut() {
+            mapping.released = true;
+        }
+    }
 }
 
 const FIRST_ADDRESS: u64 = 0x0000_7B00_0000_0000;
@@ -77,6 +87,7 @@ pub unsafe fn MmMapIoSpaceEx(
                 bytes: NumberOfBytes,
                 bar,
                 offset,
+                released: false,
             },
         );
         world::object::handle::<core::ffi::c_void>(start)
@@ -110,15 +121,26 @@ fn locate(ddi: &'static str, address: u64, bytes: u32) -> Option<(usize, u64)> {
     let found = with(|w| {
         let (start, mapping) = w.kernel.mm.present.range(..=address).next_back()?;
         (address.saturating_add(u64::from(bytes)) <= start + mapping.bytes)
-            .then_some((mapping.bar, mapping.offset + (address - start)))
+            .then_some((*mapping, mapping.offset + (address - start)))
     });
-    let Some((bar, offset)) = found else {
+    let Some((mapping, offset)) = found else {
         world::fatal(
             Rule::Mmio,
             ddi,
             format!("{bytes} bytes at {address:#x} are not mapped"),
         );
     };
+    let bar = mapping.bar;
+    if mapping.released {
+        world::violation(
+            Rule::Mmio,
+            ddi,
+            format!(
+                "offset {offset:#x} of BAR {bar} through a mapping from before EvtDeviceReleaseHardware"
+            ),
+        );
+        return None;
+    }
     if !address.is_multiple_of(u64::from(bytes)) {
         world::violation(
             Rule::Mmio,

@@ -41,6 +41,11 @@ impl State {
         self.ex.is_nonpaged(address, bytes)
     }
 
+    /// The device's resources were taken from the driver, and with them the meaning of its mappings.
+    pub(crate) fn resources_released(&mut self) {
+        self.mm.resources_released();
+    }
+
     /// Error log entries written, as (error code, final status).
     pub(crate) fn error_log(&self) -> &[(i32, i32)] {
         &self.io.written

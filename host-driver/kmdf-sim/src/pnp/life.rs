@@ -23,6 +23,7 @@ pub(crate) fn add_device() -> NTSTATUS {
     let Some(callback) = callback else {
         return STATUS_INVALID_DEVICE_STATE;
     };
+    with(|w| w.pnp.failed = false);
     let init = object::create_checked("framework", None, core::ptr::null_mut(), Init::default());
     // SAFETY: the driver's callback with the objects it was registered for.
     let mut status = call_at("EvtDriverDeviceAdd", 0, || unsafe {
@@ -113,7 +114,7 @@ fn message(number: u32, translated: bool) -> CM_PARTIAL_RESOURCE_DESCRIPTOR {
         Flags: (CM_RESOURCE_INTERRUPT_LATCHED | CM_RESOURCE_INTERRUPT_MESSAGE) as u16,
         ..Default::default()
     };
-    let vector = 0x50 + number;
+    let vector = with(|w| w.pnp.vector_of(number));
     descriptor.u.MessageInterrupt.__bindgen_anon_1 = if translated {
         _CM_PARTIAL_RESOURCE_DESCRIPTOR__bindgen_ty_1__bindgen_ty_4__bindgen_ty_1 {
             Translated: _CM_PARTIAL_RESOURCE_DESCRIPTOR__bindgen_ty_1__bindgen_ty_3 {
@@ -151,7 +152,8 @@ fn assign_resources() {
             granted.map_or(messages, |granted| granted.min(messages)),
         )
     });
-    let mut next = FIRST_BAR;
+    // Elsewhere each time.
+    let mut next = FIRST_BAR + (u64::from(with(|w| w.pnp.assignments)) << 32);
     let mut bars = Vec::new();
     for bytes in sizes {
         let align = bytes.next_power_of_two().max(4096);
@@ -227,6 +229,7 @@ fn release_hardware() {
     with(|w| {
         w.pnp.powered = false;
         crate::dma::resources_released(w);
+        w.kernel.resources_released();
     });
     // Interrupts that were created in EvtDevicePrepareHardware go with the resources.
     for interrupt in with(|w| w.objects.of_type::<Interrupt>()) {
@@ -450,16 +453,85 @@ pub(crate) fn sleep() {
     }
 }
 
-/// The device comes back to D0.
+/// The device comes back to D0. If it fails to, it is removed as one that was pulled out: EvtDeviceReleaseHardware without EvtDeviceD0Exit,
+/// then EvtDeviceSurpriseRemoval, and the rest when the last handle is closed.
 pub(crate) fn wake() -> NTSTATUS {
-    let _power = hold(Order::Power);
+    let status = {
+        let _power = hold(Order::Power);
+        if with(|w| w.pnp.device == 0 || w.pnp.torn_down) {
+            return STATUS_NO_SUCH_DEVICE;
+        }
+        if with(|w| w.pnp.powered) {
+            return STATUS_SUCCESS;
+        }
+        let status = power_up(_WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3);
+        if status < 0 {
+            fail();
+        }
+        status
+    };
+    if status < 0 {
+        let _manager = hold(Order::Manager);
+        report_removal();
+        wait_for_handles();
+    }
+    status
+}
+
+/// The device failed: nothing of it is used any more.
+fn fail() {
+    with(|w| w.pnp.failed = true);
+    tear_down();
+}
+
+/// The device is stopped, and started with other resources: its BARs and vectors are elsewhere, and it gets at most so many messages. Handles
+/// stay open, and queues hold what comes. If it does not start again, it is removed.
+pub(crate) fn rebalance(messages: Option<u32>) -> NTSTATUS {
+    let _manager = hold(Order::Manager);
     if with(|w| w.pnp.device == 0 || w.pnp.torn_down) {
         return STATUS_NO_SUCH_DEVICE;
     }
-    if with(|w| w.pnp.powered) {
-        return STATUS_SUCCESS;
+    let (device, callbacks) = pnp();
+    if let Some(callback) = callbacks.EvtDeviceQueryStop {
+        // SAFETY: the driver's callback with the object it was registered for.
+        let status = call_at("EvtDeviceQueryStop", 0, || unsafe { callback(device) });
+        if status < 0 {
+            return status;
+        }
     }
-    power_up(_WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3)
+    let status = {
+        let _power = hold(Order::Power);
+        if with(|w| w.pnp.torn_down) {
+            return STATUS_NO_SUCH_DEVICE;
+        }
+        let status = restart(messages);
+        if status < 0 {
+            fail();
+        }
+        status
+    };
+    if status < 0 {
+        report_removal();
+        wait_for_handles();
+    }
+    status
+}
+
+fn restart(messages: Option<u32>) -> NTSTATUS {
+    // A device is asked to stop in D0 only.
+    if with(|w| !w.pnp.powered) {
+        let status = power_up(_WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3);
+        if status < 0 {
+            return status;
+        }
+    }
+    power_down(_WDF_POWER_DEVICE_STATE::WdfPowerDeviceD3Final);
+    release_hardware();
+    with(|w| {
+        w.config.messages_granted = messages;
+        w.pnp.assignments += 1;
+    });
+    start()
 }
 
 /// Who must not come together.

@@ -11,7 +11,8 @@ use crate::types::*;
 use crate::world::{self, object, thread, with};
 
 pub(crate) use life::{
-    abandon_driver, add_device, remove, remove_if_unused, sleep, surprise_remove, unload, wake,
+    abandon_driver, add_device, rebalance, remove, remove_if_unused, sleep, surprise_remove,
+    unload, wake,
 };
 use power::{power_down, power_up};
 
@@ -56,6 +57,10 @@ pub(crate) struct State {
     removal_pending: bool,
     /// Resources are released and power-managed queues purged, for good.
     torn_down: bool,
+    /// How often the device was given resources anew.
+    assignments: u32,
+    /// The driver said that the device failed, or it could not be started again.
+    pub(crate) failed: bool,
     /// EvtDeviceSurpriseRemoval was called.
     surprised: bool,
     /// EvtDeviceSelfManagedIoInit was called.
@@ -66,6 +71,11 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// The vector of a message: another one when the resources were assigned anew.
+    pub(crate) fn vector_of(&self, message: u32) -> u32 {
+        0x50 + message + 0x20 * (self.assignments % 4)
+    }
+
     /// The message of a translated descriptor, by the descriptor's address.
     pub(crate) fn message_of(&self, descriptor: usize) -> Option<u32> {
         let index =
