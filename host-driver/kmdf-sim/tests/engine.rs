@@ -338,6 +338,66 @@ fn a_device_that_fails_to_return_is_removed() {
     }
 }
 
+/// A work item may wait for another one; only for itself it would wait for ever.
+#[test]
+fn a_work_item_may_flush_another() {
+    thread_local! {
+        static OTHER: core::cell::Cell<WDFWORKITEM> = const { core::cell::Cell::new(core::ptr::null_mut()) };
+        static DONE: core::cell::Cell<u32> = const { core::cell::Cell::new(0) };
+    }
+    unsafe extern "C" fn other(_item: WDFWORKITEM) {
+        DONE.set(DONE.get() + 1);
+    }
+    unsafe extern "C" fn flushes(_item: WDFWORKITEM) {
+        unsafe {
+            call_unsafe_wdf_function_binding!(WdfWorkItemEnqueue, OTHER.get());
+            call_unsafe_wdf_function_binding!(WdfWorkItemFlush, OTHER.get());
+        }
+        assert_eq!(DONE.get(), 1);
+        DONE.set(2);
+    }
+    unsafe extern "C" fn flushes_itself(item: WDFWORKITEM) {
+        unsafe { call_unsafe_wdf_function_binding!(WdfWorkItemFlush, item) };
+    }
+    let make = |function| unsafe {
+        let mut parent = core::ptr::null_mut();
+        let mut item = core::ptr::null_mut();
+        let mut config = WDF_WORKITEM_CONFIG {
+            Size: size_of::<WDF_WORKITEM_CONFIG>() as u32,
+            EvtWorkItemFunc: Some(function),
+            ..Default::default()
+        };
+        let none = WDF_NO_OBJECT_ATTRIBUTES;
+        let made = call_unsafe_wdf_function_binding!(WdfObjectCreate, none, &mut parent);
+        assert_eq!(made, STATUS_SUCCESS);
+        let mut below = attributes(None, parent);
+        let made = call_unsafe_wdf_function_binding!(
+            WdfWorkItemCreate,
+            &mut config,
+            &mut below,
+            &mut item
+        );
+        assert_eq!(made, STATUS_SUCCESS);
+        item
+    };
+    let mut machine = machine(Config::default());
+    machine
+        .run(None, || unsafe {
+            OTHER.set(make(other));
+            call_unsafe_wdf_function_binding!(WdfWorkItemEnqueue, make(flushes));
+        })
+        .unwrap();
+    machine.settle().unwrap();
+    assert_eq!(DONE.get(), 2);
+    machine.report().assert_clean();
+    let outcome = machine.run(None, || unsafe {
+        call_unsafe_wdf_function_binding!(WdfWorkItemEnqueue, make(flushes_itself));
+        user::sleep_ps(1_000_000_000);
+    });
+    assert_eq!(outcome, Err(Stopped));
+    assert!(machine.report().has(Rule::Deadlock));
+}
+
 #[test]
 fn resources_are_redistributed_under_open_handles() {
     let mut machine = machine(Config::default());

@@ -170,6 +170,38 @@ fn opposite_orders_end_in_a_deadlock_at_some_seed() {
     assert!(deadlocks > 0);
 }
 
+/// However it ends: by returning, or by PsTerminateSystemThread.
+#[test]
+fn a_thread_that_ends_with_a_lock_is_found() {
+    unsafe extern "C" fn leaves(lock: PVOID) {
+        let mut handle = KLOCK_QUEUE_HANDLE::default();
+        unsafe {
+            KeAcquireInStackQueuedSpinLock(lock.cast(), &mut handle);
+            let _ = PsTerminateSystemThread(STATUS_SUCCESS);
+        }
+    }
+    let mut lock: KSPIN_LOCK = 0;
+    let place = (&raw mut lock).expose_provenance();
+    let (_, mut machine) = in_kernel(Config::default(), move || unsafe {
+        let mut handle = null_mut();
+        let _ = PsCreateSystemThread(
+            &mut handle,
+            0,
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            Some(leaves),
+            core::ptr::with_exposed_provenance_mut(place),
+        );
+    });
+    let _ = machine.settle();
+    assert!(
+        machine.report().has(Rule::LockHeldAtReturn),
+        "{}",
+        machine.report()
+    );
+}
+
 #[test]
 fn pool_that_is_written_after_it_was_freed_is_found() {
     let (result, machine) = in_kernel(Config::default(), || unsafe {

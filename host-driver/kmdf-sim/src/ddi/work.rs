@@ -6,7 +6,7 @@ use crate::types::*;
 use crate::verifier::Rule;
 use crate::world::cpu::Dpc;
 use crate::world::object::{self, Payload};
-use crate::world::thread::TimerEvent;
+use crate::world::thread::{ThreadId, TimerEvent};
 use crate::world::{self, DISPATCH, WaitKey, World, call_at, with};
 
 /// A WDFWORKITEM.
@@ -14,7 +14,7 @@ pub(crate) struct WorkItem {
     function: PFN_WDF_WORKITEM,
     queued: bool,
     /// Threads that are in its callback: it may be queued again while that runs.
-    running: u32,
+    running: Vec<ThreadId>,
 }
 
 impl Payload for WorkItem {
@@ -46,7 +46,7 @@ pub unsafe fn WdfWorkItemCreate(
     let item = self::WorkItem {
         function: config.EvtWorkItemFunc,
         queued: false,
-        running: 0,
+        running: Vec::new(),
     };
     // SAFETY: the caller's contract.
     unsafe {
@@ -77,10 +77,11 @@ pub unsafe fn WdfWorkItemEnqueue(WorkItem: WDFWORKITEM) {
 /// A worker thread runs a queued item.
 pub(crate) fn run_item(number: u64) {
     let handle: HANDLE = object::handle(number);
+    let me = with(|w| w.thread_id()).unwrap_or_default();
     let function = with(|w| {
         let item = w.objects.peek::<WorkItem>(number)?;
         item.queued = false;
-        item.running += 1;
+        item.running.push(me);
         item.function
     });
     if let Some(function) = function {
@@ -89,7 +90,7 @@ pub(crate) fn run_item(number: u64) {
     }
     with(|w| {
         if let Some(item) = w.objects.peek::<WorkItem>(number) {
-            item.running -= 1;
+            item.running.retain(|thread| *thread != me);
         }
     });
     world::wake(WaitKey(number));
@@ -98,16 +99,16 @@ pub(crate) fn run_item(number: u64) {
 fn flush(ddi: &'static str, handle: HANDLE) {
     loop {
         let (busy, inside) = with(|w| {
-            let inside = w
-                .thread()
-                .is_some_and(|thread| thread.frames.contains(&"EvtWorkItemFunc"));
-            (
-                w.objects
-                    .peek::<WorkItem>(object::number(handle))
-                    .is_some_and(|item| item.queued || item.running != 0),
-                inside,
-            )
+            let me = w.thread_id().unwrap_or_default();
+            let item = w.objects.peek::<WorkItem>(object::number(handle));
+            item.map_or((false, false), |item| {
+                (
+                    item.queued || !item.running.is_empty(),
+                    item.running.contains(&me),
+                )
+            })
         });
+        // Its own callback may delete it.
         if !busy || (inside && ddi == "WdfObjectDelete") {
             return;
         }
@@ -139,7 +140,7 @@ pub unsafe fn WdfWorkItemGetParentObject(WorkItem: WDFWORKITEM) -> WDFOBJECT {
     // Whoever deletes the item waits for the callback, whose handle is good until then.
     let runs = with(|w| {
         let item = w.objects.peek::<self::WorkItem>(object::number(WorkItem));
-        item.is_some_and(|item| item.running != 0)
+        item.is_some_and(|item| !item.running.is_empty())
     });
     if !runs {
         object::check("WdfWorkItemGetParentObject", WorkItem.cast());
@@ -155,7 +156,8 @@ pub(crate) struct Timer {
     /// Counts starts and stops; an expiry of an earlier start does not count.
     number: u64,
     armed: bool,
-    running: bool,
+    /// Processors or threads that are in its callback.
+    running: u32,
 }
 
 impl Payload for Timer {
@@ -167,8 +169,30 @@ impl Payload for Timer {
                 timer.number += 1;
                 timer.armed = false;
             }
-            w.cancel_dpc(Dpc::Timer(number));
+            w.cancel_expiry(number);
         });
+        // At PASSIVE_LEVEL, deleting waits for a callback on another thread: it has the handle.
+        let waits = |w: &mut World| {
+            let own = w
+                .thread()
+                .is_some_and(|thread| thread.frames.contains(&"EvtTimerFunc"));
+            let timer = w.objects.peek::<Timer>(number);
+            !own && timer.is_some_and(|timer| timer.running != 0)
+        };
+        while with(|w| w.cpu().irql == 0 && waits(w)) {
+            world::block(WaitKey(number), None);
+        }
+    }
+}
+
+impl World {
+    /// Takes back a callback of the timer that is due and has not begun; false if there is none.
+    fn cancel_expiry(&mut self, number: u64) -> bool {
+        let before = self.pnp.work.len();
+        self.pnp
+            .work
+            .retain(|work| !matches!(work, crate::pnp::Work::Timer(due) if *due == number));
+        self.cancel_dpc(Dpc::Timer(number)) || before != self.pnp.work.len()
     }
 }
 
@@ -199,7 +223,7 @@ pub unsafe fn WdfTimerCreate(
         passive,
         number: 0,
         armed: false,
-        running: false,
+        running: 0,
     };
     // SAFETY: the caller's contract.
     unsafe {
@@ -223,7 +247,7 @@ pub unsafe fn WdfTimerStart(Timer: WDFTIMER, DueTime: LONGLONG) -> BOOLEAN {
     });
     let handle = object::number(Timer);
     with(|w| {
-        let queued = w.cancel_dpc(Dpc::Timer(handle));
+        let queued = w.cancel_expiry(handle);
         let due = if DueTime <= 0 {
             w.now_ps()
                 .saturating_add(DueTime.unsigned_abs().saturating_mul(100_000))
@@ -247,12 +271,12 @@ pub unsafe fn WdfTimerStop(Timer: WDFTIMER, Wait: BOOLEAN) -> BOOLEAN {
         core::mem::replace(&mut timer.armed, false)
     });
     let number = object::number(Timer);
-    let queued = with(|w| w.cancel_dpc(Dpc::Timer(number)));
+    let queued = with(|w| w.cancel_expiry(number));
     while Wait != 0
         && with(|w| {
             w.objects
                 .peek::<self::Timer>(number)
-                .is_some_and(|timer| timer.running)
+                .is_some_and(|timer| timer.running != 0)
         })
     {
         world::block(WaitKey(number), None);
@@ -297,7 +321,7 @@ pub(crate) fn timer_due(w: &mut World, handle: u64, number: u64, time_ps: u64) {
 pub(crate) fn expired(number: u64) {
     let function = with(|w| {
         let timer = w.objects.peek::<Timer>(number)?;
-        timer.running = true;
+        timer.running += 1;
         timer.function
     });
     if let Some(function) = function {
@@ -308,7 +332,7 @@ pub(crate) fn expired(number: u64) {
     }
     with(|w| {
         if let Some(timer) = w.objects.peek::<Timer>(number) {
-            timer.running = false;
+            timer.running -= 1;
         }
     });
     world::wake(WaitKey(number));
@@ -328,7 +352,8 @@ pub unsafe fn WdfTimerGetParentObject(Timer: WDFTIMER) -> WDFOBJECT {
 /// A WDFDPC.
 pub(crate) struct DpcObject {
     function: PFN_WDF_DPC,
-    running: bool,
+    /// Processors that are in its callback: it may be queued again while that runs.
+    running: u32,
 }
 
 impl Payload for DpcObject {
@@ -355,7 +380,7 @@ pub unsafe fn WdfDpcCreate(
     super::require_parent(ddi, Attributes);
     let dpc = DpcObject {
         function: config.EvtDpcFunc,
-        running: false,
+        running: 0,
     };
     // SAFETY: the caller's contract.
     unsafe {
@@ -393,7 +418,7 @@ pub unsafe fn WdfDpcCancel(Dpc: WDFDPC, Wait: BOOLEAN) -> BOOLEAN {
         && with(|w| {
             w.objects
                 .peek::<DpcObject>(number)
-                .is_some_and(|dpc| dpc.running)
+                .is_some_and(|dpc| dpc.running != 0)
         })
     {
         world::block(WaitKey(number), None);
@@ -405,7 +430,7 @@ pub unsafe fn WdfDpcCancel(Dpc: WDFDPC, Wait: BOOLEAN) -> BOOLEAN {
 pub(crate) fn deferred(number: u64) {
     let function = with(|w| {
         let dpc = w.objects.peek::<DpcObject>(number)?;
-        dpc.running = true;
+        dpc.running += 1;
         dpc.function
     });
     if let Some(function) = function {
@@ -416,7 +441,7 @@ pub(crate) fn deferred(number: u64) {
     }
     with(|w| {
         if let Some(dpc) = w.objects.peek::<DpcObject>(number) {
-            dpc.running = false;
+            dpc.running -= 1;
         }
     });
     world::wake(WaitKey(number));

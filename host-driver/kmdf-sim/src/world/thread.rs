@@ -170,37 +170,40 @@ pub(super) fn resume(id: ThreadId) {
 }
 
 fn ended(id: ThreadId) {
-    with(|w| {
-        let (irql, held) = (w.cpu().irql, w.cpu().held.len());
-        if irql != 0 || held > 0 {
-            w.violation(
-                Rule::LockHeldAtReturn,
-                "thread",
-                format!("ended at IRQL {irql} with {held} spin locks held"),
-            );
-            w.cpu().irql = 0;
-            w.cpu().held.clear();
-        }
-        if !w.threads[id].wait_locks.is_empty() {
-            w.violation(
-                Rule::LockHeldAtReturn,
-                "thread",
-                "ended with a wait lock held",
-            );
-        }
-        w.threads[id].state = State::Ended;
-        w.cpu().current = None;
-        w.wake(Thread::end_key(id));
-    });
+    with(|w| end(w, id));
+}
+
+/// The running thread is over; what it still holds is reported and taken from it.
+fn end(w: &mut World, id: ThreadId) {
+    let (irql, held) = (w.cpu().irql, w.cpu().held.len());
+    if held > 0 {
+        w.violation(
+            Rule::LockHeldAtReturn,
+            "thread",
+            format!("ended with {held} spin locks held"),
+        );
+    } else if irql != 0 {
+        w.violation(Rule::IrqlChanged, "thread", format!("ended at IRQL {irql}"));
+    }
+    w.cpu().irql = 0;
+    w.cpu().held.clear();
+    if !w.threads[id].wait_locks.is_empty() {
+        w.violation(
+            Rule::LockHeldAtReturn,
+            "thread",
+            "ended with a wait lock held",
+        );
+    }
+    w.threads[id].state = State::Ended;
+    w.cpu().current = None;
+    w.wake(Thread::end_key(id));
 }
 
 /// Ends the thread that runs now: it never goes on.
 pub(crate) fn terminate() -> ! {
     with(|w| {
         if let Some(id) = w.thread_id() {
-            w.threads[id].state = State::Ended;
-            w.cpu().current = None;
-            w.wake(Thread::end_key(id));
+            end(w, id);
         }
     });
     loop {
