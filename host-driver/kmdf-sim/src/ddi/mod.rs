@@ -15,13 +15,11 @@ pub(crate) mod resource;
 pub(crate) mod work;
 
 pub use device::*;
-#[allow(unused_imports)]
 pub use dma::*;
 pub use driver::*;
 pub use file::*;
 pub use interrupt::*;
 pub use lock::*;
-#[allow(unused_imports)]
 pub use mdl::*;
 pub use names::NAMES;
 pub use object::*;

@@ -19,7 +19,6 @@ pub use ps::*;
 pub(crate) use ke::{deadline, sleep_until};
 pub(crate) use mm::{mapped_read, mapped_write};
 pub(crate) use ps::notify_process;
-#[allow(unused_imports)]
 pub(crate) use ps::process_object;
 
 use crate::verifier::Rule;

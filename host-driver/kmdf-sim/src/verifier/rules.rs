@@ -23,7 +23,7 @@ rules! {
     /// A function was called at an IRQL it does not allow.
     Irql = "kernel/managing-hardware-priorities",
     /// A callback returned, or a thread ended, at another IRQL than it began at.
-    IrqlChanged = "devtest/special-irql",
+    IrqlChanged = "devtest/force-irql-checking",
     /// An interrupt service routine called what it may not.
     CalledFromIsr = "wdf/servicing-an-interrupt",
     /// A request was completed that had been completed.
@@ -31,11 +31,11 @@ rules! {
     /// A request was touched that the driver does not own.
     RequestNotOwned = "wdf/request-ownership",
     /// A request was touched after its completion.
-    RequestCompleted = "devtest/kmdf-reqnotcanceled",
+    RequestCompleted = "wdf/completing-i-o-requests",
     /// A request was completed, forwarded or requeued while it was marked cancelable.
-    CompletedWhileCancelable = "devtest/kmdf-reqismarkedcancelable",
+    CompletedWhileCancelable = "devtest/kmdf-reqnotcanceledlocal",
     /// A request was marked twice, or unmarked without being marked.
-    MarkCancelable = "devtest/kmdf-markcancelable",
+    MarkCancelable = "devtest/kmdf-markcanconcancreqlocal",
     /// More bytes were reported than the buffer has.
     InformationTooLarge = "devtest/kmdf-outputbufferapi",
     /// A handle that names nothing, or nothing any more.
@@ -49,20 +49,20 @@ rules! {
     /// A reference was given back that was never taken.
     Reference = "ddi/wdfobject/nf-wdfobject-wdfobjectdereferenceactual",
     /// A structure's Size is not that of the type.
-    StructureSize = "wdf/using-framework-object-context-space",
+    StructureSize = "wdf/using-kmdf-verifier",
     /// A WDF_OBJECT_ATTRIBUTES with an invalid member.
     ObjectAttributes = "ddi/wdfobject/ns-wdfobject-_wdf_object_attributes",
     /// An argument that the function's contract excludes.
-    InvalidArgument = "devtest/kmdf-verifier",
+    InvalidArgument = "wdf/using-kmdf-verifier",
     /// A function was called where its documentation does not allow it.
-    WrongPlace = "wdf/plug-and-play-and-power-management-callback-sequences",
+    WrongPlace = "wdf/pnp-and-power-management-scenarios",
     /// A lock was acquired by its owner.
     LockRecursion = "devtest/deadlock-detection",
     /// A lock was released that the caller does not hold.
     LockNotHeld = "devtest/deadlock-detection",
     /// A callback returned or a thread ended with a lock held.
     LockHeldAtReturn = "devtest/wdm-spinlockrelease",
-    /// Locks were acquired in opposite orders.
+    /// Spin locks were acquired in opposite orders, whatever locks come in between. Wait locks are not looked at.
     LockOrder = "devtest/deadlock-detection",
     /// A wait at DISPATCH_LEVEL or above.
     WaitAtDispatch = "ddi/wdm/nf-wdm-kewaitforsingleobject",

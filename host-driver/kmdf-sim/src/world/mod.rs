@@ -59,7 +59,6 @@ pub struct World {
     pub(crate) kernel: crate::kernel::State,
     pub(crate) pnp: crate::pnp::State,
     pub(crate) io: crate::user::State,
-    #[allow(dead_code)]
     pub(crate) memory: crate::memory::State,
     keys: u64,
     shown_ps: u64,
@@ -241,7 +240,7 @@ impl World {
 /// A call's cost under random preemption: mostly as it is, one in 8 up to 8 times as long, and one in 512 a thousand times, as if the host of a
 /// virtual machine or the system's management mode had taken the CPU away. Races with a wide window are met by that.
 fn delayed(cost: u64, random: u64) -> u64 {
-    let tail = (random >> 16) % 512 == 0;
+    let tail = (random >> 16).is_multiple_of(512);
     match random % 8 {
         _ if tail => cost.saturating_mul(1000),
         0 => cost + cost / 8 * ((random >> 3) % 64),

@@ -99,7 +99,6 @@ unsafe fn retrieve(
     }
 }
 
-#[allow(dead_code)]
 /// The MDL of the request's direct buffer: null for methods without one, with the status to return then.
 pub(crate) fn direct_mdl(ddi: &'static str, request: WDFREQUEST) -> Result<PMDL, NTSTATUS> {
     let irp = irp_of(ddi, request);
