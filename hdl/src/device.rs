@@ -369,6 +369,24 @@ impl<const W: usize, const B: usize, const L: usize, const L1: usize, const HZ: 
         self.admin.alloc.next = self.scheduler.admin_alloc.val();
         self.admin.alloc_index.next = self.scheduler.alloc_index.val();
 
+        // Entries from the inline slots.
+        self.scheduler.hint_valid.next = self.bar0.hint_valid.val();
+        self.scheduler.hint_queue.next = self.bar0.hint_queue.val();
+        self.scheduler.hint_index.next = self.bar0.hint_index.val();
+        self.scheduler.hint_whole.next = self.bar0.hint_whole.val();
+        self.bar0.hint_ready.next = self.scheduler.hint_ready.val();
+        self.bar0.hint_take.next = self.scheduler.hint_take.val();
+        self.bar0.take_target.next = self.scheduler.fetch_target.val();
+        self.bar0.take_id.next = self.scheduler.fetch_id.val();
+        self.bar0.take_word.next = self.scheduler.fetch_word.val();
+        self.fetch.hint_valid.next = self.bar0.fill_valid.val();
+        self.bar0.fill_ready.next = self.fetch.hint_ready.val();
+        self.fetch.hint_last.next = self.bar0.fill_last.val();
+        self.fetch.hint_target.next = self.bar0.fill_target.val();
+        self.fetch.hint_id.next = self.bar0.fill_id.val();
+        self.fetch.hint_word.next = self.bar0.fill_word.val();
+        self.fetch.hint_data.next = self.bar0.fill_data.val();
+
         // Completions. Bits 7:6 of a tag are the epoch: answers to reads of an earlier one are nobody's.
         self.cpl_ours.next = self.cpl_valid.val()
             & (self.cpl_tag.val().get_bits::<4>(6)

@@ -24,6 +24,8 @@ const JOB_BITS: usize = 83 + WORD_BITS;
 /// missing (PCIe Base Spec 5.0, 2.2.9 and 2.3.2). Until then nothing under it is written. A completion that does not fit
 /// may be another read's, so it is never taken for the last one: a malformed answer costs its tag until a
 /// last completion follows or reset.
+///
+/// Submission entries that come with their doorbell leave by the same port, in cycles that no completion uses.
 #[derive(LogicBlock, Default)]
 pub struct FetchUnit {
     /// Clock.
@@ -80,6 +82,20 @@ pub struct FetchUnit {
     pub cpl_status: Signal<In, Bits<3>>,
     /// Poisoned.
     pub cpl_poisoned: Signal<In, Bit>,
+    /// A word of a submission entry that came by itself.
+    pub hint_valid: Signal<In, Bit>,
+    /// It goes out as a word for a memory.
+    pub hint_ready: Signal<Out, Bit>,
+    /// The entry's last.
+    pub hint_last: Signal<In, Bit>,
+    /// Whose memory.
+    pub hint_target: Signal<In, Bits<2>>,
+    /// Context.
+    pub hint_id: Signal<In, Bits<5>>,
+    /// Where.
+    pub hint_word: Signal<In, Bits<WORD_BITS>>,
+    /// The word.
+    pub hint_data: Signal<In, Bits<128>>,
     /// A word for a memory.
     pub fill_write: Signal<Out, Bit>,
     /// Whose.
@@ -357,6 +373,20 @@ impl Logic for FetchUnit {
         self.fill_kind.next = self.back.val().get_bits::<2>(76);
         self.fill_word.next = self.word_now.val();
         self.fill_data.next = self.cpl_data.val();
+        // A cycle without a completion of ours, in which no read is given up, has room for another's word.
+        self.hint_ready.next = !self.mine.val() & !self.expires.val();
+        if self.hint_valid.val() & (!self.mine.val() & !self.expires.val()) {
+            self.fill_write.next = true;
+            self.fill_target.next = self.hint_target.val();
+            self.fill_kind.next = 0.into();
+            self.fill_word.next = self.hint_word.val();
+            self.fill_data.next = self.hint_data.val();
+            self.done_valid.next = self.hint_last.val();
+            self.done_target.next = self.hint_target.val();
+            self.done_kind.next = 0.into();
+            self.done_id.next = self.hint_id.val();
+            self.done_status.next = 0.into();
+        }
 
         // A new job takes a free tag, in a cycle without a completion of ours (the RAMs have one write port).
         self.free.next = (self.busy.q.val() | self.due.q.val()) ^ 0xff;

@@ -227,6 +227,12 @@ impl Logic for Rig {
         self.fetch.req_kind.next = 0.into();
         self.fetch.req_id.next = 0.into();
         self.fetch.req_word.next = 0.into();
+        self.fetch.hint_valid.next = false;
+        self.fetch.hint_last.next = false;
+        self.fetch.hint_target.next = 0.into();
+        self.fetch.hint_id.next = 0.into();
+        self.fetch.hint_word.next = 0.into();
+        self.fetch.hint_data.next = 0.into();
         self.posted.data_valid.next = self.c2h.tlp_valid.val();
         self.posted.data_sop.next = self.c2h.tlp_sop.val();
         self.posted.data_eop.next = self.c2h.tlp_eop.val();

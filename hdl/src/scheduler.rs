@@ -1,4 +1,4 @@
-//! Reads submission entries: round robin over the queues that have some.
+//! Gets submission entries: round robin over the queues that have some.
 
 use crate::generated::structures::QueueContextDecode1;
 use crate::sizes::WORD_BITS;
@@ -14,6 +14,11 @@ use shares::Shares;
 /// A queue is served when entries wait in it, its direction has a free context (the admin queue: no admin command is
 /// being carried out), and its completion ring has room for what was read already and one more. The last contexts are
 /// for queues that hold none; see `Shares`.
+///
+/// What an inline slot names is looked at between two queues, and even while a read waits for the fetch unit: behind it
+/// waits the link's posted traffic, and behind that the completions which may free the fetch unit. It moves the queue's tail forward,
+/// never back, and never further than the ring reaches. An entry that is whole and the very next of a queue that
+/// could be served now is taken from the slot; else it is read like any other.
 #[derive(LogicBlock, Default)]
 pub struct QueueScheduler {
     /// Clock.
@@ -72,6 +77,18 @@ pub struct QueueScheduler {
     pub alloc_queue: Signal<Out, Bits<4>>,
     /// Its ring index.
     pub alloc_index: Signal<Out, Bits<16>>,
+    /// An entry is named in an inline slot.
+    pub hint_valid: Signal<In, Bit>,
+    /// Its queue.
+    pub hint_queue: Signal<In, Bits<4>>,
+    /// Its ring index.
+    pub hint_index: Signal<In, Bits<16>>,
+    /// And all of it is there.
+    pub hint_whole: Signal<In, Bit>,
+    /// It was looked at, in this cycle.
+    pub hint_ready: Signal<Out, Bit>,
+    /// It is taken from there, into the context that `fetch_target`, `fetch_id` and `fetch_word` name.
+    pub hint_take: Signal<Out, Bit>,
     /// Ask for a read of an entry.
     pub fetch_valid: Signal<Out, Bit>,
     /// The request is taken.
@@ -90,6 +107,8 @@ pub struct QueueScheduler {
 
     state: DFF<SchedulerState>,
     queue: DFF<Bits<4>>,
+    // A hint was looked at last: now it is a queue's turn.
+    looked: DFF<Bit>,
     enabled: Flags,
     pending: Flags,
     /// Queues whose direction is H2C.
@@ -126,6 +145,11 @@ pub struct QueueScheduler {
     ctx: Signal<Local, Bits<4>>,
     has_ctx: Signal<Local, Bit>,
     go: Signal<Local, Bit>,
+    may_take: Signal<Local, Bit>,
+    sane: Signal<Local, Bit>,
+    beyond: Signal<Local, Bits<16>>,
+    hint_tail: Signal<Local, Bits<16>>,
+    takes: Signal<Local, Bit>,
     next_head: Signal<Local, Bit>,
     nothing: Signal<Local, Bit>,
 }
@@ -137,12 +161,14 @@ pub enum SchedulerState {
     Choose,
     /// Reading its next entry.
     Serve,
+    /// Looking at a hint.
+    Look,
 }
 
 impl Logic for QueueScheduler {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, state, queue);
+        dff_setup!(self, clock, state, queue, looked);
         clock!(
             self, clock, enabled, pending, downward, c2h_shares, h2c_shares, rings, shapes, heads,
             tails, reaped
@@ -269,8 +295,18 @@ impl Logic for QueueScheduler {
         }
         // A tail further ahead than the ring is long is not a tail: the queue rests until a sane one comes.
         self.nothing.next = !self.waiting.val().any() | (self.waiting.val() > self.entries.val());
-        self.go.next = (self.has_ctx.val() & !self.nothing.val())
-            & (self.unreaped.val() < self.completions.val());
+        self.may_take.next = self.has_ctx.val() & (self.unreaped.val() < self.completions.val());
+        self.go.next = self.may_take.val() & !self.nothing.val();
+        // A hint: how far its tail lies beyond the head, against how far the queue's does.
+        self.sane.next = (self.enabled.q.val() & self.mark.val()).any()
+            & (self.waiting.val() <= self.entries.val());
+        self.hint_tail.next = self.hint_index.val() + 1;
+        self.beyond.next = self.hint_tail.val() - self.head.val();
+        self.takes.next = ((self.hint_whole.val() & (self.beyond.val() == 1))
+            & (self.sane.val() & self.may_take.val()))
+            & !self.admin.val();
+        self.hint_ready.next = false;
+        self.hint_take.next = false;
         self.fetch_addr.next =
             self.rings.read_data.val() + (bit_cast::<64, 16>(self.slot.val()) << 6);
         self.fetch_valid.next = false;
@@ -282,16 +318,23 @@ impl Logic for QueueScheduler {
         self.next_head.next = false;
 
         self.pick.among.next = self.pending.q.val() & self.enabled.q.val();
-        self.waiting_entries.next = (self.pending.q.val() & self.enabled.q.val()).any();
+        self.waiting_entries.next =
+            (self.pending.q.val() & self.enabled.q.val()).any() | self.hint_valid.val();
         self.pick.start.next = self.queue.q.val() + 1;
         match self.state.q.val() {
             SchedulerState::Choose => {
-                if self.pick.found.val() & !self.switching.val() {
+                if self.switching.val() {
+                    self.state.d.next = SchedulerState::Choose;
+                } else if self.hint_valid.val() & !(self.looked.q.val() & self.pick.found.val()) {
+                    self.queue.d.next = self.hint_queue.val();
+                    self.state.d.next = SchedulerState::Look;
+                } else if self.pick.found.val() {
                     self.queue.d.next = self.pick.index.val();
                     self.state.d.next = SchedulerState::Serve;
                 }
             }
             SchedulerState::Serve => {
+                self.looked.d.next = false;
                 if self.go.val() {
                     self.fetch_valid.next = true;
                     if self.fetch_ready.val() {
@@ -304,6 +347,8 @@ impl Logic for QueueScheduler {
                             self.c2h_alloc.next = true;
                         }
                         self.state.d.next = SchedulerState::Choose;
+                    } else if self.hint_valid.val() {
+                        self.state.d.next = SchedulerState::Choose;
                     }
                 } else {
                     // A doorbell in this very cycle may bring more.
@@ -311,6 +356,34 @@ impl Logic for QueueScheduler {
                         self.pending.clear.next = self.mark.val();
                     }
                     self.state.d.next = SchedulerState::Choose;
+                }
+            }
+            SchedulerState::Look => {
+                // A doorbell in this very cycle has the write port.
+                if !self.db_valid.val() {
+                    self.hint_ready.next = true;
+                    self.looked.d.next = true;
+                    self.state.d.next = SchedulerState::Choose;
+                    if self.sane.val()
+                        & ((self.beyond.val() > self.waiting.val())
+                            & (self.beyond.val() <= self.entries.val()))
+                    {
+                        self.tails.write_address.next = self.queue.q.val();
+                        self.tails.write_data.next = self.hint_tail.val();
+                        self.tails.write_enable.next = true;
+                        if !self.takes.val() {
+                            self.pending.set.next = self.mark.val();
+                        }
+                    }
+                    if self.takes.val() {
+                        self.hint_take.next = true;
+                        self.next_head.next = true;
+                        if self.shape.direction.val().get_bit(0) {
+                            self.h2c_alloc.next = true;
+                        } else {
+                            self.c2h_alloc.next = true;
+                        }
+                    }
                 }
             }
         }
@@ -326,9 +399,12 @@ impl Logic for QueueScheduler {
         }
         if self.reset.val() {
             self.state.d.next = SchedulerState::Choose;
+            self.looked.d.next = false;
         }
     }
 }
 
+#[cfg(test)]
+mod inline_tests;
 #[cfg(test)]
 mod tests;

@@ -2,11 +2,13 @@
 
 use super::csr::Csr;
 use super::doorbell::DoorbellUnit;
+use super::inline::InlineSlots;
 use super::msix::MsixTable;
 use super::target::MmioTarget;
+use crate::sizes::WORD_BITS;
 use rust_hdl::prelude::*;
 
-/// Target, registers, doorbells and MSI-X table on one bus; the ports are theirs.
+/// Target, registers, doorbells, inline slots and MSI-X table on one bus; the ports are theirs.
 ///
 /// `CLOCK_HZ` is the frequency of `clock`.
 #[derive(LogicBlock, Default)]
@@ -129,6 +131,38 @@ pub struct Bar0<const W: usize, const B: usize, const L: usize, const CLOCK_HZ: 
     pub db_head: Signal<Out, Bits<16>>,
     /// Arm the queue's interrupt.
     pub db_arm: Signal<Out, Bit>,
+    /// An entry is named in its queue's inline slot.
+    pub hint_valid: Signal<Out, Bit>,
+    /// Its queue.
+    pub hint_queue: Signal<Out, Bits<4>>,
+    /// Its ring index.
+    pub hint_index: Signal<Out, Bits<16>>,
+    /// And all of it is here.
+    pub hint_whole: Signal<Out, Bit>,
+    /// The scheduler has looked.
+    pub hint_ready: Signal<In, Bit>,
+    /// It takes the entry.
+    pub hint_take: Signal<In, Bit>,
+    /// For a context of this direction: 0 C2H, 1 H2C.
+    pub take_target: Signal<In, Bits<2>>,
+    /// Which one.
+    pub take_id: Signal<In, Bits<5>>,
+    /// First word in its memory.
+    pub take_word: Signal<In, Bits<WORD_BITS>>,
+    /// A word of the entry for that memory.
+    pub fill_valid: Signal<Out, Bit>,
+    /// It is written.
+    pub fill_ready: Signal<In, Bit>,
+    /// The entry's last.
+    pub fill_last: Signal<Out, Bit>,
+    /// Whose memory.
+    pub fill_target: Signal<Out, Bits<2>>,
+    /// Context.
+    pub fill_id: Signal<Out, Bits<5>>,
+    /// Where.
+    pub fill_word: Signal<Out, Bits<WORD_BITS>>,
+    /// The word.
+    pub fill_data: Signal<Out, Bits<128>>,
     /// MSI-X Enable of the capability.
     pub cfg_msix_enable: Signal<In, Bit>,
     /// Function Mask of the capability.
@@ -150,6 +184,7 @@ pub struct Bar0<const W: usize, const B: usize, const L: usize, const CLOCK_HZ: 
     target: MmioTarget<W, B, L>,
     csr: Csr<L, CLOCK_HZ>,
     doorbells: DoorbellUnit,
+    inline: InlineSlots<W>,
     msix: MsixTable,
 }
 
@@ -236,6 +271,39 @@ impl<const W: usize, const B: usize, const L: usize, const CLOCK_HZ: u64> Logic
         self.db_tail.next = self.doorbells.db_tail.val();
         self.db_head.next = self.doorbells.db_head.val();
         self.db_arm.next = self.doorbells.db_arm.val();
+        // Inline slots. A request waits until the scheduler has looked at what the one before names.
+        self.target.hold.next = self.inline.hint_valid.val();
+        self.inline.clock.next = self.clock.val();
+        self.inline.reset.next = self.reset.val() | self.restart.val();
+        self.inline.beat.next =
+            (self.req_valid.val() & self.target.req_ready.val()) & self.req_write.val();
+        self.inline.beat_sop.next = self.req_sop.val();
+        self.inline.beat_eop.next = self.req_eop.val();
+        self.inline.beat_data.next = self.req_data.val();
+        self.inline.beat_addr.next = self.req_addr.val();
+        self.inline.beat_len.next = self.req_len.val();
+        self.inline.beat_first_be.next = self.req_first_be.val();
+        self.inline.beat_last_be.next = self.req_last_be.val();
+        self.inline.write_valid.next = self.target.write_valid.val();
+        self.inline.write_addr.next = self.target.write_addr.val();
+        self.inline.write_data.next = self.target.write_data.val();
+        self.inline.write_be.next = self.target.write_be.val();
+        self.hint_valid.next = self.inline.hint_valid.val();
+        self.hint_queue.next = self.inline.hint_queue.val();
+        self.hint_index.next = self.inline.hint_index.val();
+        self.hint_whole.next = self.inline.hint_whole.val();
+        self.inline.hint_ready.next = self.hint_ready.val();
+        self.inline.hint_take.next = self.hint_take.val();
+        self.inline.take_target.next = self.take_target.val();
+        self.inline.take_id.next = self.take_id.val();
+        self.inline.take_word.next = self.take_word.val();
+        self.fill_valid.next = self.inline.fill_valid.val();
+        self.inline.fill_ready.next = self.fill_ready.val();
+        self.fill_last.next = self.inline.fill_last.val();
+        self.fill_target.next = self.inline.fill_target.val();
+        self.fill_id.next = self.inline.fill_id.val();
+        self.fill_word.next = self.inline.fill_word.val();
+        self.fill_data.next = self.inline.fill_data.val();
         // MSI-X.
         self.msix.clock.next = self.clock.val();
         self.msix.reset.next = self.reset.val();

@@ -205,7 +205,16 @@ pub struct Csr<const L: usize, const CLOCK_HZ: u64 = 250_000_000> {
     version: Const<32, { version() }>,
     hash_low: Const<32, { LAYOUT_HASH & 0xffff_ffff }>,
     hash_high: Const<32, { LAYOUT_HASH >> 32 }>,
-    features_low: Const<32, { Features::new().with_uniform_sg(true).raw() & 0xffff_ffff }>,
+    features_low: Const<
+        32,
+        {
+            Features::new()
+                .with_uniform_sg(true)
+                .with_inline_doorbell(true)
+                .raw()
+                & 0xffff_ffff
+        },
+    >,
     limits0: Const<32, { limits0() }>,
     limits1: Const<32, { limits1() }>,
     bus_bytes_log2: Param<32, L>,

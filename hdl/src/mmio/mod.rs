@@ -1,7 +1,7 @@
 //! BAR0: registers, doorbells and the MSI-X table behind the link's request stream.
 //!
-//! [`Bar0`] is [`MmioTarget`], which turns request TLPs into single-DW accesses, and the three units that those reach:
-//! [`Csr`], [`DoorbellUnit`] and [`MsixTable`]. Each unit knows its own addresses, so all share one bus: a write that is not
+//! [`Bar0`] is [`MmioTarget`], which turns request TLPs into single-DW accesses, the three units that those reach:
+//! [`Csr`], [`DoorbellUnit`] and [`MsixTable`], and [`InlineSlots`], which also sees the longer writes. Each unit knows its own addresses, so all share one bus: a write that is not
 //! for a unit leaves it alone, and a unit that is not asked answers zero.
 
 mod bar0;
@@ -10,6 +10,7 @@ mod counters;
 mod csr;
 mod doorbell;
 mod error_log;
+mod inline;
 mod layout;
 mod log;
 mod msix;
@@ -25,6 +26,7 @@ pub use counters::Counters;
 pub use csr::Csr;
 pub use doorbell::DoorbellUnit;
 pub use error_log::ErrorLog;
+pub use inline::InlineSlots;
 pub use log::FirmwareLog;
 pub use msix::MsixTable;
 pub use target::{MmioState, MmioTarget};

@@ -30,8 +30,8 @@ pub enum MmioState {
 
 /// Takes BAR0 requests one at a time and turns them into accesses of one DW.
 ///
-/// Writes of 1 or 2 DW go out in order, low DW first; longer ones are taken and dropped, as the inline slots are
-/// switched off by their feature bit. Reads of 1 or 2 DW end in a completion with data, others in one with status UR
+/// Writes of 1 or 2 DW go out in order, low DW first; longer ones are taken and go nowhere from here: [`super::InlineSlots`]
+/// looks at their beats. Reads of 1 or 2 DW end in a completion with data, others in one with status UR
 /// (PCIe 5.0, 2.3.1: a device may restrict the sizes it supports). A 1-DW read without byte enables is a flush (2.2.5):
 /// it reads no register.
 ///
@@ -47,6 +47,8 @@ pub struct MmioTarget<const W: usize, const B: usize, const L: usize> {
     pub req_valid: Signal<In, Bit>,
     /// The beat is taken.
     pub req_ready: Signal<Out, Bit>,
+    /// Take no further request.
+    pub hold: Signal<In, Bit>,
     /// First beat.
     pub req_sop: Signal<In, Bit>,
     /// Last beat.
@@ -222,7 +224,7 @@ impl<const W: usize, const B: usize, const L: usize> Logic for MmioTarget<W, B, 
         }
         match self.state.q.val() {
             MmioState::Idle => {
-                self.req_ready.next = true;
+                self.req_ready.next = !self.hold.val();
                 self.addr.d.next = self.req_addr.val();
                 self.two.d.next = self.two_dw.val();
                 self.first_be.d.next = self.req_first_be.val();
@@ -240,7 +242,7 @@ impl<const W: usize, const B: usize, const L: usize> Logic for MmioTarget<W, B, 
                 if self.flush.val() {
                     self.byte_count.d.next = 1.into();
                 }
-                if self.req_valid.val() & self.req_sop.val() {
+                if (self.req_valid.val() & self.req_sop.val()) & !self.hold.val() {
                     if self.req_write.val() {
                         self.low.d.next = bit_cast::<32, W>(self.shifted.val());
                         self.high.d.next = bit_cast::<32, W>(self.shifted.val() >> 32);

@@ -73,6 +73,10 @@ struct Bench {
     giving: u32,
     /// One was given back in the last cycle.
     gave: [bool; 2],
+    /// What a slot names: queue, index, and whether all of it is there.
+    hint: Option<(usize, u16, bool)>,
+    /// How many entries were taken from slots.
+    hints: usize,
     random: StdRng,
 }
 
@@ -85,9 +89,9 @@ impl Bench {
                 clock: clock;
                 in reset, db_valid, db_queue, db_tail, db_head, cfg_write, cfg_queue, cfg_word, cfg_data, switch_on,
                     switch_off, switch_queue, c2h_free, c2h_ctx, c2h_back, c2h_back_queue, h2c_free, h2c_ctx, h2c_back,
-                    h2c_back_queue, admin_free, fetch_ready;
+                    h2c_back_queue, admin_free, fetch_ready, hint_valid, hint_queue, hint_index, hint_whole;
                 out switch_ready, c2h_alloc, h2c_alloc, admin_alloc, alloc_queue, alloc_index, fetch_valid, fetch_addr,
-                    fetch_target, fetch_id, fetch_word, waiting_entries
+                    fetch_target, fetch_id, fetch_word, waiting_entries, hint_ready, hint_take
             }),
         )?;
         reset(&mut dut)?;
@@ -104,6 +108,8 @@ impl Bench {
                 held: [Vec::new(), Vec::new()],
                 giving: 100,
                 gave: [false; 2],
+                hint: None,
+                hints: 0,
                 random: seeded(seed + 1000),
             },
             random,
@@ -124,6 +130,21 @@ impl Bench {
                 ("db_queue", id as u64),
                 ("db_tail", tail.into()),
                 ("db_head", head.into()),
+            ],
+        )
+    }
+
+    /// A slot is written; nothing else may be named before the scheduler has looked.
+    fn name(&mut self, id: usize, index: u16, whole: bool) -> Result {
+        assert_eq!(self.hint, None);
+        self.hint = Some((id, index, whole));
+        set_all(
+            &mut self.dut,
+            &[
+                ("hint_valid", 1),
+                ("hint_queue", id as u64),
+                ("hint_index", index.into()),
+                ("hint_whole", whole.into()),
             ],
         )
     }
@@ -188,10 +209,18 @@ impl Bench {
                     .map(|(_, id)| id),
             );
         }
+        if self.dut.is("hint_ready")? {
+            self.hint = None;
+        }
         self.dut.step()?;
         set_all(
             &mut self.dut,
-            &[("db_valid", 0), ("c2h_back", 0), ("h2c_back", 0)],
+            &[
+                ("db_valid", 0),
+                ("c2h_back", 0),
+                ("h2c_back", 0),
+                ("hint_valid", self.hint.is_some().into()),
+            ],
         )
     }
 
@@ -207,7 +236,25 @@ impl Bench {
             dut.is("admin_alloc")?,
         ];
         let mut expected = [false; 3];
-        if dut.is("fetch_valid")? {
+        let taken = dut.is("hint_take")?;
+        let looked = dut.is("hint_ready")?;
+        assert!(!taken || looked);
+        if looked {
+            let (named, index, whole) = self.hint.expect("a hint");
+            assert_eq!(id, named);
+            assert!(!dut.is("db_valid")? && !dut.is("fetch_valid")?);
+            let queue = &mut self.queues[id];
+            let waiting = queue.tail.wrapping_sub(queue.head);
+            let beyond = index.wrapping_add(1).wrapping_sub(queue.head);
+            if taken {
+                assert!(whole && beyond == 1 && id != 0, "not the next entry");
+                assert!(waiting <= queue.entries(), "an insane tail");
+            }
+            if queue.enabled && waiting < beyond && beyond <= queue.entries() {
+                queue.tail = index.wrapping_add(1);
+            }
+        }
+        if dut.is("fetch_valid")? | taken {
             let queue = &self.queues[id];
             let target = queue.target(id);
             assert!(
@@ -231,17 +278,20 @@ impl Bench {
             );
             let ctx = if id == 0 { 0 } else { dut.get(ctx)? };
             let slot = u64::from(queue.head % queue.entries());
-            assert_eq!(
-                dut.get("fetch_addr")?,
-                queue.context.sq_address().wrapping_add(slot * 64)
-            );
+            if !taken {
+                assert_eq!(
+                    dut.get("fetch_addr")?,
+                    queue.context.sq_address().wrapping_add(slot * 64)
+                );
+            }
             assert_eq!(dut.get("fetch_target")?, target);
             assert_eq!(
                 (dut.get("fetch_id")?, dut.get("fetch_word")?),
                 (ctx, ctx * 8)
             );
             assert_eq!(dut.get("alloc_index")?, u64::from(queue.head));
-            expected[target as usize] = dut.is("fetch_ready")?;
+            self.hints += usize::from(taken);
+            expected[target as usize] = taken || dut.is("fetch_ready")?;
             if expected[target as usize] && id != 0 {
                 taken_by = Some((target as usize, id));
             }
@@ -317,6 +367,20 @@ fn random_doorbells_and_switches() -> Result {
                 _ => bench.ring(id, tail, reaped)?,
             }
         }
+        if bench.hint.is_none() && chance(&mut random, 20) {
+            let id = random.random_range(0..16);
+            let queue = &bench.queues[id];
+            let index = match random.random_range(0..8) {
+                0..4 => queue.head,
+                4 => queue.tail,
+                5 => queue.head.wrapping_sub(random.random_range(1..20)),
+                6 => queue
+                    .head
+                    .wrapping_add(random.random_range(0..=queue.entries())),
+                _ => random.random(),
+            };
+            bench.name(id, index, chance(&mut random, 60))?;
+        }
         if cycle < 16 || chance(&mut random, 1) {
             let id = if cycle < 16 { cycle } else { id };
             bench.switch(id, cycle < 16 || chance(&mut random, 70))?;
@@ -344,8 +408,13 @@ fn random_doorbells_and_switches() -> Result {
         bench.served.len()
     );
 
+    assert!(bench.hints > 50, "only {} from slots", bench.hints);
+    bench.giving = 30;
+
     // Sane doorbells at the end: nothing that waits is forgotten.
     bench.free()?;
+    bench.run(20)?;
+    assert_eq!(bench.hint, None);
     for id in 0..16 {
         let queue = &bench.queues[id];
         let tail = queue
@@ -385,6 +454,80 @@ fn no_doorbell_is_lost() -> Result {
             "the doorbell {distance} cycles later was lost"
         );
     }
+    Ok(())
+}
+
+/// A slot's write at each distance from a doorbell, whole or in parts, and a doorbell behind it.
+#[test]
+fn no_hint_is_lost() -> Result {
+    let (mut bench, _) = Bench::new(6)?;
+    bench.switch(5, true)?;
+    bench.free()?;
+    for whole in [false, true] {
+        for distance in 0..10 {
+            let head = bench.queues[5].head;
+            bench.ring(5, head.wrapping_add(1), head)?;
+            for _ in 0..distance {
+                bench.step()?;
+            }
+            bench.name(5, head.wrapping_add(1), whole)?;
+            bench.run(20)?;
+            assert_eq!(
+                bench.queues[5].head,
+                head.wrapping_add(2),
+                "{whole} {distance}"
+            );
+            let head = head.wrapping_add(2);
+            bench.name(5, head, whole)?;
+            bench.run(distance)?;
+            bench.ring(5, head.wrapping_add(2), head)?;
+            bench.run(20)?;
+            assert_eq!(
+                bench.queues[5].head,
+                head.wrapping_add(2),
+                "{whole} {distance}"
+            );
+        }
+    }
+    assert!(bench.hints > 5);
+    Ok(())
+}
+
+/// A queue that is off takes no hint, and one that is switched on again begins anew.
+#[test]
+fn a_queue_that_is_off_takes_no_hint() -> Result {
+    let (mut bench, _) = Bench::new(7)?;
+    bench.free()?;
+    for on in [false, true, false] {
+        if bench.queues[3].enabled != on {
+            bench.switch(3, on)?;
+        }
+        bench.name(3, 0, true)?;
+        bench.run(10)?;
+        assert_eq!(bench.hint, None);
+        assert_eq!(bench.queues[3].head, u16::from(on));
+        assert!(!bench.dut.is("waiting_entries")?);
+    }
+    Ok(())
+}
+
+/// While no read is taken, what slots name is looked at all the same, and a whole one is served.
+#[test]
+fn hints_pass_a_read_that_waits() -> Result {
+    let mut bench = of_one_direction(Direction::C2h, 8)?;
+    bench.switch(1, true)?;
+    bench.switch(2, true)?;
+    bench.dut.set("fetch_ready", false)?;
+    bench.ring(1, 1, 0)?;
+    bench.run(5)?;
+    for index in 0..3 {
+        bench.name(2, index, true)?;
+        bench.run(6)?;
+        assert_eq!((bench.hint, bench.queues[2].head), (None, index + 1));
+    }
+    bench.dut.set("fetch_ready", true)?;
+    bench.run(5)?;
+    assert_eq!(bench.queues[1].head, 1);
     Ok(())
 }
 

@@ -2,7 +2,9 @@
 
 use super::super::Bar0;
 use super::super::testing::{Result, chance, offset, reset, seeded};
-use pinring_protocol::registers::aperture::{DOORBELL_STRIDE, DOORBELLS, MSIX_PBA, MSIX_TABLE};
+use pinring_protocol::registers::aperture::{
+    DOORBELL_STRIDE, DOORBELLS, INLINE_SLOT, MSIX_PBA, MSIX_TABLE,
+};
 use pinring_protocol::registers::{Control, Features, LogData};
 use pinring_verilator::equivalence::Pair;
 use pinring_verilator::ports;
@@ -19,11 +21,13 @@ fn dut() -> Result<Dut> {
                 req_tag, req_id, cpl_ready, fw_state_valid, fw_state, fw_detail, log_valid, log_data, log_count,
                 error_valid, error_status, error_queue, error_direction, error_address, c2h_bytes_inc, h2c_bytes_inc,
                 c2h_done, h2c_done, c2h_list_wait, h2c_list_wait, c2h_idle, h2c_idle, completion,
-                cfg_msix_enable, cfg_msix_mask, irq_valid, irq_vector, msg_ready;
+                cfg_msix_enable, cfg_msix_mask, irq_valid, irq_vector, msg_ready, hint_ready, hint_take, take_target, take_id,
+                take_word, fill_ready;
             out req_ready, cpl_valid, cpl_status, cpl_tag, cpl_id, cpl_byte_count, cpl_lower_addr, cpl_len, cpl_data,
                 enable, soft_reset, admin_sq, admin_cq, admin_sq_log2, admin_cq_log2, admin_vector, region_table,
                 region_count, timestamp, db_valid, db_queue, db_tail, db_head, db_arm, irq_ready, msg_valid, msg_addr,
-                msg_data
+                msg_data, hint_valid, hint_queue, hint_index, hint_whole, fill_valid, fill_last, fill_target, fill_id, fill_word,
+                fill_data
         }),
     )?;
     reset(&mut dut)?;
@@ -93,7 +97,10 @@ fn registers_doorbells_and_vectors() -> Result {
         (0, hash >> 32)
     );
     // A read across two registers, and across a beat's end.
-    let features = Features::new().with_uniform_sg(true).raw();
+    let features = Features::new()
+        .with_uniform_sg(true)
+        .with_inline_doorbell(true)
+        .raw();
     let across = (features << 32) | (hash >> 32);
     assert_eq!(
         read(&mut dut, random, offset("LAYOUT_HASH") + 4, 2)?,
@@ -197,5 +204,57 @@ fn registers_doorbells_and_vectors() -> Result {
     let (_, before) = read(&mut dut, random, offset("TIMESTAMP"), 2)?;
     let (_, after) = read(&mut dut, random, offset("TIMESTAMP"), 2)?;
     assert!(before < after && after < dut.get("timestamp")?);
+    Ok(())
+}
+
+/// Requests behind a slot's write wait for the scheduler, and a restart forgets it.
+#[test]
+fn slots_keep_their_place_among_doorbells() -> Result {
+    let mut dut = dut()?;
+    let page = u64::from(DOORBELLS + 3 * DOORBELL_STRIDE);
+    let entry: Vec<u32> = (0..16).map(|dw| dw << 16 | 7).collect();
+    for restarted in [false, true] {
+        write(&mut dut, page + u64::from(INLINE_SLOT), &entry)?;
+        assert!(dut.is("hint_valid")? && dut.is("hint_whole")?);
+        assert_eq!((dut.get("hint_queue")?, dut.get("hint_index")?), (3, 0));
+        dut.set("req_sop", true)?;
+        dut.set("req_valid", true)?;
+        for _ in 0..5 {
+            assert!(!dut.is("req_ready")?);
+            dut.step()?;
+        }
+        dut.set("req_valid", false)?;
+        if restarted {
+            dut.set("restart", true)?;
+            dut.step()?;
+            dut.set("restart", false)?;
+            assert!(!dut.is("hint_valid")?);
+            break;
+        }
+        for (input, value) in [("take_target", 1), ("take_id", 9), ("take_word", 72)] {
+            dut.set(input, value)?;
+        }
+        dut.set("hint_ready", true)?;
+        dut.set("hint_take", true)?;
+        dut.step()?;
+        dut.set("hint_ready", false)?;
+        dut.set("hint_take", false)?;
+        assert!(!dut.is("hint_valid")?);
+        dut.set("fill_ready", true)?;
+        for (word, data) in entry.chunks(4).enumerate() {
+            assert_eq!(
+                [
+                    dut.get("fill_target")?,
+                    dut.get("fill_id")?,
+                    dut.get("fill_word")?
+                ],
+                [1, 9, 72 + word as u64]
+            );
+            assert_eq!(dut.get_wide("fill_data")?, data);
+            dut.step()?;
+        }
+        assert!(!dut.is("fill_valid")?);
+        write(&mut dut, page, &[1, 0])?;
+    }
     Ok(())
 }

@@ -68,7 +68,10 @@ fn identity_and_limits() -> Result {
     );
     assert_eq!(
         read64(&mut dut, "FEATURES")?,
-        Features::new().with_uniform_sg(true).raw()
+        Features::new()
+            .with_uniform_sg(true)
+            .with_inline_doorbell(true)
+            .raw()
     );
     let limits = Limits0::from_raw(read32(&mut dut, "LIMITS0")?);
     assert_eq!(

@@ -174,7 +174,7 @@ fn dut<const W: usize, const B: usize, const L: usize>() -> Result<Pair<MmioTarg
         MmioTarget::<W, B, L>::default(),
         ports!(MmioTarget<W, B, L> {
             clock: clock;
-            in reset, req_valid, req_sop, req_eop, req_data, req_write, req_addr, req_len, req_first_be, req_last_be,
+            in reset, hold, req_valid, req_sop, req_eop, req_data, req_write, req_addr, req_len, req_first_be, req_last_be,
                 req_tag, req_id, read_ack, read_data, cpl_ready;
             out req_ready, write_valid, write_addr, write_data, write_be, write_last, read_valid, read_addr,
                 cpl_valid, cpl_status, cpl_tag, cpl_id, cpl_byte_count, cpl_lower_addr, cpl_len, cpl_data
@@ -238,6 +238,12 @@ fn sweep<const W: usize, const B: usize, const L: usize>(seed: u64) -> Result {
         }
         let ready = chance(&mut random, pace[2]);
         dut.set("cpl_ready", ready)?;
+        // Held back between two requests only.
+        let hold = chance(&mut random, 10);
+        dut.set("hold", hold)?;
+        if hold && offered && beats.front().is_some_and(|(_, sop, _, _)| *sop) {
+            assert!(!dut.is("req_ready")?);
+        }
         // What happens at the coming edge.
         if dut.is("write_valid")? {
             let access = Access::Write {
