@@ -122,7 +122,7 @@ impl AdminQueue {
         self.rings.write(platform, index, &entry.encode());
         let slot = usize::from(self.rings.size().slot(index));
         self.commands[slot] = Some(command);
-        self.rings.publish(platform, 1, true);
+        self.rings.publish(platform, 1, true, None);
         Ok(())
     }
 

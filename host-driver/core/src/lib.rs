@@ -9,7 +9,7 @@
 //! | start | [`Device::open`], then [`Device::poll_start`] until true | allocates |
 //! | admin | [`Device::create_queue`], [`Device::unregister`], ... give a [`Ticket`]; [`Device::poll_admin`] redeems it | may allocate |
 //! | register | [`Device::register`] | allocates; walks the pages once |
-//! | submit | [`Device::submit`] | one doorbell per batch, no allocation, no MMIO read, O(1) in pages |
+//! | submit | [`Device::submit`] | one MMIO write per batch, no allocation, no MMIO read, O(1) in pages |
 //! | reap | [`Device::reap`] | no MMIO, no allocation |
 //!
 //! A shell serialises calls with one lock around the `Device`. What takes long, or allocates or frees memory, can be done outside it:

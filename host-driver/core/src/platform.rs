@@ -156,6 +156,19 @@ pub trait Platform {
     /// Writes 64 bits with one store (KMDF: WRITE_REGISTER_ULONG64; any IRQL). The write is posted.
     fn mmio_write64(&mut self, offset: u32, value: u64);
 
+    /// Writes 64 bytes at a multiple of 64 in one go, if BAR0's doorbell pages are mapped write-combined; false, with nothing written,
+    /// if they are not, which is what the default says (KMDF: not offered, as BAR0 is mapped uncached).
+    ///
+    /// The device counts on no more than this: the bytes arrive in whole aligned pieces of 8 bytes, in any order, before the call
+    /// returns or soon after it, and before what any CPU writes to the device later. On x64 that is: SFENCE, so that earlier `dma_write`s
+    /// are visible (stores to write-combining memory are weakly ordered), eight aligned stores of 8 bytes or one of 64 (a buffer that
+    /// is not full leaves in chunks of 8 bytes: Intel SDM volume 3, "Buffering of Write Combining Memory Locations"), and SFENCE, so
+    /// that nothing stays in the processor.
+    fn mmio_write_line(&mut self, offset: u32, line: &[u8; 64]) -> bool {
+        let _ = (offset, line);
+        false
+    }
+
     /// Orders earlier `dma_write`s before later ones and before MMIO writes, as the device sees them (KMDF on x64 with uncached BAR0: a
     /// compiler fence; KeMemoryBarrier elsewhere; any IRQL).
     fn write_barrier(&mut self);

@@ -19,7 +19,7 @@ use crate::{DeviceFault, DmaError, DmaMemory, Platform, QueueError, RegionHandle
 pub enum Notify {
     /// The host calls `reap` by itself.
     Poll,
-    /// Every submission arms the queue's interrupt; after reaping, [`Device::arm`](crate::Device::arm) arms it again.
+    /// A submission arms the queue's interrupt, unless it is armed; after reaping, [`Device::arm`](crate::Device::arm) arms it again.
     Interrupt,
 }
 
@@ -119,6 +119,13 @@ const NO_RECORD: Record = Record {
 pub(crate) struct RingPair {
     id: u16,
     doorbell: u32,
+    /// The inline slot, if the device looks at it.
+    slot: Option<u32>,
+    /// The head that the last doorbell told: what the device judges the room for completions by.
+    told: RingIndex,
+    /// A doorbell has armed the interrupt, and no completion was reaped since: it has not fired, or whoever it calls has not
+    /// reaped yet.
+    armed: bool,
     indices: HostRing,
     phase: PhaseConsumer,
     submission: DmaMemory,
@@ -145,6 +152,9 @@ impl RingPair {
         Ok(Self {
             id,
             doorbell,
+            slot: None,
+            told: RingIndex(0),
+            armed: false,
             indices: HostRing::new(size),
             phase: PhaseConsumer::new(size),
             submission,
@@ -195,25 +205,44 @@ impl RingPair {
         platform.dma_write(self.submission.handle, at, entry);
     }
 
-    /// Hands `count` written entries to the device, with one doorbell.
+    /// Hands `count` written entries to the device, with one MMIO write: through the inline slot if `alone` is the only one.
+    ///
+    /// The slot's write tells no head and arms nothing. So it is for entries whose completion has room in the ring as the device
+    /// sees it, by the last doorbell, and for queues whose interrupt is not asked for or is still to come.
     #[inline]
-    pub(crate) fn publish<P: Platform>(&self, platform: &mut P, count: u16, arm: bool) {
+    pub(crate) fn publish<P: Platform>(
+        &mut self,
+        platform: &mut P,
+        count: u16,
+        arm: bool,
+        alone: Option<&[u8; SubmissionEntry::BYTES]>,
+    ) {
         // Room was there when the entries were reserved, and only this side takes it.
         if let Ok(doorbell) = self.indices.publish(count) {
+            let ahead = RingIndex(doorbell.sq_tail()).since(self.told);
+            if let (Some(entry), Some(slot)) = (alone, self.slot)
+                && ahead <= self.size().entries()
+                && (self.armed || !arm)
+                && platform.mmio_write_line(slot, entry)
+            {
+                return;
+            }
             platform.write_barrier();
             self.ring_doorbell(platform, doorbell.with_arm(arm));
         }
     }
 
     /// Arms the interrupt with the last head reaped.
-    pub(crate) fn arm<P: Platform>(&self, platform: &mut P) {
+    pub(crate) fn arm<P: Platform>(&mut self, platform: &mut P) {
         if let Ok(doorbell) = self.indices.reap(0) {
             self.ring_doorbell(platform, doorbell.with_arm(true));
         }
     }
 
     #[inline]
-    fn ring_doorbell<P: Platform>(&self, platform: &mut P, doorbell: Doorbell) {
+    fn ring_doorbell<P: Platform>(&mut self, platform: &mut P, doorbell: Doorbell) {
+        self.told = RingIndex(doorbell.cq_head());
+        self.armed |= doorbell.arm();
         platform.mmio_write64(self.doorbell, u64::from_le_bytes(doorbell.encode()));
     }
 
@@ -264,6 +293,7 @@ impl RingPair {
     #[inline]
     pub(crate) fn take(&mut self) {
         let phase = self.size().phase(self.phase.head());
+        self.armed = false;
         if self.phase.pop(phase).is_some() {
             // It was in flight: `peek` has looked.
             let _ = self.indices.reap(1);
@@ -281,6 +311,8 @@ impl RingPair {
         let size = self.size();
         self.indices = HostRing::new(size);
         self.phase = PhaseConsumer::new(size);
+        self.told = RingIndex(0);
+        self.armed = false;
         let zeros = [0; CompletionEntry::BYTES];
         for slot in 0..usize::from(size.entries()) {
             platform.dma_write(self.completion.handle, slot * zeros.len(), &zeros);
@@ -351,12 +383,13 @@ impl Queue {
         })
     }
 
-    /// Gives the queue its id and doorbell.
-    pub(crate) fn place(&mut self, handle: QueueHandle, doorbell: u32) {
+    /// Gives the queue its id, doorbell and inline slot.
+    pub(crate) fn place(&mut self, handle: QueueHandle, doorbell: u32, slot: Option<u32>) {
         self.handle = handle;
         if let Some(rings) = &mut self.rings {
             rings.id = handle.id;
             rings.doorbell = doorbell;
+            rings.slot = slot;
         }
     }
 
@@ -406,7 +439,7 @@ impl Queue {
                 .map_or(0, |rings| usize::from(rings.in_flight()))
     }
 
-    /// Writes one entry, `ahead` behind the tail; the caller has seen that there is room.
+    /// Writes one entry, `ahead` behind the tail, and gives its bytes; the caller has seen that there is room.
     #[inline]
     pub(crate) fn write<P: Platform>(
         &mut self,
@@ -414,11 +447,9 @@ impl Queue {
         ahead: u16,
         transfer: &Transfer,
         hint: u32,
-    ) {
-        let Some(rings) = &self.rings else { return };
-        let Some(index) = rings.reserve(ahead) else {
-            return;
-        };
+    ) -> Option<[u8; SubmissionEntry::BYTES]> {
+        let rings = self.rings.as_ref()?;
+        let index = rings.reserve(ahead)?;
         let opcode = match self.config.direction {
             Direction::C2h => Opcode::C2h,
             Direction::H2c => Opcode::H2c,
@@ -433,8 +464,9 @@ impl Queue {
             .with_generation(transfer.region.generation)
             .with_tdest(transfer.tdest)
             .with_sg_hint(hint)
-            .with_user(transfer.user);
-        rings.write(platform, index, &entry.encode());
+            .with_user(transfer.user)
+            .encode();
+        rings.write(platform, index, &entry);
         if let Some(record) = self.records.get_mut(usize::from(rings.size().slot(index))) {
             *record = Record {
                 region: transfer.region,
@@ -443,6 +475,7 @@ impl Queue {
                 user: transfer.user,
             };
         }
+        Some(entry)
     }
 
     /// Gives every completion that is there to `each`, oldest first; stops the queue at the first that cannot be believed.

@@ -148,6 +148,14 @@ impl Capabilities {
         })
     }
 
+    /// Byte offset of a queue's inline slot in BAR0, if the device looks at it.
+    pub(crate) fn inline_slot(&self, queue: u16) -> Option<u32> {
+        let page = aperture::DOORBELLS + u32::from(queue) * self.doorbell_stride;
+        self.features
+            .inline_doorbell()
+            .then_some(page + aperture::INLINE_SLOT)
+    }
+
     /// Byte offset of a queue's doorbell in BAR0.
     pub(crate) fn doorbell(&self, queue: u16) -> u32 {
         aperture::DOORBELLS + u32::from(queue) * self.doorbell_stride + aperture::DOORBELL

@@ -57,7 +57,11 @@ impl<P: Platform> Device<P> {
             generation: place.generation.wrapping_add(1),
         };
         let queue = request.queue.as_mut().ok_or(AdminError::NotBuilt)?;
-        queue.place(handle, self.capabilities.doorbell(id));
+        queue.place(
+            handle,
+            self.capabilities.doorbell(id),
+            self.capabilities.inline_slot(id),
+        );
         let context = queue.context();
         context.check().map_err(AdminError::QueueConfig)?;
         let command = Command {

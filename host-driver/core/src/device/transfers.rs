@@ -4,7 +4,7 @@ use super::*;
 
 /// The hot path.
 impl<P: Platform> Device<P> {
-    /// Submits a batch: all of it or, on any error, nothing. One doorbell, no MMIO read, no allocation, and the same work for
+    /// Submits a batch: all of it or, on any error, nothing. One MMIO write (a doorbell, or a lone entry's inline slot), no MMIO read, no allocation, and the same work for
     /// a region of any size.
     ///
     /// # Errors
@@ -46,8 +46,9 @@ impl<P: Platform> Device<P> {
         if count == 0 {
             return Ok(());
         }
+        let mut entry = None;
         for (ahead, transfer) in (0..count).zip(transfers) {
-            queue.write(
+            entry = queue.write(
                 &mut self.platform,
                 ahead,
                 &transfer,
@@ -55,7 +56,10 @@ impl<P: Platform> Device<P> {
             );
         }
         let arm = queue.config.notify == Notify::Interrupt;
-        queue.open_rings()?.publish(&mut self.platform, count, arm);
+        let alone = entry.as_ref().filter(|_| count == 1);
+        queue
+            .open_rings()?
+            .publish(&mut self.platform, count, arm, alone);
         Ok(())
     }
 
@@ -82,7 +86,7 @@ impl<P: Platform> Device<P> {
     pub fn arm(&mut self, queue: QueueHandle) -> Result<bool, QueueError> {
         let running = self.running().is_ok();
         let queue = find(&mut self.queues, queue)?;
-        match (queue.state, &queue.rings) {
+        match (queue.state, &mut queue.rings) {
             (QueueState::Live | QueueState::Draining, Some(rings))
                 if running && rings.in_flight() != 0 =>
             {

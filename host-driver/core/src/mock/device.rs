@@ -107,6 +107,10 @@ pub struct MockDevice {
     pub packets_out: Vec<(u16, Vec<u8>)>,
     /// Doorbell writes.
     pub doorbells: u64,
+    /// An entry that came through an inline slot: queue, index, bytes.
+    slot: Option<(u16, RingIndex, [u8; SubmissionEntry::BYTES])>,
+    /// Entries that were taken from inline slots and not from their rings.
+    pub inline_taken: u64,
     /// SG hints of the transfers, in order.
     pub hints: Vec<u32>,
     /// Queue whose turn it is.
@@ -152,10 +156,14 @@ impl MockDevice {
             streamed: 0,
             packets_out: Vec::new(),
             doorbells: 0,
+            slot: None,
+            inline_taken: 0,
             hints: Vec::new(),
             turn: 0,
         };
-        let features = Features::new().with_uniform_sg(true);
+        let features = Features::new()
+            .with_uniform_sg(true)
+            .with_inline_doorbell(true);
         device.set(&registers::MAGIC, MAGIC.into());
         device.set(
             &registers::VERSION,
@@ -262,6 +270,7 @@ impl MockDevice {
             let control = Control::from_raw(value as u32);
             if control.reset() {
                 self.queues.clear();
+                self.slot = None;
                 self.set(&registers::STATUS, 0);
                 self.set(&registers::FIRMWARE_STATE, 0);
                 self.polls_left = self.reset_polls;
@@ -275,6 +284,34 @@ impl MockDevice {
                     .with_vector(size.vector());
                 self.create(0, context);
             }
+        }
+    }
+
+    /// Takes a piece of a write to an inline slot.
+    ///
+    /// # Panics
+    /// The offset is not in a doorbell page.
+    pub fn write_slot(&mut self, offset: u32, bytes: &[u8]) {
+        let page = offset - aperture::DOORBELLS;
+        let id = (page / aperture::DOORBELL_STRIDE) as u16;
+        let first = page % aperture::DOORBELL_STRIDE == aperture::INLINE_SLOT;
+        let (true, &[_, _, low, high, ..]) = (first, bytes) else {
+            return;
+        };
+        let index = RingIndex(u16::from_le_bytes([low, high]));
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return;
+        };
+        let beyond = index.plus(1).since(queue.fetched);
+        let waiting = queue.tail.since(queue.fetched);
+        if waiting < beyond && beyond <= queue.size.entries() {
+            queue.tail = index.plus(1);
+        }
+        if let Ok(entry) = bytes.try_into()
+            && index == queue.fetched
+            && id != 0
+        {
+            self.slot = Some((id, index, entry));
         }
     }
 
@@ -367,6 +404,11 @@ impl MockDevice {
         let address = queue.context.sq_address() + slot;
         let mut bytes = [0; SubmissionEntry::BYTES];
         bus.bus_read(address, &mut bytes);
+        if let Some((_, _, entry)) = self.slot.take_if(|slot| (slot.0, slot.1) == (id, index)) {
+            assert_eq!(entry, bytes, "slot and ring differ");
+            bytes = entry;
+            self.inline_taken += 1;
+        }
         if id == 0 {
             let completion = self.admin(bus, index, &bytes);
             self.complete(bus, id, index, completion);
@@ -397,6 +439,7 @@ impl MockDevice {
             _ if entry.index() != index.0 => Status::BadIndex,
             (_, Ok(AdminOpcode::CreateQueue)) => self.create(entry.target() as u16, entry.body()),
             (_, Ok(AdminOpcode::DestroyQueue)) => {
+                self.slot = None;
                 match self.queues.remove(&(entry.target() as u16)) {
                     Some(_) => Status::Ok,
                     None => Status::BadQueue,

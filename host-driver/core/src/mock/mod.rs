@@ -40,6 +40,17 @@ struct MapRecord {
     length: u64,
 }
 
+/// How the host writes 64 bytes to BAR0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteCombining {
+    /// Not at all.
+    None,
+    /// At once.
+    Whole,
+    /// As the number says, which changes with each write: at once, in pieces of 8 bytes and more in any order, or more than once.
+    Pieces(u64),
+}
+
 /// Counts of what the core did to the platform.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -47,6 +58,8 @@ pub struct Counts {
     pub mmio_reads: u64,
     /// MMIO writes.
     pub mmio_writes: u64,
+    /// Those of 64 bytes among them.
+    pub lines: u64,
     /// Common-buffer allocations in force.
     pub dma_memory: usize,
     /// Mappings in force.
@@ -82,6 +95,8 @@ pub struct MockHost {
     pub allocations_left: usize,
     /// Bus Master Enable cannot be cleared.
     pub bus_master_stuck: bool,
+    /// How the host writes 64 bytes to BAR0.
+    pub write_combining: WriteCombining,
     /// The clock.
     pub now_ns: u64,
     /// What the core did.
@@ -122,6 +137,7 @@ impl Mock {
             max_mapping: 1 << 30,
             allocations_left: usize::MAX,
             bus_master_stuck: false,
+            write_combining: WriteCombining::None,
             now_ns: 0,
             counts: Counts::default(),
             violations: Vec::new(),
@@ -369,6 +385,45 @@ impl Platform for Mock {
     fn mmio_write64(&mut self, offset: u32, value: u64) {
         self.host_mut().counts.mmio_writes += 1;
         self.host_mut().device.write(offset, value, 8);
+    }
+
+    fn mmio_write_line(&mut self, offset: u32, line: &[u8; 64]) -> bool {
+        let mut host = self.host_mut();
+        let (split, mut random) = match host.write_combining {
+            WriteCombining::None => return false,
+            WriteCombining::Whole => (false, 0),
+            WriteCombining::Pieces(state) => {
+                // SplitMix64.
+                let state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+                host.write_combining = WriteCombining::Pieces(state);
+                let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+                (mixed & 3 != 0, mixed)
+            }
+        };
+        host.counts.mmio_writes += 1;
+        host.counts.lines += 1;
+        if split {
+            // Each of the next seven bits cuts behind 8 bytes, or does not; the rest says which piece comes next.
+            let mut pieces = vec![(0, 8)];
+            for at in (8..64).step_by(8) {
+                random >>= 1;
+                match pieces.last_mut() {
+                    Some((_, end)) if random & 2 == 0 => *end = at + 8,
+                    _ => pieces.push((at, at + 8)),
+                }
+            }
+            while !pieces.is_empty() {
+                random >>= 3;
+                let (start, end) = pieces.swap_remove(random as usize % pieces.len());
+                host.device
+                    .write_slot(offset + start as u32, &line[start..end]);
+            }
+        }
+        if !split || random & 8 == 0 {
+            host.device.write_slot(offset, line);
+        }
+        true
     }
 
     fn write_barrier(&mut self) {}
