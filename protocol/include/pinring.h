@@ -167,7 +167,7 @@
 #define PINRING_BAR0_DOORBELL_STRIDE 0x1000u
 /* The doorbell within its page. */
 #define PINRING_BAR0_DOORBELL 0x0u
-/* The inline slot within its page: a submission entry as a hint. */
+/* The inline slot within its page: 64 bytes for a copy of a submission entry that is in the ring already. A write that begins here names the entry by its first 4 bytes; one of all 64 may spare the device the read of it. */
 #define PINRING_BAR0_INLINE_SLOT 0x40u
 
 /* Queues, the admin queue included. */

@@ -254,7 +254,7 @@ pub const BAR0_DOORBELLS: u64 = 0x10000;
 pub const BAR0_DOORBELL_STRIDE: u64 = 0x1000;
 /// The doorbell within its page.
 pub const BAR0_DOORBELL: u64 = 0x0;
-/// The inline slot within its page: a submission entry as a hint.
+/// The inline slot within its page: 64 bytes for a copy of a submission entry that is in the ring already. A write that begins here names the entry by its first 4 bytes; one of all 64 may spare the device the read of it.
 pub const BAR0_INLINE_SLOT: u64 = 0x40;
 
 /// Start of the window in the core's address space.
