@@ -9,12 +9,15 @@ use pinring_core::{
 };
 use pinring_protocol::Direction;
 use pinring_protocol::registers::aperture;
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 
 use crate::board::MachineError;
 use crate::host::{
     self, BusRun, CommonBuffer, Layout, Mapped, PAGE_BYTES, PAGE_SHIFT, PhysicalMemory, Transfer,
 };
 use crate::machine::Machine;
+use crate::scenario::WriteCombining;
 
 /// Largest mapping of one transfer: what KMDF grants with enough map registers.
 const MAX_TRANSFER: u64 = 1 << 31;
@@ -58,6 +61,8 @@ pub struct SimPlatform {
     allocated: Vec<Range<u64>>,
     mappings: HashMap<u64, InForce>,
     next: u64,
+    write_combining: WriteCombining,
+    rng: SplitMix64,
 }
 
 impl SimPlatform {
@@ -71,7 +76,32 @@ impl SimPlatform {
             allocated: Vec::new(),
             mappings: HashMap::new(),
             next: 1,
+            write_combining: WriteCombining::Off,
+            rng: SplitMix64::seed_from_u64(0),
         }
+    }
+
+    /// Doorbell pages are mapped as this says; `seed` draws the pieces.
+    pub fn set_write_combining(&mut self, write_combining: WriteCombining, seed: u64) {
+        self.write_combining = write_combining;
+        self.rng = SplitMix64::seed_from_u64(seed);
+    }
+
+    /// A line as it leaves the processor: where each piece begins, and its bytes.
+    fn pieces(&mut self, line: &[u8; 64]) -> Vec<(u32, Vec<u8>)> {
+        let mut pieces = vec![(0, Vec::new())];
+        for (at, bytes) in (0..).step_by(8).zip(line.as_chunks::<8>().0) {
+            let cut = self.write_combining == WriteCombining::Split && self.rng.next_u64() & 1 == 1;
+            match pieces.last_mut() {
+                Some((_, piece)) if !cut || piece.is_empty() => piece.extend(bytes),
+                _ => pieces.push((at, bytes.to_vec())),
+            }
+        }
+        for at in (1..pieces.len()).rev() {
+            let other = self.rng.next_u64() % (at as u64 + 1);
+            pieces.swap(at, other as usize);
+        }
+        pieces
     }
 
     /// Locks a buffer of `bytes` bytes that begins `first_byte` bytes into its layout.
@@ -160,6 +190,17 @@ impl Platform for SimPlatform {
     fn mmio_write64(&mut self, offset: u32, value: u64) {
         let written = self.machine.mmio_write(offset, &value.to_le_bytes());
         self.keep(written);
+    }
+
+    fn mmio_write_line(&mut self, offset: u32, line: &[u8; 64]) -> bool {
+        if self.write_combining == WriteCombining::Off {
+            return false;
+        }
+        for (at, piece) in self.pieces(line) {
+            let written = self.machine.mmio_write(offset + at, &piece);
+            self.keep(written);
+        }
+        true
     }
 
     fn write_barrier(&mut self) {}

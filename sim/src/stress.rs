@@ -3,7 +3,7 @@
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 
-use crate::scenario::{Direction, IommuMode, LayoutKind, Scenario, Strategy};
+use crate::scenario::{Direction, IommuMode, LayoutKind, Scenario, Strategy, WriteCombining};
 
 /// Shortest and longest transfer: lengths are drawn log-uniformly between them.
 const LENGTHS: (f64, f64) = (1.0, 8.0 * 1024.0 * 1024.0);
@@ -12,7 +12,7 @@ const LENGTHS: (f64, f64) = (1.0, 8.0 * 1024.0 * 1024.0);
 ///
 /// Transfers of 1 byte to 8 MiB (log-uniform, each its own) at any offsets, one or both directions, all strategies, MPS 128
 /// to 512, MRRS 128 to 4096, RCB 64 or 128, completions of any legal size and reordered, idle streams, one to three CPUs, with
-/// and without an IOMMU or map registers.
+/// and without an IOMMU, map registers or inline slots.
 pub fn scenario(seed: u64, index: u64, transfers: u32) -> Scenario {
     let mut rng = SplitMix64::seed_from_u64(seed ^ index.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let mut below = |bound: u64| rng.next_u64() % bound;
@@ -82,5 +82,10 @@ pub fn scenario(seed: u64, index: u64, transfers: u32) -> Scenario {
     link.jitter_ns = below(300);
     scenario.stream.c2h_valid_percent = 30 + below(71) as u32;
     scenario.stream.h2c_ready_percent = 30 + below(71) as u32;
+    scenario.host.write_combining = match below(4) {
+        0 => WriteCombining::Off,
+        1 => WriteCombining::Whole,
+        _ => WriteCombining::Split,
+    };
     scenario
 }

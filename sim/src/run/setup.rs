@@ -232,8 +232,10 @@ pub(super) fn prepare(
     host.check_grants = true;
     let machine = Machine::new(board, host, pages);
     let transfers = scenario.burst.transfers;
+    let mut platform = SimPlatform::new(machine);
+    platform.set_write_combining(scenario.host.write_combining, scenario.seed);
     let mut device = Device::open(
-        SimPlatform::new(machine),
+        platform,
         Config {
             regions: (scenario.buffers.count + 4 * transfers + 64)
                 .next_power_of_two()

@@ -24,7 +24,7 @@ pub use cost::{Bound, Cost, Costs};
 pub use error::{Problem, Problems, ScenarioError};
 pub use sections::{
     Buffers, Burst, Device, Direction, Expectation, Host, IommuMode, LayoutKind, Link, Payload,
-    Stream,
+    Stream, WriteCombining,
 };
 
 use error::Source;

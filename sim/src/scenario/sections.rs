@@ -96,6 +96,10 @@ pub struct Host {
     /// Mean time for which a thread keeps its CPU before another ready thread gets it; the points are drawn from the
     /// seed. 0: threads run to their end; at most 1,000,000,000 ns.
     pub preempt_ns: u64,
+    /// How the driver's lone submissions may reach the device. `off`: by doorbells, as where BAR0 is mapped uncached. `whole`: through
+    /// the inline slots, each in one write-combined TLP of 64 bytes. `split`: in pieces of 8 bytes and more, in an order drawn from the
+    /// seed.
+    pub write_combining: WriteCombining,
     /// Stated costs. Each is a number, or `{ value, low, high, source }`.
     pub costs: Costs,
 }
@@ -106,9 +110,23 @@ impl Default for Host {
             cpus: 2,
             iommu: IommuMode::Off,
             preempt_ns: 100_000,
+            write_combining: WriteCombining::Off,
             costs: Costs::default(),
         }
     }
+}
+
+/// How doorbell pages are mapped, and what becomes of a write of 64 bytes to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum WriteCombining {
+    /// Uncached: there is no such write.
+    Off,
+    /// Write-combined: one TLP.
+    Whole,
+    /// Write-combined, and each line leaves the processor in pieces.
+    Split,
 }
 
 /// What stands between bus addresses and physical ones.

@@ -1,0 +1,116 @@
+//! Lone submissions of a polling host through the inline slot, whole and in pieces, with the real firmware and the emitted
+//! gateware.
+
+mod common;
+
+use common::options;
+use pinring_core::{Notify, QueueConfig, Transfer};
+use pinring_protocol::{Direction, Status};
+use pinring_sim::report::Lane;
+use pinring_sim::run::{Bench, DOMAIN};
+use pinring_sim::scenario::{self, LayoutKind, Scenario, Strategy, WriteCombining};
+
+const LENGTH: u64 = 10_007;
+const ENTRIES: u64 = 8;
+const TRANSFERS: u64 = 40;
+
+/// Nanoseconds from the submission's arrival to the first message to the firmware, which follows the entry's check, for
+/// each transfer; with how many MMIO writes each was submitted.
+fn run(write_combining: WriteCombining, width_bits: u32) -> (Vec<f64>, f64) {
+    let mut scenario = Scenario::default();
+    scenario.device.width_bits = width_bits;
+    if width_bits == 512 {
+        scenario.link.lanes = 16;
+    }
+    scenario.host.write_combining = write_combining;
+    scenario.buffers.count = 4;
+    scenario.buffers.bytes = 1 << 18;
+    scenario.buffers.layout = LayoutKind::Shuffled;
+    scenario.burst.transfers = 4;
+    scenario.burst.length_bytes = LENGTH;
+    scenario.burst.direction = scenario::Direction::C2h;
+    let mut bench =
+        Bench::new(&scenario, Strategy::Registered, &options()).expect("the device starts");
+    let (queue, ticket) = bench
+        .device
+        .create_queue(QueueConfig {
+            direction: Direction::C2h,
+            domain: DOMAIN,
+            entries: ENTRIES as u32,
+            vector: 3,
+            tdest_first: 1,
+            tdest_last: 1,
+            notify: Notify::Poll,
+        })
+        .expect("there is room for a queue");
+    bench.redeem(ticket).expect("it is created");
+    let own = bench.device.platform_mut().allocated().to_vec();
+    bench.machine().link.own = own;
+    let writes = bench.machine().mmio_writes;
+    let mut checked = Vec::new();
+    for index in 0..TRANSFERS {
+        let place = index as usize % 4;
+        bench.machine().streams.send(index * LENGTH, LENGTH, 1);
+        bench.pass(30_000).expect("the run goes on");
+        bench.machine().begin_watch();
+        let transfer = Transfer {
+            region: bench.regions[place].1,
+            offset: 3 * index,
+            length: LENGTH,
+            tdest: 1,
+            user: 0,
+            cookie: index,
+        };
+        bench
+            .device
+            .submit(queue, &[transfer])
+            .expect("there is room");
+        let ended = bench.reap(queue, 1, 100_000).expect("the run goes on");
+        let found: Vec<_> = ended
+            .iter()
+            .map(|completion| (completion.cookie, completion.status, completion.bytes))
+            .collect();
+        assert_eq!(found, [(index, Status::Ok, LENGTH)]);
+        let watch = &bench.machine().watch;
+        let begin = watch.origin_ps;
+        let arrival = watch.first_doorbell_ps.expect("it arrives") - begin;
+        let message = watch.spans.iter().find(|span| span.lane == Lane::Firmware);
+        if let Some(message) = message {
+            checked.push(message.start_ns - arrival as f64 / 1000.0);
+        }
+        let payload = bench.payload.clone();
+        let id = bench.regions[place].0;
+        let (memory, buffers) = bench.device.platform_mut().memory_and_buffers();
+        let (layout, first) = buffers.get(id).expect("it is locked");
+        let same = payload.check(memory, layout, first + 3 * index, LENGTH, index * LENGTH);
+        assert_eq!(same, Ok(()));
+    }
+    let writes = bench.machine().mmio_writes - writes;
+    (checked, writes as f64 / TRANSFERS as f64)
+}
+
+#[test]
+fn a_whole_slot_saves_the_read_of_the_entry() {
+    let (by_doorbell, rung) = run(WriteCombining::Off, 512);
+    let (by_slot, written) = run(WriteCombining::Whole, 512);
+    assert_eq!((rung, written), (1.0, 1.0));
+    println!(
+        "ns from arrival to the entry's check: by doorbell {by_doorbell:?}, by slot {by_slot:?}"
+    );
+    let mut slow = 0;
+    for (doorbell, slot) in by_doorbell.iter().zip(&by_slot) {
+        // 600 ns is the link's round trip; once a lap of the ring a doorbell tells the head.
+        slow += u64::from(doorbell - slot < 500.0);
+    }
+    assert!(slow <= TRANSFERS.div_ceil(ENTRIES), "{slow} are slow");
+}
+
+#[test]
+fn pieces_of_a_slot_arrive_as_well() {
+    for width in [64, 128, 256] {
+        let (_, written) = run(WriteCombining::Split, width);
+        assert!(written > 2.0, "{written}");
+        let (_, written) = run(WriteCombining::Whole, width);
+        assert_eq!(written, 1.0);
+    }
+}
