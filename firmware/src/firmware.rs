@@ -1,22 +1,20 @@
 //! The main loop's body: one message, one heartbeat.
 
 use crate::heartbeat::Heartbeat;
-use crate::{Admin, Event, Hardware, Outbox, Prefetcher, Refusal, Unexpected};
+use crate::{Admin, Event, Hardware, Outbox, Refusal, Ways, victim};
 use heapless::Deque;
-use pinring_protocol::mailbox::{Command, ContextId, Message};
-use pinring_protocol::{Direction, FirmwareState};
+use pinring_protocol::FirmwareState;
+use pinring_protocol::mailbox::{Command, Message};
 
-/// The firmware: prefetchers of both directions, admin commands, heartbeat.
+/// The firmware: answers to MISSes, admin commands, heartbeat.
 pub struct Firmware<H> {
     hardware: H,
     outbox: Outbox,
-    c2h: Prefetcher,
-    h2c: Prefetcher,
+    /// Counts MISSes, so that the regions of a set give way in turn.
+    turn: u8,
     admin: Admin,
     /// A message that did not decode, until reset.
     bad_message: Option<u32>,
-    /// Messages of transfers that had ended.
-    stale: u32,
     heartbeat: Heartbeat,
 }
 
@@ -32,11 +30,9 @@ impl<H: Hardware> Firmware<H> {
         let mut firmware = Self {
             hardware,
             outbox: Outbox::default(),
-            c2h: Prefetcher::default(),
-            h2c: Prefetcher::default(),
+            turn: 0,
             admin: Admin::default(),
             bad_message: None,
-            stale: 0,
             heartbeat,
         };
         firmware.tell();
@@ -73,52 +69,36 @@ impl<H: Hardware> Firmware<H> {
         &mut self.hardware
     }
 
-    /// Messages so far that belonged to transfers that had ended.
-    pub fn stale(&self) -> u32 {
-        self.stale
-    }
-
     #[inline]
     fn handle(&mut self, entry: [u32; 4]) {
         if self.admin.expects_raw() {
             return self.admin(|admin, send, log| admin.raw(entry, send, log));
         }
-        let Self {
-            hardware,
-            outbox,
-            c2h,
-            h2c,
-            ..
-        } = self;
-        let lane = |ctx: ContextId| match ctx.direction() {
-            Direction::C2h => c2h,
-            Direction::H2c => h2c,
-        };
-        let send = &mut |command| outbox.send(hardware, command);
-        let (ctx, outcome) = match Message::decode(entry) {
-            Ok(Message::Miss { ctx, .. }) => (ctx, lane(ctx).miss(ctx, send)),
-            Ok(Message::Opened {
+        match Message::decode(entry) {
+            Ok(Message::Miss {
                 ctx,
-                last_block,
-                first_block,
-            }) => (ctx, lane(ctx).opened(ctx, first_block, last_block, send)),
-            Ok(Message::Consumed { ctx, block }) => (ctx, lane(ctx).consumed(ctx, block, send)),
-            Ok(Message::Closed { ctx }) => (ctx, lane(ctx).closed(ctx)),
-            Ok(Message::Admin { index }) => return self.admin.announce(index),
+                valid,
+                used,
+                pinned,
+                ..
+            }) => {
+                let ways = Ways {
+                    valid,
+                    used,
+                    pinned,
+                };
+                let way = victim(ways, self.turn);
+                self.turn = self.turn.wrapping_add(1);
+                self.outbox
+                    .send(&mut self.hardware, Command::Fill { ctx, way });
+            }
+            Ok(Message::Admin { index }) => self.admin.announce(index),
             Ok(Message::Quiesced {
                 direction,
                 what,
                 id,
-            }) => {
-                return self
-                    .admin(|admin, send, log| admin.quiesced(direction, what, id, send, log));
-            }
-            Err(_) => return self.bad_message(entry[0]),
-        };
-        match outcome {
-            Ok(()) => {}
-            Err(Unexpected::Stale) => self.stale = self.stale.wrapping_add(1),
-            Err(Unexpected::OutOfTurn) => self.hardware.log(Event::Unexpected { ctx }),
+            }) => self.admin(|admin, send, log| admin.quiesced(direction, what, id, send, log)),
+            Err(_) => self.bad_message(entry[0]),
         }
     }
 
@@ -157,7 +137,7 @@ impl<H: Hardware> Firmware<H> {
     /// Sends a heartbeat.
     fn tell(&mut self) {
         let (state, detail) = match self.bad_message {
-            None => (FirmwareState::Running, self.stale),
+            None => (FirmwareState::Running, 0),
             Some(word) => (FirmwareState::BadMessage, word),
         };
         self.outbox

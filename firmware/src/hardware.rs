@@ -1,7 +1,7 @@
 //! What the firmware runs on: the mailbox, a cycle counter, a log.
 
 use heapless::Deque;
-use pinring_protocol::mailbox::{Command, ContextId};
+use pinring_protocol::mailbox::Command;
 use pinring_protocol::{Status, mmio};
 
 /// What [`Firmware`](crate::Firmware) needs of the machine around it.
@@ -66,11 +66,6 @@ pub enum Event {
     BadMessage {
         /// Its first word.
         word: u32,
-    },
-    /// A message of the transfer that the context serves, at a moment when the rules exclude it.
-    Unexpected {
-        /// The context.
-        ctx: ContextId,
     },
     /// More admin commands arrived at once than the firmware keeps.
     AdminOverrun,

@@ -1,12 +1,12 @@
-//! The descriptor prefetcher: decides which SG blocks of which transfer are on chip, and when.
+//! Software behind the gateware's resident regions: decides which of them stay on chip.
 //!
-//! The gateware moves data and knows which on-chip slots hold valid blocks; the firmware owns the slots' allocation. It answers every
-//! MISS with a FILL, reads one block ahead with PREFETCH, and carries out admin commands.
+//! The gateware moves data, finds resident regions by itself and reads lists ahead. For a region that is not on chip it sends a
+//! MISS; the firmware answers with a FILL that names the way to keep it in. It carries out admin commands as well.
 //! docs/gateware.md, section "Mailbox", has the rules that both sides keep.
 //!
 //! - [`Firmware`]: one [`step`](Firmware::step) handles at most one message
 //! - [`Refusal`]: takes its place on a gateware of another layout
-//! - [`Prefetcher`]: slots and contexts of one direction
+//! - [`victim`]: which way of a set a missed region gets
 //! - [`Admin`]: queues are created and destroyed, regions invalidated
 //! - [`Mailbox`]: the memory-mapped window as [`Hardware`]
 //! - [`peripherals`]: cycle timer and LEDs as embedded-hal traits
@@ -44,7 +44,7 @@
 //!
 //! let ctx = ContextId::from_code(3).expect("context 3 of C2H");
 //! let mut bench = Bench::default();
-//! bench.0.push_back(Message::Miss { ctx, generation: 1, region: 7, sg_hint: 0 }.encode());
+//! bench.0.push_back(Message::Miss { ctx, generation: 1, region: 7, sg_hint: 0, valid: 0, used: 0, pinned: 0 }.encode());
 //! let mut firmware = Firmware::new(bench).ok().expect("gateware and firmware are of the same layout");
 //! firmware.step();
 //! assert!(matches!(firmware.hardware().1.last(), Some(Command::Fill { ctx: answered, .. }) if *answered == ctx));
@@ -58,12 +58,12 @@ mod hardware;
 mod heartbeat;
 mod log;
 pub mod peripherals;
-mod prefetch;
 mod refusal;
+mod victim;
 
 pub use admin::Admin;
 pub use firmware::Firmware;
 pub use hardware::{Event, Hardware, Mailbox, Outbox, Registers};
 pub use log::LogPacker;
-pub use prefetch::{Prefetcher, Unexpected};
 pub use refusal::Refusal;
+pub use victim::{Ways, victim};

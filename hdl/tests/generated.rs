@@ -200,14 +200,8 @@ fn structures_match_the_protocol() -> Result<(), Error> {
 #[test]
 fn messages_match_the_protocol() -> Result<(), Error> {
     let tested = blocks! {
-        decode messages::MessageMissDecode, MESSAGES "Miss" 0 [kind, ctx, generation, region, sg_hint];
-        encode messages::MessageMissEncode, MESSAGES "Miss" 0 [ctx, generation, region, sg_hint];
-        decode messages::MessageOpenedDecode, MESSAGES "Opened" 0 [kind, ctx, last_block, first_block];
-        encode messages::MessageOpenedEncode, MESSAGES "Opened" 0 [ctx, last_block, first_block];
-        decode messages::MessageConsumedDecode, MESSAGES "Consumed" 0 [kind, ctx, block];
-        encode messages::MessageConsumedEncode, MESSAGES "Consumed" 0 [ctx, block];
-        decode messages::MessageClosedDecode, MESSAGES "Closed" 0 [kind, ctx];
-        encode messages::MessageClosedEncode, MESSAGES "Closed" 0 [ctx];
+        decode messages::MessageMissDecode, MESSAGES "Miss" 0 [kind, ctx, generation, region, sg_hint, valid, used, pinned];
+        encode messages::MessageMissEncode, MESSAGES "Miss" 0 [ctx, generation, region, sg_hint, valid, used, pinned];
         decode messages::MessageAdminDecode, MESSAGES "Admin" 0 [kind, index];
         encode messages::MessageAdminEncode, MESSAGES "Admin" 0 [index];
         decode messages::MessageQuiescedDecode, MESSAGES "Quiesced" 0 [kind, direction, what, id];
@@ -221,9 +215,8 @@ fn messages_match_the_protocol() -> Result<(), Error> {
 #[test]
 fn commands_match_the_protocol() -> Result<(), Error> {
     let tested = blocks! {
-        decode commands::CommandFillDecode, COMMANDS "Fill" 0 [kind, ctx, slot];
+        decode commands::CommandFillDecode, COMMANDS "Fill" 0 [kind, ctx, way];
         decode commands::CommandRejectDecode, COMMANDS "Reject" 0 [kind, ctx, status];
-        decode commands::CommandPrefetchDecode, COMMANDS "Prefetch" 0 [kind, ctx, slot, block];
         decode commands::CommandQueueDecode, COMMANDS "Queue" 0 [kind, queue_id, word, low, high];
         decode commands::CommandEnableDecode, COMMANDS "Enable" 0 [kind, queue_id];
         decode commands::CommandDisableDecode, COMMANDS "Disable" 0 [kind, queue_id];

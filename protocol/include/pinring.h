@@ -13,7 +13,7 @@
 #define PINRING_ABI_MAJOR 1u
 #define PINRING_ABI_MINOR 0u
 /* Hash over every layout; a device whose register LAYOUT_HASH differs must be refused. */
-#define PINRING_LAYOUT_HASH UINT64_C(0x4149aa2b277ee03d)
+#define PINRING_LAYOUT_HASH UINT64_C(0xd34a2ebe2b3753cb)
 
 /* What a submission entry asks for. */
 /* Does nothing; completes in its turn with zero bytes. */
@@ -112,26 +112,18 @@
 #define PINRING_FIRMWARE_STATE_BAD_LAYOUT 0x4u
 
 /* What the gateware tells the firmware. */
-/* A context needs an SG slot and its first block: answer with FILL or REJECT. */
+/* A transfer's region is not on chip: answer with FILL or REJECT. */
 #define PINRING_MESSAGE_KIND_MISS 0x1u
-/* The region entry was read and checked. */
-#define PINRING_MESSAGE_KIND_OPENED 0x2u
-/* A context left an SG block behind: its slot is free. */
-#define PINRING_MESSAGE_KIND_CONSUMED 0x3u
-/* A transfer has ended: the context's slots are free. */
-#define PINRING_MESSAGE_KIND_CLOSED 0x4u
 /* An admin entry: the next four raw entries are its 64 bytes. */
 #define PINRING_MESSAGE_KIND_ADMIN 0x5u
 /* An abort has finished: no read is in flight and the last write has entered the posted FIFO. */
 #define PINRING_MESSAGE_KIND_QUIESCED 0x6u
 
 /* What the firmware tells the gateware. */
-/* Answers MISS: open the region and read the block into the slot. */
+/* Answers MISS: read the region entry and the SG block. */
 #define PINRING_COMMAND_KIND_FILL 0x1u
 /* Answers MISS: end the transfer with the status. */
 #define PINRING_COMMAND_KIND_REJECT 0x2u
-/* Read one more block of the context's table into a slot. */
-#define PINRING_COMMAND_KIND_PREFETCH 0x3u
 /* Writes 64 bits of a queue context. */
 #define PINRING_COMMAND_KIND_QUEUE 0x4u
 /* Starts a queue. */
@@ -182,10 +174,14 @@
 #define PINRING_LIMIT_SG_BLOCK_ELEMENTS 0x20u
 /* Uniform elements in an SG block. */
 #define PINRING_LIMIT_SG_BLOCK_UNIFORM_ELEMENTS 0x40u
-/* On-chip slots for SG blocks, per direction. */
-#define PINRING_LIMIT_SG_SLOTS 0x20u
+/* On-chip slots for SG blocks, per direction: two for each context, then one for each way. */
+#define PINRING_LIMIT_SG_SLOTS 0x60u
 /* SG blocks that one context may hold at a time. */
 #define PINRING_LIMIT_SG_WINDOWS 0x2u
+/* Sets of resident regions, per direction; the set is the low bits of the region id. */
+#define PINRING_LIMIT_RESIDENT_SETS 0x10u
+/* Regions that stay on chip in one set. */
+#define PINRING_LIMIT_RESIDENT_WAYS 0x4u
 /* H2C data reads in flight (tags 0 to 31). */
 #define PINRING_LIMIT_READ_SLOTS 0x20u
 /* Bytes of one H2C data read at most. */
@@ -669,7 +665,7 @@ struct pinring_msix_entry {
 #define PINRING_MSIX_ENTRY_MASKED_SHIFT 0
 #define PINRING_MSIX_ENTRY_MASKED_MASK UINT32_C(0x1)
 
-/* A context needs an SG slot and its first block: answer with FILL or REJECT. 16 bytes. */
+/* A transfer's region is not on chip: answer with FILL or REJECT. 16 bytes. */
 struct pinring_message_miss {
 	/* 0x00: Kind of the entry. */
 	uint8_t kind;
@@ -677,46 +673,17 @@ struct pinring_message_miss {
 	uint8_t ctx;
 	/* 0x02: Generation that the submission names. */
 	uint16_t generation;
-	/* 0x04: Region id, not checked yet. */
+	/* 0x04: Region id: its low bits are the set. */
 	uint32_t region;
 	/* 0x08: The submission's sg_hint, not checked yet. */
 	uint32_t sg_hint;
-	uint8_t reserved_0c[4];
-};
-
-/* The region entry was read and checked. 16 bytes. */
-struct pinring_message_opened {
-	/* 0x00: Kind of the entry. */
-	uint8_t kind;
-	/* 0x01: Context. */
-	uint8_t ctx;
-	uint8_t reserved_02[2];
-	/* 0x04: Last SG block of the region's table. */
-	uint32_t last_block;
-	/* 0x08: SG block that the FILL is bringing in: the one that holds the first byte. */
-	uint32_t first_block;
-	uint8_t reserved_0c[4];
-};
-
-/* A context left an SG block behind: its slot is free. 16 bytes. */
-struct pinring_message_consumed {
-	/* 0x00: Kind of the entry. */
-	uint8_t kind;
-	/* 0x01: Context. */
-	uint8_t ctx;
-	uint8_t reserved_02[2];
-	/* 0x04: The block. */
-	uint32_t block;
-	uint8_t reserved_08[8];
-};
-
-/* A transfer has ended: the context's slots are free. 16 bytes. */
-struct pinring_message_closed {
-	/* 0x00: Kind of the entry. */
-	uint8_t kind;
-	/* 0x01: Context. */
-	uint8_t ctx;
-	uint8_t reserved_02[14];
+	/* 0x0c: Ways of the set that hold a region, one bit each. */
+	uint8_t valid;
+	/* 0x0d: Ways that have been hit since the set's last MISS. */
+	uint8_t used;
+	/* 0x0e: Ways whose SG block a transfer uses: they cannot be given away. */
+	uint8_t pinned;
+	uint8_t reserved_0f[1];
 };
 
 /* An admin entry: the next four raw entries are its 64 bytes. 16 bytes. */
@@ -742,14 +709,14 @@ struct pinring_message_quiesced {
 	uint8_t reserved_08[8];
 };
 
-/* Answers MISS: open the region and read the block into the slot. 16 bytes. */
+/* Answers MISS: read the region entry and the SG block. 16 bytes. */
 struct pinring_command_fill {
 	/* 0x00: Kind of the entry. */
 	uint8_t kind;
 	/* 0x01: Context. */
 	uint8_t ctx;
-	/* 0x02: SG slot of the context's direction. */
-	uint16_t slot;
+	/* 0x02: Way of the region's set to keep it in, in the place of what that holds; 0xffff: for this transfer alone. */
+	uint16_t way;
 	uint8_t reserved_04[12];
 };
 
@@ -762,19 +729,6 @@ struct pinring_command_reject {
 	/* 0x02: Status of the completion. */
 	uint16_t status;
 	uint8_t reserved_04[12];
-};
-
-/* Read one more block of the context's table into a slot. 16 bytes. */
-struct pinring_command_prefetch {
-	/* 0x00: Kind of the entry. */
-	uint8_t kind;
-	/* 0x01: Context. */
-	uint8_t ctx;
-	/* 0x02: SG slot of the context's direction. */
-	uint16_t slot;
-	/* 0x04: The block. */
-	uint32_t block;
-	uint8_t reserved_08[8];
 };
 
 /* Writes 64 bits of a queue context. 16 bytes. */

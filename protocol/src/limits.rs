@@ -15,10 +15,14 @@ constants! { "limit";
     SG_BLOCK_ELEMENTS: usize = 32,
     /// Uniform elements in an SG block.
     SG_BLOCK_UNIFORM_ELEMENTS: usize = 64,
-    /// On-chip slots for SG blocks, per direction.
-    SG_SLOTS: usize = 32,
+    /// On-chip slots for SG blocks, per direction: two for each context, then one for each way.
+    SG_SLOTS: usize = 96,
     /// SG blocks that one context may hold at a time.
     SG_WINDOWS: usize = 2,
+    /// Sets of resident regions, per direction; the set is the low bits of the region id.
+    RESIDENT_SETS: usize = 16,
+    /// Regions that stay on chip in one set.
+    RESIDENT_WAYS: usize = 4,
     /// H2C data reads in flight (tags 0 to 31).
     READ_SLOTS: usize = 32,
     /// Bytes of one H2C data read at most.
@@ -45,4 +49,5 @@ const _: () = {
     assert!(SG_BLOCK_ELEMENTS * crate::SgElement::BYTES == SG_BLOCK_BYTES);
     assert!(SG_BLOCK_UNIFORM_ELEMENTS * crate::SgUniformElement::BYTES == SG_BLOCK_BYTES);
     assert!(1 << PAGE_SHIFT == PAGE);
+    assert!(SG_SLOTS == CONTEXTS * SG_WINDOWS + RESIDENT_SETS * RESIDENT_WAYS);
 };

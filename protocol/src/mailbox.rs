@@ -4,7 +4,7 @@
 //! the 64 bytes of the admin entry.
 
 use crate::declare::*;
-use crate::limits::{QUEUES, SG_SLOTS};
+use crate::limits::{QUEUES, RESIDENT_WAYS};
 use crate::{DecodeError, Direction, FirmwareState, Status};
 
 /// Id of a transfer context: index in bits 3:0, direction in bit 4, and in bits 7:5 a sequence number that counts the
@@ -65,6 +65,9 @@ impl ContextId {
         self.0 >> 5
     }
 }
+
+/// Way of a FILL whose region is not to stay on chip.
+pub const NOT_KEPT: u16 = 0xffff;
 
 codes! {
     /// What a QUIESCED message speaks of.
@@ -174,37 +177,22 @@ macro_rules! mailbox {
 mailbox! {
     /// What the gateware tells the firmware.
     pub enum Message in message "message", kinds MessageKind {
-        /// A context needs an SG slot and its first block: answer with FILL or REJECT.
+        /// A transfer's region is not on chip: answer with FILL or REJECT.
         Miss = 1 {
             /// Context.
             ctx: u8 @ 0x01 as ContextId,
             /// Generation that the submission names.
             generation: u16 @ 0x02,
-            /// Region id, not checked yet.
+            /// Region id: its low bits are the set.
             region: u32 @ 0x04,
             /// The submission's sg_hint, not checked yet.
             sg_hint: u32 @ 0x08,
-        },
-        /// The region entry was read and checked.
-        Opened = 2 {
-            /// Context.
-            ctx: u8 @ 0x01 as ContextId,
-            /// Last SG block of the region's table.
-            last_block: u32 @ 0x04,
-            /// SG block that the FILL is bringing in: the one that holds the first byte.
-            first_block: u32 @ 0x08,
-        },
-        /// A context left an SG block behind: its slot is free.
-        Consumed = 3 {
-            /// Context.
-            ctx: u8 @ 0x01 as ContextId,
-            /// The block.
-            block: u32 @ 0x04,
-        },
-        /// A transfer has ended: the context's slots are free.
-        Closed = 4 {
-            /// Context.
-            ctx: u8 @ 0x01 as ContextId,
+            /// Ways of the set that hold a region, one bit each.
+            valid: u8 @ 0x0c,
+            /// Ways that have been hit since the set's last MISS.
+            used: u8 @ 0x0d,
+            /// Ways whose SG block a transfer uses: they cannot be given away.
+            pinned: u8 @ 0x0e,
         },
         /// An admin entry: the next four raw entries are its 64 bytes.
         Admin = 5 {
@@ -226,12 +214,12 @@ mailbox! {
 mailbox! {
     /// What the firmware tells the gateware.
     pub enum Command in command "command", kinds CommandKind {
-        /// Answers MISS: open the region and read the block into the slot.
+        /// Answers MISS: read the region entry and the SG block.
         Fill = 1 checked by check_fill {
             /// Context.
             ctx: u8 @ 0x01 as ContextId,
-            /// SG slot of the context's direction.
-            slot: u16 @ 0x02,
+            /// Way of the region's set to keep it in, in the place of what that holds; 0xffff: for this transfer alone.
+            way: u16 @ 0x02,
         },
         /// Answers MISS: end the transfer with the status.
         Reject = 2 {
@@ -239,15 +227,6 @@ mailbox! {
             ctx: u8 @ 0x01 as ContextId,
             /// Status of the completion.
             status: u16 @ 0x02 as Status,
-        },
-        /// Read one more block of the context's table into a slot.
-        Prefetch = 3 checked by check_prefetch {
-            /// Context.
-            ctx: u8 @ 0x01 as ContextId,
-            /// SG slot of the context's direction.
-            slot: u16 @ 0x02,
-            /// The block.
-            block: u32 @ 0x04,
         },
         /// Writes 64 bits of a queue context.
         Queue = 4 checked by check_queue_word {
@@ -331,20 +310,18 @@ fn within(
     }
 }
 
-const SLOT_RULE: &str = "a direction has 32 SG slots";
 const QUEUE_RULE: &str = "the device has 16 queues";
 
 fn check_fill(fill: &command::Fill) -> Result<(), DecodeError> {
-    within("Fill", "slot", fill.slot().into(), SG_SLOTS, SLOT_RULE)
-}
-
-fn check_prefetch(prefetch: &command::Prefetch) -> Result<(), DecodeError> {
+    if fill.way() == NOT_KEPT {
+        return Ok(());
+    }
     within(
-        "Prefetch",
-        "slot",
-        prefetch.slot().into(),
-        SG_SLOTS,
-        SLOT_RULE,
+        "Fill",
+        "way",
+        fill.way().into(),
+        RESIDENT_WAYS,
+        "a set has 4 ways",
     )
 }
 

@@ -386,25 +386,12 @@ fn every_message_round_trips_to_the_documented_words() {
                 generation: 9,
                 region: 5,
                 sg_hint: 2,
+                valid: 0xf,
+                used: 4,
+                pinned: 8,
             },
-            [0x0009_1301, 5, 2, 0],
+            [0x0009_1301, 5, 2, 0x0008_040f],
         ),
-        (
-            Message::Opened {
-                ctx: ctx(),
-                last_block: 7,
-                first_block: 6,
-            },
-            [0x1302, 7, 6, 0],
-        ),
-        (
-            Message::Consumed {
-                ctx: ctx(),
-                block: 7,
-            },
-            [0x1303, 7, 0, 0],
-        ),
-        (Message::Closed { ctx: ctx() }, [0x1304, 0, 0, 0]),
         (Message::Admin { index: 0xfffe }, [0xfffe_0005, 0, 0, 0]),
         (
             Message::Quiesced {
@@ -425,12 +412,13 @@ fn every_message_round_trips_to_the_documented_words() {
 #[test]
 fn every_command_round_trips_to_the_documented_words() {
     let table = [
+        (Command::Fill { ctx: ctx(), way: 3 }, [0x0003_1301, 0, 0, 0]),
         (
             Command::Fill {
                 ctx: ctx(),
-                slot: 7,
+                way: mailbox::NOT_KEPT,
             },
-            [0x0007_1301, 0, 0, 0],
+            [0xffff_1301, 0, 0, 0],
         ),
         (
             Command::Reject {
@@ -438,14 +426,6 @@ fn every_command_round_trips_to_the_documented_words() {
                 status: Status::BadRegion,
             },
             [0x0004_1302, 0, 0, 0],
-        ),
-        (
-            Command::Prefetch {
-                ctx: ctx(),
-                slot: 1,
-                block: 6,
-            },
-            [0x0001_1303, 6, 0, 0],
         ),
         (
             Command::Queue {
@@ -503,8 +483,8 @@ fn mailbox_refuses_what_is_out_of_range() {
     assert_eq!(Message::decode([0, 0, 0, 0]), Err(unknown("Message", 0)));
     assert_eq!(Command::decode([12, 0, 0, 0]), Err(unknown("Command", 12)));
     let field = |words| broken_field(Command::decode(words).map(drop));
-    assert_eq!(field([0x0020_0001, 0, 0, 0]), Some("slot"));
-    assert_eq!(field([0x0020_0003, 0, 0, 0]), Some("slot"));
+    assert_eq!(field([0x0004_0001, 0, 0, 0]), Some("way"));
+    assert_eq!(field([0xfffe_0001, 0, 0, 0]), Some("way"));
     assert_eq!(field([0x0006_0004, 0, 0, 0]), Some("word"));
     for kind in [4, 5, 6, 11] {
         assert_eq!(field([0x1000 | kind, 0, 0, 0]), Some("queue"));
@@ -522,9 +502,9 @@ fn mailbox_refuses_what_is_out_of_range() {
         Some("what")
     );
     assert!(matches!(
-        Message::decode([0x1304, 1, 0, 0]),
+        Message::decode([0x0005, 1, 0, 0]),
         Err(DecodeError::Reserved {
-            structure: "Closed",
+            structure: "Admin",
             ..
         })
     ));

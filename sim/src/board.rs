@@ -14,7 +14,7 @@ use crate::link::{HostEvent, Link, MmioError, MmioHandle};
 use crate::watch::Watch;
 
 /// Cycles without movement and without work in the device after which it counts as idle: longer than the firmware takes
-/// over a last CLOSED message. The link's own events are known and never skipped.
+/// over a message. The link's own events are known and never skipped.
 const QUIET_CYCLES: u64 = 4_000;
 
 /// Why the machine stopped.

@@ -133,11 +133,11 @@ impl Watch {
         if let Some([kind, ctx]) = seen.mail_out
             && let Some(kind) = CommandKind::from_code(kind.into())
         {
-            use CommandKind::{Fill, Heartbeat, Log, Prefetch, Reject};
+            use CommandKind::{Fill, Heartbeat, Log, Reject};
             match kind {
                 // Nothing asks for these.
                 Heartbeat | Log => {}
-                Fill | Reject | Prefetch => self.command(now_ps, self.transfer(ctx), kind),
+                Fill | Reject => self.command(now_ps, self.transfer(ctx), kind),
                 _ => self.command(now_ps, None, kind),
             }
         }

@@ -90,9 +90,6 @@ pub fn log(event: Event) {
             firmware
         ),
         Event::BadMessage { word } => defmt::error!("message {=u32:#x} does not decode", word),
-        Event::Unexpected { ctx } => {
-            defmt::error!("message out of turn for context {=u8:#x}", ctx.code() as u8)
-        }
         Event::AdminOverrun => defmt::error!("more admin commands at once than the firmware keeps"),
     }
 }

@@ -1,4 +1,4 @@
-//! The binary that runs on the soft core: the prefetcher, the memory-mapped window, a logger, and what happens on faults.
+//! The binary that runs on the soft core: the firmware, the memory-mapped window, a logger, and what happens on faults.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]

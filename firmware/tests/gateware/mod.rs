@@ -1,8 +1,8 @@
 //! A model of the gateware as the mailbox shows it, which checks every command against the rules of docs/gateware.md.
 
 use pinring_firmware::{Event, Hardware};
-use pinring_protocol::limits::{CONTEXTS, HEARTBEAT_MS, SG_SLOTS};
-use pinring_protocol::mailbox::{Command, ContextId, Message, Quiesce};
+use pinring_protocol::limits::{CONTEXTS, HEARTBEAT_MS, RESIDENT_SETS, RESIDENT_WAYS};
+use pinring_protocol::mailbox::{Command, ContextId, Message, NOT_KEPT, Quiesce};
 use pinring_protocol::{AdminEntry, AdminOpcode, Direction, FirmwareState, LAYOUT_HASH, Status};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::collections::VecDeque;
@@ -11,13 +11,11 @@ const CORE_HZ: u32 = 10_000_000;
 const MAILBOX: usize = 16;
 const DIRECTIONS: [Direction; 2] = [Direction::C2h, Direction::H2c];
 
-/// A transfer of a queue: it starts in block `first` of a table that ends with block `last`, and needs `blocks` of it.
+/// A transfer of a queue, which takes some time when it runs.
 #[derive(Clone, Debug)]
 pub struct Transfer {
     pub region: u32,
-    pub first: u32,
-    pub blocks: u32,
-    pub last: u32,
+    pub steps: u64,
 }
 
 /// What happens in one run.
@@ -47,24 +45,24 @@ struct Queue {
     ended: usize,
 }
 
-/// A block in a window: its slot, and when its read is back.
-struct Held {
-    block: u32,
-    slot: u16,
-    back_at: u64,
-}
-
 struct Context {
     id: ContextId,
     queue: usize,
     number: usize,
-    filled: bool,
-    opened: bool,
-    opens_at: u64,
-    requested: u32,
-    current: u32,
-    held: Vec<Held>,
+    /// When its list is here, once it is known.
+    ready_at: Option<u64>,
+    /// Place whose block it looks at.
+    pins: Option<usize>,
+    ends_at: Option<u64>,
     aborting: bool,
+}
+
+/// A way of a set.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    region: Option<u32>,
+    used: bool,
+    lookers: u32,
 }
 
 /// The gateware.
@@ -77,8 +75,10 @@ pub struct Gateware {
     queues: Vec<Queue>,
     contexts: [Vec<Option<Context>>; 2],
     sequences: [[u64; CONTEXTS]; 2],
-    /// Who holds each slot.
-    slots: [[Option<ContextId>; SG_SLOTS]; 2],
+    places: [[Place; RESIDENT_SETS * RESIDENT_WAYS]; 2],
+    /// Transfers without a MISS, and those with one.
+    hits: usize,
+    misses: usize,
     messages: VecDeque<[u32; 4]>,
     commands: VecDeque<Command>,
     /// Region under invalidation, and which directions are still busy.
@@ -109,7 +109,9 @@ impl Gateware {
             heartbeat: cycles,
             contexts: DIRECTIONS.map(|_| (0..CONTEXTS).map(|_| None).collect()),
             sequences: [[0; CONTEXTS]; 2],
-            slots: [[None; SG_SLOTS]; 2],
+            places: [[Place::default(); RESIDENT_SETS * RESIDENT_WAYS]; 2],
+            hits: 0,
+            misses: 0,
             messages: VecDeque::new(),
             commands: VecDeque::new(),
             invalidating: None,
@@ -133,10 +135,14 @@ impl Gateware {
             .collect()
     }
 
-    /// Slots that the gateware has given back, per direction.
-    pub fn free_slots(&self) -> [usize; 2] {
-        self.slots
-            .map(|slots| slots.iter().filter(|slot| slot.is_none()).count())
+    /// Transfers that found their region on chip, and those that did not.
+    pub fn hits_and_misses(&self) -> (usize, usize) {
+        (self.hits, self.misses)
+    }
+
+    /// No transfer looks at a resident block.
+    pub fn none_pinned(&self) -> bool {
+        self.places.iter().flatten().all(|place| place.lookers == 0)
     }
 
     /// One step of time.
@@ -193,103 +199,99 @@ impl Gateware {
                     id,
                     queue: number,
                     number: queue.bound,
-                    filled: false,
-                    opened: false,
-                    opens_at: 0,
-                    requested: 0,
-                    current: 0,
-                    held: Vec::new(),
+                    ready_at: None,
+                    pins: None,
+                    ends_at: None,
                     aborting: false,
                 });
                 queue.bound += 1;
-                self.post(Message::Miss {
-                    ctx: id,
-                    generation: 1,
-                    region,
-                    sg_hint: 0,
-                });
+                self.look_up(direction, index, region);
             }
         }
+    }
+
+    /// The places of a region's set.
+    fn set(region: u32) -> std::ops::Range<usize> {
+        let first = region as usize % RESIDENT_SETS * RESIDENT_WAYS;
+        first..first + RESIDENT_WAYS
+    }
+
+    /// Hit or MISS.
+    fn look_up(&mut self, direction: Direction, index: usize, region: u32) {
+        let now = self.now;
+        let ready_at = self.latency();
+        let places = &mut self.places[direction as usize];
+        let set = Self::set(region);
+        let Some(context) = &mut self.contexts[direction as usize][index] else {
+            return;
+        };
+        let found = set
+            .clone()
+            .find(|place| places[*place].region == Some(region));
+        if let Some(place) = found {
+            places[place].used = true;
+            places[place].lookers += 1;
+            context.pins = Some(place);
+            context.ready_at = Some(if places[place].lookers == 1 {
+                ready_at
+            } else {
+                now
+            });
+            self.hits += 1;
+            return;
+        }
+        let bits = |test: &dyn Fn(&Place) -> bool| {
+            (0..)
+                .zip(&places[set.clone()])
+                .fold(0, |all, (way, place)| all | u8::from(test(place)) << way)
+        };
+        let message = Message::Miss {
+            ctx: context.id,
+            generation: 1,
+            region,
+            sg_hint: 0,
+            valid: bits(&|place| place.region.is_some()),
+            used: bits(&|place| place.used),
+            pinned: bits(&|place| place.lookers > 0),
+        };
+        places[set].iter_mut().for_each(|place| place.used = false);
+        self.misses += 1;
+        self.post(message);
     }
 
     fn post(&mut self, message: Message) {
         self.messages.push_back(message.encode());
     }
 
-    /// What one context does in one step: at most one message.
+    /// What one context does in one step.
     fn advance(&mut self, direction: Direction, index: usize) {
-        let (now, room) = (self.now, self.messages.len() < MAILBOX);
+        let now = self.now;
         let keen = self.random.random_bool(0.3);
         let Some(context) = &mut self.contexts[direction as usize][index] else {
             return;
         };
-        let transfer = self.queues[context.queue].transfers[context.number].clone();
-        let reads_back = context.held.iter().all(|held| held.back_at <= now);
-        if !room {
+        let queue = &mut self.queues[context.queue];
+        // Completions of a queue are written in its order.
+        if queue.ended != context.number || !keen {
             return;
         }
-        if context.aborting {
-            if reads_back && context.opens_at <= now && keen {
-                self.close(direction, index);
-            }
-            return;
-        }
-        if context.filled && !context.opened && context.opens_at <= now {
-            context.opened = true;
-            context.held[0].block = transfer.first;
-            (context.requested, context.current) = (transfer.first, transfer.first);
-            let message = Message::Opened {
-                ctx: context.id,
-                last_block: transfer.last,
-                first_block: transfer.first,
-            };
-            return self.post(message);
-        }
-        let turn = self.queues[context.queue].ended == context.number
-            && self.scenario.idle != Some(context.queue);
-        let held = context
-            .held
-            .iter()
-            .position(|held| held.block == context.current && held.back_at <= now);
-        if context.opened
-            && turn
-            && keen
-            && let Some(held) = held
-        {
-            if context.current.wrapping_sub(transfer.first) + 1 == transfer.blocks {
-                // The transfer has all it needs; a block that is still being read is waited for.
-                context.aborting = true;
+        let ready = context.ready_at.is_some_and(|at| at <= now);
+        if !context.aborting {
+            if !ready || self.scenario.idle == Some(context.queue) {
                 return;
             }
-            let held = context.held.swap_remove(held);
-            context.current = context.current.wrapping_add(1);
-            let message = Message::Consumed {
-                ctx: context.id,
-                block: held.block,
-            };
-            self.slots[direction as usize][usize::from(held.slot)] = None;
-            self.post(message);
-        }
-    }
-
-    fn close(&mut self, direction: Direction, index: usize) {
-        // Completions of a queue are written in its order.
-        let Some(context) = &self.contexts[direction as usize][index] else {
-            return;
-        };
-        let queue = &mut self.queues[context.queue];
-        if queue.ended != context.number {
+            let ends_at = now + queue.transfers[context.number].steps;
+            if *context.ends_at.get_or_insert(ends_at) > now {
+                return;
+            }
+        } else if context.ready_at.is_some() && !ready {
             return;
         }
         queue.ended += 1;
-        let id = context.id;
-        for slot in &mut self.slots[direction as usize] {
-            if *slot == Some(id) {
-                *slot = None;
-            }
+        if let Some(place) = context.pins {
+            self.places[direction as usize][place].lookers -= 1;
         }
         self.contexts[direction as usize][index] = None;
-        self.post(Message::Closed { ctx: id });
     }
 
     fn abort_and_invalidate(&mut self) {
@@ -306,7 +308,7 @@ impl Gateware {
             && self.messages.len() + 5 <= MAILBOX
             && self.random.random_bool(self.scenario.invalidations)
         {
-            let region = self.random.random_range(0..4);
+            let region = self.random.random_range(0..40);
             let entry = AdminEntry::new()
                 .with_opcode(AdminOpcode::InvalidateRegion)
                 .with_target(region);
@@ -328,7 +330,7 @@ impl Gateware {
         for direction in busy {
             let of_region = |context: &Context| {
                 self.queues[context.queue].transfers[context.number].region == region
-                    && !context.held.iter().all(|held| held.back_at <= self.now)
+                    && context.ready_at.is_some_and(|at| at > self.now)
             };
             let reads = self.contexts[direction as usize]
                 .iter()
@@ -349,26 +351,9 @@ impl Gateware {
 
     fn take(&mut self, command: Command) {
         match command {
-            Command::Fill { ctx, slot } => {
-                let opens_at = self.latency();
-                let back_at = opens_at + self.random.random_range(1..=self.scenario.latency);
-                let Some(context) = self.answered(ctx) else {
-                    return;
-                };
-                assert!(!context.filled, "{ctx:?} is filled once");
-                context.filled = true;
-                if !context.aborting {
-                    context.opens_at = opens_at;
-                    context.held.push(Held {
-                        block: 0,
-                        slot,
-                        back_at,
-                    });
-                    self.occupy(ctx, slot);
-                }
-            }
-            Command::Prefetch { ctx, slot, block } => {
-                let back_at = self.latency();
+            Command::Fill { ctx, way } => {
+                let ready_at = self.latency();
+                assert!(way == NOT_KEPT || usize::from(way) < RESIDENT_WAYS);
                 let queues: Vec<_> = self
                     .queues
                     .iter()
@@ -377,33 +362,27 @@ impl Gateware {
                 let Some(context) = self.answered(ctx) else {
                     return;
                 };
-                assert!(
-                    context.opened,
-                    "{ctx:?} is read ahead only once its region is known"
-                );
-                let last = queues[context.queue][context.number].last;
-                assert_eq!(
-                    block,
-                    context.requested.wrapping_add(1),
-                    "{ctx:?} is read in order, each block once"
-                );
-                assert!(
-                    context.requested != last,
-                    "{ctx:?} is not read past its table's last block {last}"
-                );
-                assert!(context.held.len() < 2, "{ctx:?} holds at most two blocks");
-                assert!(
-                    context.held.iter().all(|held| held.block & 1 != block & 1),
-                    "the window is free"
-                );
-                context.requested = block;
-                if !context.aborting {
-                    context.held.push(Held {
-                        block,
-                        slot,
-                        back_at,
-                    });
-                    self.occupy(ctx, slot);
+                assert!(context.ready_at.is_none(), "{ctx:?} is filled once");
+                context.ready_at = Some(ready_at);
+                let region = queues[context.queue][context.number].region;
+                let aborting = context.aborting;
+                let places = &mut self.places[ctx.direction() as usize];
+                let set = Self::set(region);
+                let known = set
+                    .clone()
+                    .any(|place| places[place].region == Some(region));
+                if way == NOT_KEPT || aborting || known {
+                    return;
+                }
+                let place = set.start + usize::from(way);
+                if places[place].lookers == 0 {
+                    places[place] = Place {
+                        region: Some(region),
+                        used: false,
+                        lookers: 1,
+                    };
+                    let context = self.answered(ctx).expect("it was there");
+                    context.pins = Some(place);
                 }
             }
             Command::AbortRegion { region } => {
@@ -413,6 +392,11 @@ impl Gateware {
                     .expect("an invalidation was asked for");
                 assert_eq!((*asked, *sent), (region, false), "once, and this region");
                 *sent = true;
+                for place in self.places.iter_mut().flatten() {
+                    if place.region == Some(region) {
+                        (place.region, place.used) = (None, false);
+                    }
+                }
                 for context in self.contexts.iter_mut().flatten().flatten() {
                     context.aborting |=
                         self.queues[context.queue].transfers[context.number].region == region;
@@ -442,12 +426,6 @@ impl Gateware {
         self.contexts[ctx.direction() as usize][ctx.index()]
             .as_mut()
             .filter(|context| context.id == ctx)
-    }
-
-    fn occupy(&mut self, ctx: ContextId, slot: u16) {
-        let held_by = &mut self.slots[ctx.direction() as usize][usize::from(slot)];
-        assert_eq!(*held_by, None, "slot {slot} is given to {ctx:?} twice");
-        *held_by = Some(ctx);
     }
 }
 

@@ -1,32 +1,31 @@
 //! The sequencer over sixteen contexts.
 
+use super::checks::{RegionCheck, SubmissionCheck};
+use super::directory::Directory;
+use super::extent::Extent;
 use super::turns::Turns;
+use super::windows::Windows;
 use crate::generated::commands::{
-    CommandAbortQueueDecode, CommandAbortRegionDecode, CommandFillDecode, CommandPrefetchDecode,
-    CommandRejectDecode,
+    CommandAbortQueueDecode, CommandAbortRegionDecode, CommandFillDecode, CommandRejectDecode,
 };
-use crate::generated::messages::{
-    MessageClosedEncode, MessageConsumedEncode, MessageMissEncode, MessageOpenedEncode,
-    MessageQuiescedEncode,
-};
+use crate::generated::messages::{MessageMissEncode, MessageQuiescedEncode};
 use crate::generated::structures::{
-    QueueContextDecode1, RegionEntryDecode0, RegionEntryDecode1, RegionEntryDecode2,
-    RegionEntryDecode3, SubmissionEntryDecode0, SubmissionEntryDecode1, SubmissionEntryDecode2,
-    SubmissionEntryDecode3,
+    QueueContextDecode1, RegionEntryDecode1, RegionEntryDecode2, RegionEntryDecode3,
+    SubmissionEntryDecode0, SubmissionEntryDecode1, SubmissionEntryDecode2, SubmissionEntryDecode3,
 };
-use crate::sizes::{SLOT_BITS, WORD_BITS};
+use crate::sizes::{PLACE_BITS, SLOT_BITS, TABLE_BITS, WORD_BITS};
 use crate::widgets::{Const, Flags, LutRam, Param, PickFirst, Ram};
+use pinring_protocol::Status;
 use pinring_protocol::mailbox::{CommandKind, Quiesce};
-use pinring_protocol::{Opcode, SgFormat, Status, limits};
 use rust_hdl::prelude::*;
 
 /// Sixteen contexts of direction `D` (0 C2H, 1 H2C) and the state machine that takes each through its life.
 ///
-/// A context is allocated with a submission entry's read; the entry and the region entry land in the context RAM (words
-/// 0..=3 and 4..=7 of the context). The sequencer serves one event at a time: retire, close, a command of the firmware,
-/// an arrived submission, an arrived region entry, dispatch. One that waits for the fetch unit lets all others go first. A
-/// context whose checks fail becomes ready with a status
-/// and goes through the engine in its turn, so that the completions of a queue stay in order.
+/// A context is allocated with a submission entry's read. Words 0..=3 of its eight in the context RAM are the entry, words 4..=7
+/// the region entry: read from host memory on a miss, words 4 and 5 copied from the region's place on a hit. The sequencer serves
+/// one event at a time: a block left behind, retire, close, a command of the firmware, a block to read, an arrived submission, an
+/// arrived region entry, dispatch. One that waits for the fetch unit lets all others go first. A context whose checks fail becomes
+/// ready with a status and goes through the engine in its turn, so that the completions of a queue stay in order.
 #[derive(LogicBlock, Default)]
 pub struct ContextTable<const D: usize> {
     /// Clock.
@@ -199,34 +198,40 @@ pub struct ContextTable<const D: usize> {
     pub in_turn: Signal<Out, Bit>,
     state: DFF<ContextState>,
     after: DFF<ContextState>,
-    step: DFF<Bits<3>>,
     ctx: DFF<Bits<4>>,
-    by_command: DFF<Bit>,
+    step: DFF<Bits<2>>,
     begun: DFF<Bit>,
     // What came last needs a read that the fetch unit has not taken, and has made room for something else.
     parked: DFF<Bit>,
-    block: DFF<Bits<32>>,
-    slot: DFF<Bits<SLOT_BITS>>,
     ended_status: DFF<Bits<8>>,
     ended_bytes: DFF<Bits<48>>,
     ended_eop: DFF<Bit>,
-    left_block: DFF<Bits<32>>,
     quiesce_wanted: DFF<Bit>,
     quiesce_queue: DFF<Bit>,
     quiesce_id: DFF<Bits<32>>,
-    // The words of the context at hand.
+    // Words of the context at hand that are still to be loaded, and the one that comes.
+    wanted: DFF<Bits<16>>,
+    coming: DFF<Bit>,
+    coming_word: DFF<Bits<3>>,
     s0: DFF<Bits<128>>,
     s1: DFF<Bits<128>>,
     s2: DFF<Bits<128>>,
     s3_used: DFF<Bit>,
-    r2_used: DFF<Bit>,
     r0: DFF<Bits<128>>,
     r1: DFF<Bits<128>>,
+    r2_used: DFF<Bit>,
+    r3_used: DFF<Bit>,
+    // Block at hand; the region's place, whether it has one, and whether it has been put there just now.
+    block: DFF<Bits<32>>,
+    place: DFF<Bits<PLACE_BITS>>,
+    resident: DFF<Bit>,
+    fresh: DFF<Bit>,
 
     // One bit per context: what has happened to it so far.
     taken: Flags,
     awaiting: Flags,
-    announced: Flags,
+    // Its region counts: it was found, or asked for.
+    bound: Flags,
     opening: Flags,
     ready: Flags,
     failed: Flags,
@@ -240,76 +245,61 @@ pub struct ContextTable<const D: usize> {
     submission_here: Flags,
     region_reads: Flags,
     region_here: Flags,
-    // Windows 0 and 1 of each context.
-    even_reads: Flags,
-    odd_reads: Flags,
-    even_here: Flags,
-    odd_here: Flags,
+    // It has a block to read and a window for it; its first is not asked for.
+    wants: Flags,
+    first: Flags,
+    // It looks at the block of a place.
+    pinning: Flags,
 
-    memory: Ram<Bits<128>, 7>,
+    memory: Ram<Bits<128>, TABLE_BITS>,
     origin: LutRam<Bits<20>, 4>,
     statuses: LutRam<Bits<8>, 4>,
     read_status: LutRam<Bits<8>, 4>,
     sequences: LutRam<Bits<3>, 4>,
-    fill_slots: LutRam<Bits<SLOT_BITS>, 4>,
+    // Way that the firmware has chosen, and bit 2: none.
+    fill_ways: LutRam<Bits<3>, 4>,
+    // Place whose block the context looks at.
+    pin_places: LutRam<Bits<PLACE_BITS>, 4>,
+    next_blocks: LutRam<Bits<32>, 4>,
+    end_blocks: LutRam<Bits<32>, 4>,
     tdests: LutRam<Bits<16>, 4>,
     domains: LutRam<Bits<64>, 4>,
-    slots: LutRam<Bits<SLOT_BITS>, 5>,
-    block_status: LutRam<Bits<8>, 5>,
 
+    directory: Directory,
+    windows: Windows,
+    extent: Extent,
+    submission_check: SubmissionCheck<D>,
+    region_check: RegionCheck<D>,
+    turns: Turns,
+    pick_word: PickFirst,
     pick_free: PickFirst,
     pick_close: PickFirst,
     pick_submission: PickFirst,
     pick_region: PickFirst,
-    turns: Turns,
+    pick_read: PickFirst,
 
     sub0: SubmissionEntryDecode0,
     sub1: SubmissionEntryDecode1,
     sub2: SubmissionEntryDecode2,
     sub3: SubmissionEntryDecode3,
     fill_sub2: SubmissionEntryDecode2,
-    reg0: RegionEntryDecode0,
     reg1: RegionEntryDecode1,
     reg2: RegionEntryDecode2,
     reg3: RegionEntryDecode3,
     queue_context: QueueContextDecode1,
     cmd_fill: CommandFillDecode,
     cmd_reject: CommandRejectDecode,
-    cmd_prefetch: CommandPrefetchDecode,
     cmd_abort_region: CommandAbortRegionDecode,
     cmd_abort_queue: CommandAbortQueueDecode,
     miss: MessageMissEncode,
-    opened: MessageOpenedEncode,
-    consumed: MessageConsumedEncode,
-    closed: MessageClosedEncode,
     quiesced: MessageQuiescedEncode,
 
     direction: Param<1, D>,
-    opcode_nop: Const<8, { Opcode::Nop as u64 }>,
-    opcode_fence: Const<8, { Opcode::Fence as u64 }>,
-    opcode_c2h: Const<8, { Opcode::C2h as u64 }>,
-    opcode_h2c: Const<8, { Opcode::H2c as u64 }>,
-    format_granular: Const<8, { SgFormat::PageGranular as u64 }>,
-    format_uniform: Const<8, { SgFormat::Uniform as u64 }>,
-    shift_min: Const<8, { limits::PAGE_SHIFT as u64 }>,
-    shift_max: Const<8, { limits::MAX_UNIFORM_SHIFT as u64 }>,
     kind_fill: Const<8, { CommandKind::Fill as u64 }>,
     kind_reject: Const<8, { CommandKind::Reject as u64 }>,
-    kind_prefetch: Const<8, { CommandKind::Prefetch as u64 }>,
     kind_abort_region: Const<8, { CommandKind::AbortRegion as u64 }>,
     kind_abort_queue: Const<8, { CommandKind::AbortQueue as u64 }>,
     status_aborted: Const<8, { Status::Aborted as u64 }>,
-    status_bad_opcode: Const<8, { Status::BadOpcode as u64 }>,
-    status_bad_index: Const<8, { Status::BadIndex as u64 }>,
-    status_bad_region: Const<8, { Status::BadRegion as u64 }>,
-    status_stale: Const<8, { Status::StaleGeneration as u64 }>,
-    status_domain: Const<8, { Status::WrongDomain as u64 }>,
-    status_permission: Const<8, { Status::NoPermission as u64 }>,
-    status_bounds: Const<8, { Status::OutOfBounds as u64 }>,
-    status_hint: Const<8, { Status::BadHint as u64 }>,
-    status_entry: Const<8, { Status::BadRegionEntry as u64 }>,
-    status_reserved: Const<8, { Status::ReservedNotZero as u64 }>,
-    status_tdest: Const<8, { Status::BadTdest as u64 }>,
     quiesce_region: Const<16, { Quiesce::Region as u64 }>,
     quiesce_of_queue: Const<16, { Quiesce::Queue as u64 }>,
 
@@ -323,32 +313,47 @@ pub struct ContextTable<const D: usize> {
     no_reads: Signal<Local, Bits<16>>,
     untaken: Signal<Local, Bits<16>>,
     active: Signal<Local, Bits<16>>,
-    window_bit: Signal<Local, Bits<16>>,
-    consumed_bit: Signal<Local, Bits<16>>,
-    is_open: Signal<Local, Bit>,
+    word_bit: Signal<Local, Bits<16>>,
+    later_words: Signal<Local, Bits<16>>,
+    copied: Signal<Local, Bits<2>>,
+    copy_word: Signal<Local, Bits<2>>,
+    place_word: Signal<Local, Bits<TABLE_BITS>>,
+    own_word: Signal<Local, Bits<TABLE_BITS>>,
+    is_bound: Signal<Local, Bit>,
     is_failed: Signal<Local, Bit>,
+    is_empty: Signal<Local, Bit>,
+    is_first: Signal<Local, Bit>,
+    is_pinning: Signal<Local, Bit>,
     queue: Signal<Local, Bits<4>>,
     index: Signal<Local, Bits<16>>,
-    moves_nothing: Signal<Local, Bit>,
-    wrong_way: Signal<Local, Bit>,
     status: Signal<Local, Bits<8>>,
-    permitted: Signal<Local, Bit>,
-    after_offset: Signal<Local, Bits<64>>,
-    uniform: Signal<Local, Bit>,
-    last_element: Signal<Local, Bits<32>>,
-    last_block: Signal<Local, Bits<32>>,
-    hint_block: Signal<Local, Bits<32>>,
-    table_bytes: Signal<Local, Bits<48>>,
-    block_offset: Signal<Local, Bits<48>>,
-    table_left: Signal<Local, Bits<48>>,
+    set: Signal<Local, Bits<4>>,
+    command_set: Signal<Local, Bits<4>>,
+    set_place: Signal<Local, Bits<PLACE_BITS>>,
+    known_place: Signal<Local, Bits<PLACE_BITS>>,
+    chosen_place: Signal<Local, Bits<PLACE_BITS>>,
+    known_pinned: Signal<Local, Bit>,
+    chosen_pinned: Signal<Local, Bit>,
+    place_pinned: Signal<Local, Bit>,
+    may_keep: Signal<Local, Bit>,
+    keeps: Signal<Local, Bit>,
+    block_here: Signal<Local, Bit>,
+    next_block: Signal<Local, Bits<32>>,
+    next_window: Signal<Local, Bits<16>>,
+    goes_on: Signal<Local, Bit>,
+    own_slot: Signal<Local, Bits<SLOT_BITS>>,
+    place_slot: Signal<Local, Bits<SLOT_BITS>>,
+    read_slot: Signal<Local, Bits<SLOT_BITS>>,
+    first_slot: Signal<Local, Bits<SLOT_BITS>>,
+    own_window: Signal<Local, Bits<5>>,
+    first_window: Signal<Local, Bits<5>>,
+    consumed_window: Signal<Local, Bits<5>>,
     cmd_kind: Signal<Local, Bits<8>>,
     cmd_ctx: Signal<Local, Bits<8>>,
-    cmd_index: Signal<Local, Bits<4>>,
     cmd_current: Signal<Local, Bit>,
+    is_fill: Signal<Local, Bit>,
     handle: Signal<Local, Bits<8>>,
     concerned: Signal<Local, Bit>,
-    first_tdest: Signal<Local, Bits<16>>,
-    last_tdest: Signal<Local, Bits<16>>,
     eligible: Signal<Local, Bit>,
     quiet: Signal<Local, Bit>,
     not_waiting: Signal<Local, Bits<16>>,
@@ -358,10 +363,11 @@ pub struct ContextTable<const D: usize> {
     retired: Signal<Local, Bits<16>>,
     opened_done: Signal<Local, Bits<16>>,
     opened_now: Signal<Local, Bits<16>>,
-    stale: Signal<Local, Bit>,
     unclosed: Signal<Local, Bits<16>>,
+    unread: Signal<Local, Bits<16>>,
+    running_reads: Signal<Local, Bits<16>>,
+    all_reads: Signal<Local, Bits<16>>,
     is_abort: Signal<Local, Bit>,
-    reads_list: Signal<Local, Bit>,
     may_command: Signal<Local, Bit>,
     urgent: Signal<Local, Bit>,
     empty_job: Signal<Local, Bit>,
@@ -375,30 +381,38 @@ pub struct ContextTable<const D: usize> {
 pub enum ContextState {
     /// Choosing the next event.
     Idle,
-    /// Reading the context's words; `after` says what for.
+    /// Reading the wanted words of the context; `after` says what for.
     Load,
-    /// Checks of an arrived submission entry.
+    /// Checks of an arrived submission entry; is its region here?
     CheckSubmission,
+    /// Words of the region's place become the context's own.
+    Copy,
     /// MISS.
     SendMiss,
-    /// Read of the region entry.
-    FetchRegion,
-    /// Reading the third quarter of a region entry.
-    LoadRest,
-    /// Checks of an arrived region entry, whose last quarter is being read.
+    /// FILL or REJECT.
+    Answer,
+    /// Checks of a region entry.
     CheckRegion,
+    /// Has the region a place, or does it get one?
+    Settle,
+    /// The region goes to its place.
+    Install,
+    /// Is the first block there?
+    Begin,
     /// Read of an SG block.
-    FetchBlock,
-    /// OPENED.
-    SendOpened,
+    ReadBlock,
+    /// A block was left behind: is there a further one to read?
+    Consumed,
     /// A ready transfer goes to the walker, if it is its queue's turn.
     Dispatch,
-    /// CONSUMED.
-    SendConsumed,
     /// Completion record.
     Retire,
-    /// CLOSED, and the context is free.
+    /// The context is free.
     Close,
+    /// Where is the region that is taken away?
+    Find,
+    /// It is on chip no more.
+    Forget,
     /// Does the abort concern this context?
     Abort,
     /// On to the next context.
@@ -415,34 +429,38 @@ impl<const D: usize> Logic for ContextTable<D> {
             clock,
             state,
             after,
-            step,
             ctx,
-            by_command,
+            step,
             begun,
             parked,
-            block,
-            slot,
             ended_status,
             ended_bytes,
             ended_eop,
-            left_block,
             quiesce_wanted,
             quiesce_queue,
             quiesce_id,
+            wanted,
+            coming,
+            coming_word,
             s0,
             s1,
             s2,
             s3_used,
-            r2_used,
             r0,
-            r1
+            r1,
+            r2_used,
+            r3_used,
+            block,
+            place,
+            resident,
+            fresh
         );
         clock!(
             self,
             clock,
             taken,
             awaiting,
-            announced,
+            bound,
             opening,
             ready,
             failed,
@@ -456,25 +474,28 @@ impl<const D: usize> Logic for ContextTable<D> {
             submission_here,
             region_reads,
             region_here,
-            even_reads,
-            odd_reads,
-            even_here,
-            odd_here,
+            wants,
+            first,
+            pinning,
             memory,
             origin,
             statuses,
             read_status,
             sequences,
-            fill_slots,
+            fill_ways,
+            pin_places,
+            next_blocks,
+            end_blocks,
             tdests,
             domains,
-            slots,
-            block_status,
+            windows,
+            directory,
+            extent,
             turns
         );
         self.taken.reset.next = self.reset.val();
         self.awaiting.reset.next = self.reset.val();
-        self.announced.reset.next = self.reset.val();
+        self.bound.reset.next = self.reset.val();
         self.opening.reset.next = self.reset.val();
         self.ready.reset.next = self.reset.val();
         self.failed.reset.next = self.reset.val();
@@ -488,10 +509,12 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.submission_here.reset.next = self.reset.val();
         self.region_reads.reset.next = self.reset.val();
         self.region_here.reset.next = self.reset.val();
-        self.even_reads.reset.next = self.reset.val();
-        self.odd_reads.reset.next = self.reset.val();
-        self.even_here.reset.next = self.reset.val();
-        self.odd_here.reset.next = self.reset.val();
+        self.wants.reset.next = self.reset.val();
+        self.first.reset.next = self.reset.val();
+        self.pinning.reset.next = self.reset.val();
+        self.windows.reset.next = self.reset.val();
+        self.directory.reset.next = self.reset.val();
+        self.turns.reset.next = self.reset.val();
 
         self.one.next = 1.into();
         self.mark.next = self.one.val() << self.ctx.q.val();
@@ -501,19 +524,13 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.taken.clear.next = 0.into();
         self.awaiting.set.next = 0.into();
         self.awaiting.clear.next = 0.into();
-        self.announced.set.next = 0.into();
-        self.announced.clear.next = 0.into();
+        self.bound.set.next = 0.into();
+        self.bound.clear.next = 0.into();
         self.opening.set.next = 0.into();
-        self.opened_done.next = 0.into();
-        self.opened_now.next = 0.into();
-        self.ready_done.next = 0.into();
-        self.ready_now.next = 0.into();
         self.ready.clear.next = 0.into();
         self.failed.set.next = 0.into();
         self.failed.clear.next = 0.into();
         self.touching.set.next = 0.into();
-        self.gone_quiet.next = 0.into();
-        self.retired.next = 0.into();
         self.empty.set.next = 0.into();
         self.empty.clear.next = 0.into();
         self.dispatched.set.next = 0.into();
@@ -532,14 +549,16 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.region_reads.clear.next = 0.into();
         self.region_here.set.next = 0.into();
         self.region_here.clear.next = 0.into();
-        self.even_reads.set.next = 0.into();
-        self.even_reads.clear.next = 0.into();
-        self.odd_reads.set.next = 0.into();
-        self.odd_reads.clear.next = 0.into();
-        self.even_here.set.next = 0.into();
-        self.even_here.clear.next = 0.into();
-        self.odd_here.set.next = 0.into();
-        self.odd_here.clear.next = 0.into();
+        self.wants.set.next = 0.into();
+        self.wants.clear.next = 0.into();
+        self.first.set.next = 0.into();
+        self.first.clear.next = 0.into();
+        self.pinning.set.next = 0.into();
+        self.pinning.clear.next = 0.into();
+        self.opened_now.next = 0.into();
+        self.ready_now.next = 0.into();
+        self.gone_quiet.next = 0.into();
+        self.retired.next = 0.into();
 
         // Allocation.
         self.untaken.next = !self.taken.q.val();
@@ -558,26 +577,26 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.not_waiting.next =
             (self.ready.q.val() | self.dispatched.q.val()) | self.closing.q.val();
         self.list_wait.next = (self.begun.q.val() & !self.ready.q.val().any())
-            & (self.announced.q.val() & (self.not_waiting.val() ^ 0xffff)).any();
+            & (self.bound.q.val() & (self.not_waiting.val() ^ 0xffff)).any();
         if !self.taken.q.val().any() {
             self.begun.d.next = false;
         }
 
         // Reads come back.
-        self.memory.write_enable.next = self.fill_write.val();
-        self.memory.write_address.next = self.fill_address.val();
-        self.memory.write_data.next = self.fill_data.val();
         self.done_ctx.next = self.done_id.val().get_bits::<4>(0);
         self.read_status.write_address.next = self.done_id.val().get_bits::<4>(0);
         self.read_status.write_data.next = self.done_status.val();
         self.read_status.write_enable.next = false;
-        self.block_status.write_address.next = self.done_id.val();
-        self.block_status.write_data.next = self.done_status.val();
-        self.block_status.write_enable.next = false;
-        if self.done_kind.val() == 2 {
-            self.done_ctx.next = self.done_id.val().get_bits::<4>(1);
-        }
         self.done_bit.next = self.one.val() << self.done_ctx.val();
+        self.windows.done.next = self.done_valid.val() & (self.done_kind.val() == 2);
+        self.windows.done_at.next = self.done_id.val();
+        self.windows.done_status.next = self.done_status.val();
+        // The first block makes the transfer ready to run, and may be the region's resident one.
+        self.opened_done.next = self.windows.first_done.val();
+        self.ready_done.next = self.opening.q.val() & self.windows.first_done.val();
+        self.directory.filled.next = self.windows.home_done.val();
+        self.directory.filled_place.next = self.windows.home_place.val();
+        self.directory.filled_well.next = !self.done_status.val().any();
         if self.done_valid.val() {
             if self.done_kind.val() == 0 {
                 self.read_status.write_enable.next = true;
@@ -589,31 +608,13 @@ impl<const D: usize> Logic for ContextTable<D> {
                 self.region_here.set.next = self.done_bit.val();
                 self.region_reads.clear.next = self.done_bit.val();
             }
-            if self.done_kind.val() == 2 {
-                self.block_status.write_enable.next = true;
-                if self.done_id.val().get_bit(0) {
-                    self.odd_reads.clear.next = self.done_bit.val();
-                    self.odd_here.set.next = self.done_bit.val();
-                } else {
-                    self.even_reads.clear.next = self.done_bit.val();
-                    self.even_here.set.next = self.done_bit.val();
-                }
-                // The first block makes the transfer ready to run.
-                self.opened_done.next = self.done_bit.val();
-                self.ready_done.next = self.opening.q.val() & self.done_bit.val();
-            }
         }
 
         // What the walker sees.
-        self.window_bit.next = self.even_here.q.val() >> self.window.val().get_bits::<4>(1);
-        if self.window.val().get_bit(0) {
-            self.window_bit.next = self.odd_here.q.val() >> self.window.val().get_bits::<4>(1);
-        }
-        self.window_valid.next = self.window_bit.val().get_bit(0);
-        self.slots.read_address.next = self.window.val();
-        self.window_slot.next = self.slots.read_data.val();
-        self.block_status.read_address.next = self.window.val();
-        self.window_status.next = self.block_status.read_data.val();
+        self.windows.window.next = self.window.val();
+        self.window_valid.next = self.windows.window_valid.val();
+        self.window_slot.next = self.windows.window_slot.val();
+        self.window_status.next = self.windows.window_status.val();
         self.aborts.next = self.aborting.q.val();
         self.quiet_bit.next = self.one.val() << self.quiet_ctx.val();
         if self.quiet_valid.val() {
@@ -633,8 +634,28 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.statuses.read_address.next = self.ctx.q.val();
         self.statuses.write_address.next = self.ctx.q.val();
         self.statuses.write_enable.next = false;
-        self.fill_slots.read_address.next = self.ctx.q.val();
-        self.fill_slots.write_enable.next = false;
+        self.fill_ways.read_address.next = self.ctx.q.val();
+        self.fill_ways.write_address.next = self.ctx.q.val();
+        self.fill_ways.write_data.next = bit_cast::<3, 2>(self.cmd_fill.way.val().get_bits::<2>(0))
+            | (bit_cast::<3, 1>(self.cmd_fill.way.val().get_bits::<1>(15)) << 2);
+        self.fill_ways.write_enable.next = false;
+        self.next_block.next = self.block.q.val() + 1;
+        self.next_window.next = self.windows.even_taken.val();
+        if !self.block.q.val().get_bit(0) {
+            self.next_window.next = self.windows.odd_taken.val();
+        }
+        self.pin_places.read_address.next = self.ctx.q.val();
+        self.pin_places.write_address.next = self.ctx.q.val();
+        self.pin_places.write_data.next = self.place.q.val();
+        self.pin_places.write_enable.next = false;
+        self.next_blocks.read_address.next = self.ctx.q.val();
+        self.next_blocks.write_address.next = self.ctx.q.val();
+        self.next_blocks.write_data.next = self.next_block.val();
+        self.next_blocks.write_enable.next = false;
+        self.end_blocks.read_address.next = self.ctx.q.val();
+        self.end_blocks.write_address.next = self.ctx.q.val();
+        self.end_blocks.write_data.next = self.extent.end_block.val();
+        self.end_blocks.write_enable.next = false;
         self.domains.read_address.next = self.queue.val();
         self.sequences.read_address.next = self.ctx.q.val();
         self.sequences.write_address.next = self.ctx.q.val();
@@ -643,44 +664,79 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.handle.next = bit_cast::<8, 4>(self.ctx.q.val())
             | ((bit_cast::<8, 1>(self.direction.val()) << 4)
                 | (bit_cast::<8, 3>(self.sequences.read_data.val()) << 5));
-        self.is_open.next = (self.announced.q.val() & self.mark.val()).any();
+        self.is_bound.next = (self.bound.q.val() & self.mark.val()).any();
         self.is_failed.next = (self.failed.q.val() & self.mark.val()).any();
+        self.is_empty.next = (self.empty.q.val() & self.mark.val()).any();
+        self.is_first.next = (self.first.q.val() & self.mark.val()).any();
+        self.is_pinning.next = (self.pinning.q.val() & self.mark.val()).any();
         self.sub0.raw.next = self.s0.q.val();
         self.sub1.raw.next = self.s1.q.val();
         self.sub2.raw.next = self.s2.q.val();
-        self.sub3.raw.next = self.memory.read_data.val();
-        self.reg0.raw.next = self.r0.q.val();
         self.reg1.raw.next = self.r1.q.val();
+        self.sub3.raw.next = self.memory.read_data.val();
         self.reg2.raw.next = self.memory.read_data.val();
         self.reg3.raw.next = self.memory.read_data.val();
-        self.moves_nothing.next = (self.sub0.opcode.val() == self.opcode_nop.val())
-            | (self.sub0.opcode.val() == self.opcode_fence.val());
-        self.wrong_way.next = self.sub0.opcode.val() != self.opcode_c2h.val();
-        self.permitted.next = self.reg1.allow_c2h.val();
-        if self.direction.val() == 1 {
-            self.wrong_way.next = self.sub0.opcode.val() != self.opcode_h2c.val();
-            self.permitted.next = self.reg1.allow_h2c.val();
-        }
-        self.uniform.next = self.reg1.format.val() == self.format_uniform.val();
-        self.last_element.next = self.reg1.element_count.val() - 1;
-        self.hint_block.next = self.sub2.sg_hint.val() >> 5;
-        self.last_block.next = self.last_element.val() >> 5;
-        self.table_bytes.next = bit_cast::<48, 32>(self.reg1.element_count.val()) << 4;
-        if self.uniform.val() {
-            self.hint_block.next = self.sub2.sg_hint.val() >> 6;
-            self.last_block.next = self.last_element.val() >> 6;
-            self.table_bytes.next = bit_cast::<48, 32>(self.reg1.element_count.val()) << 3;
-        }
-        self.block_offset.next = bit_cast::<48, 32>(self.block.q.val()) << 9;
-        self.table_left.next = self.table_bytes.val() - self.block_offset.val();
-        self.after_offset.next = self.reg0.length.val() - self.sub1.offset.val();
         // The queue's protection domain and TDEST range, as bytes 0x10 to 0x1f of the queue context have them.
         self.queue_context.raw.next = bit_cast::<128, 64>(self.domains.read_data.val()) << 64;
-        self.first_tdest.next = self.queue_context.tdest_first.val();
-        self.last_tdest.next = self.queue_context.tdest_last.val();
+        self.submission_check.read_status.next = self.read_status.read_data.val();
+        self.submission_check.s0.next = self.s0.q.val();
+        self.submission_check.s1.next = self.s1.q.val();
+        self.submission_check.s2.next = self.s2.q.val();
+        self.submission_check.s3_reserved.next = self.s3_used.q.val();
+        self.submission_check.index.next = self.index.val();
+        self.submission_check.region_count.next = self.region_count.val();
+        self.submission_check.first_tdest.next = self.queue_context.tdest_first.val();
+        self.submission_check.last_tdest.next = self.queue_context.tdest_last.val();
+        self.region_check.read_status.next = self.read_status.read_data.val();
+        self.region_check.s1.next = self.s1.q.val();
+        self.region_check.s2.next = self.s2.q.val();
+        self.region_check.r0.next = self.r0.q.val();
+        self.region_check.r1.next = self.r1.q.val();
+        self.region_check.rest_reserved.next = self.r2_used.q.val() | self.r3_used.q.val();
+        self.region_check.domain.next = self.queue_context.protection_domain.val();
+        self.extent.s1.next = self.s1.q.val();
+        self.extent.s2.next = self.s2.q.val();
+        self.extent.r0.next = self.r0.q.val();
+        self.extent.r1.next = self.r1.q.val();
+        self.extent.block.next = self.block.q.val();
+
+        // Where its region is on chip, or may be.
+        self.directory.region.next = self.sub0.region.val();
+        if self.state.q.val() == ContextState::Find {
+            self.directory.region.next = self.quiesce_id.q.val();
+        }
+        self.directory.generation.next = self.sub2.generation.val();
+        self.set.next = self.sub0.region.val().get_bits::<4>(0);
+        self.set_place.next = bit_cast::<PLACE_BITS, 4>(self.set.val()) << 2;
+        self.known_place.next =
+            self.set_place.val() | bit_cast::<PLACE_BITS, 2>(self.directory.way.val());
+        self.chosen_place.next = self.set_place.val()
+            | bit_cast::<PLACE_BITS, 2>(self.fill_ways.read_data.val().get_bits::<2>(0));
+        self.known_pinned.next = self
+            .directory
+            .pinned
+            .val()
+            .get_bit(self.directory.way.val().index());
+        self.chosen_pinned.next = self
+            .directory
+            .pinned
+            .val()
+            .get_bit(self.fill_ways.read_data.val().get_bits::<2>(0).index());
+        self.may_keep.next = !self.fill_ways.read_data.val().get_bit(2);
+        self.place_pinned.next = self.known_pinned.val() & !self.fresh.q.val();
+        self.directory.place.next = self.place.q.val();
+        self.directory.install.next = false;
+        self.directory.forget.next = false;
+        self.directory.touch.next = false;
+        self.directory.pin.next = false;
+        self.directory.unpin.next = false;
+        self.directory.claim.next = false;
+        self.directory.claim_block.next = self.extent.first_block.val();
+        self.directory.fill.next = false;
+        self.directory.miss.next = false;
+        self.command_set.next = self.quiesce_id.q.val().get_bits::<4>(0);
 
         // Whose turn it is: that of a transfer without bytes, or of one whose stream is on offer.
-        self.turns.reset.next = self.reset.val();
         self.turns.alloc.next = self.alloc.val();
         self.turns.alloc_ctx.next = self.pick_free.index.val();
         self.turns.alloc_queue.next = self.alloc_queue.val();
@@ -704,13 +760,30 @@ impl<const D: usize> Logic for ContextTable<D> {
             | (!self.match_stream.val()
                 | (self.stream_valid.val()
                     & (self.stream_tdest.val() == self.tdests.read_data.val())));
-
         self.in_turn.next =
             self.turns.found.val() & !self.no_bytes.val().get_bit(self.turns.ctx.val().index());
 
-        // Reads of the context RAM.
-        self.memory.read_address.next =
-            (bit_cast::<7, 4>(self.ctx.q.val()) << 3) | bit_cast::<7, 3>(self.step.q.val());
+        // The context RAM. Words of reads go first: a copy that meets one is a cycle later.
+        self.pick_word.among.next = self.wanted.q.val();
+        self.word_bit.next = self.one.val() << self.pick_word.index.val();
+        self.later_words.next = self.wanted.q.val() ^ self.word_bit.val();
+        self.copied.next = self.step.q.val() - 1;
+        self.copy_word.next = self.step.q.val();
+        if self.fill_write.val() {
+            self.copy_word.next = self.copied.val();
+        }
+        self.place_word.next =
+            (bit_cast::<TABLE_BITS, PLACE_BITS>(self.place.q.val()) << 1) | bits::<TABLE_BITS>(128);
+        self.own_word.next = bit_cast::<TABLE_BITS, 4>(self.ctx.q.val()) << 3;
+        self.memory.read_address.next = self.own_word.val()
+            | bit_cast::<TABLE_BITS, 3>(self.pick_word.index.val().get_bits::<3>(0));
+        if self.state.q.val() == ContextState::Copy {
+            self.memory.read_address.next =
+                self.place_word.val() | bit_cast::<TABLE_BITS, 2>(self.copy_word.val());
+        }
+        self.memory.write_enable.next = self.fill_write.val();
+        self.memory.write_address.next = bit_cast::<TABLE_BITS, 7>(self.fill_address.val());
+        self.memory.write_data.next = self.fill_data.val();
 
         // Outputs that most states leave alone.
         self.fetch_valid.next = false;
@@ -720,27 +793,49 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.fetch_kind.next = 1.into();
         self.fetch_id.next = bit_cast::<5, 4>(self.ctx.q.val());
         self.fetch_word.next = (bit_cast::<WORD_BITS, 4>(self.ctx.q.val()) << 3) | 4;
-        self.slots.write_address.next = (bit_cast::<5, 4>(self.ctx.q.val()) << 1)
+        self.own_window.next = (bit_cast::<5, 4>(self.ctx.q.val()) << 1)
             | bit_cast::<5, 1>(self.block.q.val().get_bits::<1>(0));
-        self.slots.write_data.next = self.slot.q.val();
-        self.slots.write_enable.next = false;
+        self.own_slot.next = bit_cast::<SLOT_BITS, 5>(self.own_window.val());
+        // Slots of places come after those of contexts.
+        self.place_slot.next = bit_cast::<SLOT_BITS, PLACE_BITS>(self.pin_places.read_data.val())
+            + bits::<SLOT_BITS>(32);
+        self.read_slot.next = self.own_slot.val();
+        if self.is_first.val() & self.is_pinning.val() {
+            self.read_slot.next = self.place_slot.val();
+        }
+        self.first_slot.next =
+            bit_cast::<SLOT_BITS, PLACE_BITS>(self.place.q.val()) + bits::<SLOT_BITS>(32);
+        self.first_window.next = (bit_cast::<5, 4>(self.ctx.q.val()) << 1)
+            | bit_cast::<5, 1>(self.extent.first_block.val().get_bits::<1>(0));
+        self.consumed_window.next = (bit_cast::<5, 4>(self.consumed_ctx.val()) << 1)
+            | bit_cast::<5, 1>(self.consumed_block.val().get_bits::<1>(0));
+        self.windows.start.next = false;
+        self.windows.start_ctx.next = self.ctx.q.val();
+        self.windows.start_odd.next = self.extent.first_block.val().get_bit(0);
+        self.windows.start_place.next = self.place.q.val();
+        self.windows.ask.next = false;
+        self.windows.ask_home.next = self.is_first.val() & self.is_pinning.val();
+        self.windows.show.next = false;
+        self.windows.at.next = self.own_window.val();
+        self.windows.slot.next = self.read_slot.val();
+        self.windows.leave.next = false;
+        self.windows.leave_at.next = self.consumed_window.val();
+        self.windows.close.next = 0.into();
         self.cmd_ready.next = false;
         self.msg_valid.next = false;
         self.back.next = false;
         self.back_queue.next = self.queue.val();
         self.job_valid.next = false;
         self.job_ctx.next = self.ctx.q.val();
-        self.job_position.next =
-            self.sub1.offset.val() + bit_cast::<64, 16>(self.reg1.first_byte_offset.val());
+        self.job_position.next = self.extent.position.val();
         self.job_length.next = bit_cast::<48, 64>(self.sub1.length.val());
         self.job_element.next = self.sub2.sg_hint.val();
-        self.job_last_element.next = self.last_element.val();
-        self.job_uniform.next = self.uniform.val();
+        self.job_last_element.next = self.extent.last_element.val();
+        self.job_uniform.next = self.extent.uniform.val();
         self.job_shift.next = bit_cast::<5, 8>(self.reg1.page_shift.val());
         self.job_status.next = 0.into();
         self.job_tdest.next = self.sub2.tdest.val();
         self.consumed_ready.next = false;
-        self.consumed_bit.next = self.one.val() << self.consumed_ctx.val();
         self.retire_ready.next = false;
         self.retire_bit.next = self.one.val() << self.retire_ctx.val();
         self.rec_valid.next = false;
@@ -755,23 +850,21 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.status.next = 0.into();
         self.eligible.next = false;
         self.concerned.next = false;
-        self.stale.next = false;
         self.empty_job.next = false;
         self.is_muted.next = false;
         self.in_engine.next = false;
-        self.statuses.write_data.next = self.status.val();
+        self.block_here.next = false;
+        self.goes_on.next = false;
+        self.keeps.next = false;
 
         // Messages.
         self.miss.ctx.next = self.handle.val();
         self.miss.generation.next = self.sub2.generation.val();
         self.miss.region.next = self.sub0.region.val();
         self.miss.sg_hint.next = self.sub2.sg_hint.val();
-        self.opened.ctx.next = self.handle.val();
-        self.opened.last_block.next = self.last_block.val();
-        self.opened.first_block.next = self.block.q.val();
-        self.consumed.ctx.next = self.handle.val();
-        self.consumed.block.next = self.left_block.q.val();
-        self.closed.ctx.next = self.handle.val();
+        self.miss.valid.next = bit_cast::<8, 4>(self.directory.valid.val());
+        self.miss.used.next = bit_cast::<8, 4>(self.directory.used.val());
+        self.miss.pinned.next = bit_cast::<8, 4>(self.directory.pinned.val());
         self.quiesced.direction.next = bit_cast::<8, 1>(self.direction.val());
         self.quiesced.what.next = self.quiesce_region.val();
         if self.quiesce_queue.q.val() {
@@ -783,29 +876,35 @@ impl<const D: usize> Logic for ContextTable<D> {
         // Commands.
         self.cmd_fill.raw.next = self.cmd_data.val();
         self.cmd_reject.raw.next = self.cmd_data.val();
-        self.cmd_prefetch.raw.next = self.cmd_data.val();
         self.cmd_abort_region.raw.next = self.cmd_data.val();
         self.cmd_abort_queue.raw.next = self.cmd_data.val();
         self.cmd_kind.next = self.cmd_fill.kind.val();
         self.cmd_ctx.next = self.cmd_fill.ctx.val();
-        self.cmd_index.next = bit_cast::<4, 8>(self.cmd_ctx.val());
-        self.fill_slots.write_address.next = self.ctx.q.val();
-        self.fill_slots.write_data.next = bit_cast::<SLOT_BITS, 16>(self.cmd_fill.slot.val());
+        self.is_fill.next = self.cmd_kind.val() == self.kind_fill.val();
         // Is the command for what the context serves now? An aborted transfer reads no more of its list.
         self.cmd_current.next = (self.cmd_ctx.val() == self.handle.val())
-            & (self.is_open.val()
+            & (self.is_bound.val()
                 & (!self.is_failed.val()
                     & !((self.closing.q.val() | self.aborting.q.val()) & self.mark.val()).any()));
 
         // Who can be served. One that closes is not served any more: it waits for its last read, and what that brought
         // is dropped.
-        self.reads.next = (self.even_reads.q.val() | self.odd_reads.q.val())
-            | (self.region_reads.q.val() | self.awaiting.q.val());
+        self.reads.next =
+            self.windows.reading.val() | (self.region_reads.q.val() | self.awaiting.q.val());
         self.no_reads.next = !self.reads.val();
         self.unclosed.next = !self.closing.q.val();
         self.pick_close.among.next = self.closing.q.val() & self.no_reads.val();
         self.pick_submission.among.next = self.submission_here.q.val() & self.unclosed.val();
         self.pick_region.among.next = self.region_here.q.val() & self.unclosed.val();
+        // The transfer that runs reads before those that wait.
+        self.unread.next =
+            (self.closing.q.val() | (self.failed.q.val() | self.aborting.q.val())) ^ 0xffff;
+        self.all_reads.next = self.wants.q.val() & self.unread.val();
+        self.running_reads.next = self.all_reads.val() & self.dispatched.q.val();
+        self.pick_read.among.next = self.all_reads.val();
+        if self.running_reads.val().any() {
+            self.pick_read.among.next = self.running_reads.val();
+        }
         // Quiet is who touches no memory: neither the engine nor a read is at it. The user's streams have no say in it.
         self.active.next = self.touching.q.val() | self.reads.val();
         self.quiet.next = !(self.active.val() & self.awaited.q.val()).any();
@@ -814,29 +913,21 @@ impl<const D: usize> Logic for ContextTable<D> {
         // One abort at a time; all other commands pass, as what is awaited may need them.
         self.may_command.next =
             self.cmd_valid.val() & !(self.quiesce_wanted.q.val() & self.is_abort.val());
-        self.reads_list.next = (self.cmd_kind.val() == self.kind_fill.val())
-            | (self.cmd_kind.val() == self.kind_prefetch.val());
         // Something can be served without the fetch unit, whose tags may all be lost.
         self.urgent.next = ((self.consumed_valid.val() | self.retire_valid.val())
             | (self.pick_close.found.val() | (self.quiesce_wanted.q.val() & self.quiet.val())))
-            | ((self.pick_submission.found.val()
-                | (self.turns.found.val() & self.engine_ready.val()))
-                | (self.may_command.val() & !self.reads_list.val()));
+            | ((self.pick_submission.found.val() | self.pick_region.found.val())
+                | ((self.turns.found.val() & self.engine_ready.val())
+                    | (self.may_command.val() & !self.is_fill.val())));
 
         match self.state.q.val() {
             ContextState::Idle => {
                 self.step.d.next = 0.into();
-                self.by_command.d.next = false;
                 if self.consumed_valid.val() {
                     self.consumed_ready.next = true;
                     self.ctx.d.next = self.consumed_ctx.val();
-                    self.left_block.d.next = self.consumed_block.val();
-                    if self.consumed_block.val().get_bit(0) {
-                        self.odd_here.clear.next = self.consumed_bit.val();
-                    } else {
-                        self.even_here.clear.next = self.consumed_bit.val();
-                    }
-                    self.state.d.next = ContextState::SendConsumed;
+                    self.windows.leave.next = true;
+                    self.state.d.next = ContextState::Consumed;
                 } else if self.retire_valid.val() {
                     self.retire_ready.next = true;
                     self.ctx.d.next = self.retire_ctx.val();
@@ -844,6 +935,7 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.ended_bytes.d.next = self.retire_bytes.val();
                     self.ended_eop.d.next = self.retire_eop.val();
                     self.retired.next = self.retire_bit.val();
+                    self.wanted.d.next = 0x07.into();
                     self.after.d.next = ContextState::Retire;
                     self.state.d.next = ContextState::Load;
                 } else if self.pick_close.found.val() {
@@ -851,38 +943,44 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.state.d.next = ContextState::Close;
                 } else if self.quiesce_wanted.q.val() & self.quiet.val() {
                     self.state.d.next = ContextState::SendQuiesced;
-                } else if self.may_command.val() & !(self.parked.q.val() & self.reads_list.val()) {
-                    self.ctx.d.next = self.cmd_index.val();
-                    self.by_command.d.next = true;
+                } else if self.may_command.val() & !(self.parked.q.val() & self.is_fill.val()) {
+                    self.ctx.d.next = bit_cast::<4, 8>(self.cmd_ctx.val());
+                    self.wanted.d.next = 0x07.into();
+                    self.after.d.next = ContextState::Answer;
                     self.state.d.next = ContextState::Load;
-                    self.after.d.next = ContextState::FetchRegion;
-                    if self.cmd_kind.val() == self.kind_prefetch.val() {
-                        self.block.d.next = self.cmd_prefetch.block.val();
-                        self.slot.d.next = bit_cast::<SLOT_BITS, 16>(self.cmd_prefetch.slot.val());
-                        self.after.d.next = ContextState::FetchBlock;
-                    }
                     if self.is_abort.val() {
                         self.ctx.d.next = 0.into();
                         self.quiesce_queue.d.next =
                             self.cmd_kind.val() == self.kind_abort_queue.val();
                         self.quiesce_id.d.next = self.cmd_abort_region.region.val();
+                        self.awaited.clear.next = 0xffff.into();
+                        self.wanted.d.next = 0x01.into();
+                        self.after.d.next = ContextState::Abort;
                         if self.cmd_kind.val() == self.kind_abort_queue.val() {
                             self.quiesce_id.d.next =
                                 bit_cast::<32, 8>(self.cmd_abort_queue.queue_id.val());
+                        } else {
+                            self.state.d.next = ContextState::Find;
                         }
-                        self.awaited.clear.next = 0xffff.into();
-                        self.after.d.next = ContextState::Abort;
                     }
+                } else if self.pick_read.found.val() & !self.parked.q.val() {
+                    self.ctx.d.next = self.pick_read.index.val();
+                    self.wanted.d.next = 0x30.into();
+                    self.after.d.next = ContextState::ReadBlock;
+                    self.state.d.next = ContextState::Load;
                 } else if self.pick_submission.found.val() {
                     self.ctx.d.next = self.pick_submission.index.val();
+                    self.wanted.d.next = 0x0f.into();
                     self.after.d.next = ContextState::CheckSubmission;
                     self.state.d.next = ContextState::Load;
-                } else if self.pick_region.found.val() & !self.parked.q.val() {
+                } else if self.pick_region.found.val() {
                     self.ctx.d.next = self.pick_region.index.val();
-                    self.after.d.next = ContextState::LoadRest;
+                    self.wanted.d.next = 0xf7.into();
+                    self.after.d.next = ContextState::CheckRegion;
                     self.state.d.next = ContextState::Load;
                 } else if self.turns.found.val() & self.engine_ready.val() {
                     self.ctx.d.next = self.turns.ctx.val();
+                    self.wanted.d.next = 0x26.into();
                     self.after.d.next = ContextState::Dispatch;
                     self.state.d.next = ContextState::Load;
                 } else {
@@ -890,145 +988,132 @@ impl<const D: usize> Logic for ContextTable<D> {
                 }
             }
             ContextState::Load => {
-                self.step.d.next = self.step.q.val() + 1;
-                if self.step.q.val() == 1 {
-                    self.s0.d.next = self.memory.read_data.val();
+                self.wanted.d.next = self.later_words.val();
+                self.coming.d.next = true;
+                self.coming_word.d.next = self.pick_word.index.val().get_bits::<3>(0);
+                if self.coming.q.val() {
+                    if self.coming_word.q.val() == 0 {
+                        self.s0.d.next = self.memory.read_data.val();
+                    }
+                    if self.coming_word.q.val() == 1 {
+                        self.s1.d.next = self.memory.read_data.val();
+                    }
+                    if self.coming_word.q.val() == 2 {
+                        self.s2.d.next = self.memory.read_data.val();
+                    }
+                    if self.coming_word.q.val() == 3 {
+                        self.s3_used.d.next = self.sub3.reserved.val();
+                    }
+                    if self.coming_word.q.val() == 4 {
+                        self.r0.d.next = self.memory.read_data.val();
+                    }
+                    if self.coming_word.q.val() == 5 {
+                        self.r1.d.next = self.memory.read_data.val();
+                    }
+                    if self.coming_word.q.val() == 6 {
+                        self.r2_used.d.next = self.reg2.reserved.val();
+                    }
+                    if self.coming_word.q.val() == 7 {
+                        self.r3_used.d.next = self.reg3.reserved.val();
+                    }
                 }
-                if self.step.q.val() == 2 {
-                    self.s1.d.next = self.memory.read_data.val();
-                }
-                if self.step.q.val() == 3 {
-                    self.s2.d.next = self.memory.read_data.val();
-                }
-                if self.step.q.val() == 4 {
-                    self.s3_used.d.next = self.sub3.reserved.val();
-                }
-                if self.step.q.val() == 5 {
-                    self.r0.d.next = self.memory.read_data.val();
-                }
-                if self.step.q.val() == 6 {
-                    self.r1.d.next = self.memory.read_data.val();
+                if !self.pick_word.found.val() {
+                    self.wanted.d.next = 0.into();
+                    self.coming.d.next = false;
+                    self.block.d.next = self.next_blocks.read_data.val();
                     self.state.d.next = self.after.q.val();
                 }
             }
             ContextState::CheckSubmission => {
                 self.submission_here.clear.next = self.mark.val();
-                if self.read_status.read_data.val().any() {
-                    self.status.next = self.read_status.read_data.val();
-                } else if self.sub0.index.val() != self.index.val() {
-                    self.status.next = self.status_bad_index.val();
-                } else if self.s3_used.q.val()
-                    | (self.sub0.reserved.val() | self.sub2.reserved.val())
-                {
-                    self.status.next = self.status_reserved.val();
-                } else if !self.moves_nothing.val() {
-                    if self.wrong_way.val() {
-                        self.status.next = self.status_bad_opcode.val();
-                    } else if !self.sub1.length.val().any() {
-                        self.status.next = self.status_bounds.val();
-                    } else if self.sub0.region.val() >= self.region_count.val() {
-                        self.status.next = self.status_bad_region.val();
-                    } else if (self.sub2.tdest.val() < self.first_tdest.val())
-                        | (self.sub2.tdest.val() > self.last_tdest.val())
-                    {
-                        self.status.next = self.status_tdest.val();
-                    }
+                self.place.d.next = self.known_place.val();
+                self.status.next = self.submission_check.status.val();
+                if self.submission_check.moves_nothing.val() {
+                    self.empty.set.next = self.mark.val();
                 }
-                self.statuses.write_data.next = self.status.val();
-                self.state.d.next = ContextState::SendMiss;
                 if self.status.val().any() {
                     self.statuses.write_enable.next = true;
                     self.failed.set.next = self.mark.val();
                 }
-                if self.moves_nothing.val() {
-                    self.empty.set.next = self.mark.val();
-                }
-                if self.status.val().any() | self.moves_nothing.val() {
+                if self.status.val().any() | self.submission_check.moves_nothing.val() {
                     self.ready_now.next = self.mark.val();
                     self.state.d.next = ContextState::Idle;
+                } else if self.directory.hit.val() {
+                    self.bound.set.next = self.mark.val();
+                    self.state.d.next = ContextState::Copy;
+                } else {
+                    self.state.d.next = ContextState::SendMiss;
+                }
+            }
+            ContextState::Copy => {
+                // The two words that a transfer needs; the rest of the entry was checked when it was put there.
+                self.r2_used.d.next = false;
+                self.r3_used.d.next = false;
+                if self.step.q.val() == 1 {
+                    self.r0.d.next = self.memory.read_data.val();
+                }
+                if self.step.q.val() == 2 {
+                    self.r1.d.next = self.memory.read_data.val();
+                }
+                if self.step.q.val() == 0 {
+                    self.memory.read_address.next = self.place_word.val();
+                    self.step.d.next = 1.into();
+                } else if !self.fill_write.val() {
+                    self.memory.write_enable.next = true;
+                    self.memory.write_address.next = self.own_word.val()
+                        | (bit_cast::<TABLE_BITS, 2>(self.copied.val()) | bits::<TABLE_BITS>(4));
+                    self.memory.write_data.next = self.memory.read_data.val();
+                    self.step.d.next = self.step.q.val() + 1;
+                    if self.step.q.val() == 2 {
+                        self.state.d.next = ContextState::CheckRegion;
+                    }
                 }
             }
             ContextState::SendMiss => {
                 self.msg_valid.next = true;
                 self.msg_data.next = self.miss.raw.val();
                 if self.msg_ready.val() {
-                    self.announced.set.next = self.mark.val();
+                    self.directory.miss.next = true;
+                    self.bound.set.next = self.mark.val();
                     self.state.d.next = ContextState::Idle;
                 }
             }
-            ContextState::FetchRegion => {
-                // FILL or REJECT; one for an earlier transfer of the context is dropped.
-                if self.cmd_current.val() & (self.cmd_kind.val() == self.kind_fill.val()) {
-                    self.fetch_valid.next = true;
-                    if self.fetch_ready.val() {
-                        self.fill_slots.write_enable.next = true;
-                        self.region_reads.set.next = self.mark.val();
+            ContextState::Answer => {
+                // One for an earlier transfer of the context is dropped.
+                self.place.d.next = self.known_place.val();
+                if self.cmd_current.val() & self.is_fill.val() {
+                    if self.directory.hit.val() {
+                        // Another transfer has brought the region in meanwhile.
                         self.cmd_ready.next = true;
-                        self.state.d.next = ContextState::Idle;
-                    } else if self.urgent.val() {
-                        self.parked.d.next = true;
-                        self.state.d.next = ContextState::Idle;
+                        self.state.d.next = ContextState::Copy;
+                    } else {
+                        self.fetch_valid.next = true;
+                        if self.fetch_ready.val() {
+                            self.fill_ways.write_enable.next = true;
+                            self.region_reads.set.next = self.mark.val();
+                            self.cmd_ready.next = true;
+                            self.state.d.next = ContextState::Idle;
+                        } else if self.urgent.val() {
+                            self.parked.d.next = true;
+                            self.state.d.next = ContextState::Idle;
+                        }
                     }
                 } else {
                     self.cmd_ready.next = true;
                     self.state.d.next = ContextState::Idle;
                     self.status.next = bit_cast::<8, 16>(self.cmd_reject.status.val());
                     if self.cmd_current.val() & (self.cmd_kind.val() == self.kind_reject.val()) {
-                        self.statuses.write_data.next = self.status.val();
                         self.statuses.write_enable.next = true;
                         self.failed.set.next = self.mark.val();
                         self.ready_now.next = self.mark.val();
                     }
                 }
             }
-            ContextState::LoadRest => {
-                self.r2_used.d.next = self.reg2.reserved.val();
-                self.state.d.next = ContextState::CheckRegion;
-            }
             ContextState::CheckRegion => {
                 self.region_here.clear.next = self.mark.val();
-                self.block.d.next = self.hint_block.val();
-                self.slot.d.next = self.fill_slots.read_data.val();
-                if self.read_status.read_data.val().any() {
-                    self.status.next = self.read_status.read_data.val();
-                } else if ((self.reg1.format.val() != self.format_granular.val())
-                    & !self.uniform.val())
-                    | (self.reg1.element_count.val() == 0)
-                {
-                    self.status.next = self.status_entry.val();
-                } else if (self.reg1.reserved.val()
-                    | (self.r2_used.q.val() | self.reg3.reserved.val()))
-                    | (self.reg1.first_byte_offset.val().get_bits::<4>(12).any()
-                        | self.reg0.sg_table.val().get_bits::<12>(0).any())
-                {
-                    self.status.next = self.status_entry.val();
-                } else if !self.uniform.val() & (self.reg1.page_shift.val() != self.shift_min.val())
-                {
-                    self.status.next = self.status_entry.val();
-                } else if self.uniform.val()
-                    & ((self.reg1.page_shift.val() < self.shift_min.val())
-                        | (self.reg1.page_shift.val() > self.shift_max.val()))
-                {
-                    self.status.next = self.status_entry.val();
-                } else if self.reg1.generation.val() != self.sub2.generation.val() {
-                    self.status.next = self.status_stale.val();
-                } else if self.reg1.protection_domain.val()
-                    != self.queue_context.protection_domain.val()
-                {
-                    self.status.next = self.status_domain.val();
-                } else if !self.permitted.val() {
-                    self.status.next = self.status_permission.val();
-                } else if (self.sub1.offset.val() > self.reg0.length.val())
-                    | ((self.sub1.length.val() > self.after_offset.val())
-                        | self.sub1.length.val().get_bits::<16>(48).any())
-                {
-                    self.status.next = self.status_bounds.val();
-                } else if self.sub2.sg_hint.val() > self.last_element.val() {
-                    self.status.next = self.status_hint.val();
-                }
-                self.statuses.write_data.next = self.status.val();
-                self.state.d.next = ContextState::FetchBlock;
-                // An abort may have failed the context while its region entry was on the way.
+                self.status.next = self.region_check.status.val();
+                self.state.d.next = ContextState::Settle;
+                // An abort may have failed the context while its region entry was on the way: nothing of it stays.
                 if self.is_failed.val() {
                     self.state.d.next = ContextState::Idle;
                 } else if self.status.val().any() {
@@ -1038,60 +1123,128 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.state.d.next = ContextState::Idle;
                 }
             }
-            ContextState::FetchBlock => {
-                self.fetch_kind.next = 2.into();
-                self.fetch_addr.next =
-                    self.reg0.sg_table.val() + bit_cast::<64, 48>(self.block_offset.val());
-                self.fetch_id.next = self.slots.write_address.val();
-                self.fetch_word.next = bit_cast::<WORD_BITS, SLOT_BITS>(self.slot.q.val()) << 5;
-                self.fetch_bytes.next = 512.into();
-                if self.table_left.val() < 512 {
-                    self.fetch_bytes.next = bit_cast::<10, 48>(self.table_left.val());
-                }
-                // A block that the context cannot use is not read.
-                self.stale.next = self.by_command.q.val()
-                    & (!self.cmd_current.val() | (self.block.q.val() > self.last_block.val()));
-                if self.stale.val() {
-                    self.cmd_ready.next = true;
-                    self.state.d.next = ContextState::Idle;
-                } else {
-                    self.fetch_valid.next = true;
-                    if self.fetch_ready.val() {
-                        self.slots.write_enable.next = true;
-                        if self.block.q.val().get_bit(0) {
-                            self.odd_reads.set.next = self.mark.val();
-                        } else {
-                            self.even_reads.set.next = self.mark.val();
+            ContextState::Settle => {
+                self.step.d.next = 0.into();
+                self.fresh.d.next = false;
+                self.resident.d.next = false;
+                self.state.d.next = ContextState::Begin;
+                if !self.reg1.one_shot.val() {
+                    if self.directory.hit.val() {
+                        self.place.d.next = self.known_place.val();
+                        self.resident.d.next = true;
+                    } else if self.may_keep.val() {
+                        // A region has one place: that of an earlier generation is taken over.
+                        self.place.d.next = self.chosen_place.val();
+                        self.keeps.next = !self.chosen_pinned.val();
+                        if self.directory.known.val() {
+                            self.place.d.next = self.known_place.val();
+                            self.keeps.next = !self.known_pinned.val();
                         }
-                        if self.by_command.q.val() {
-                            self.cmd_ready.next = true;
-                            self.state.d.next = ContextState::Idle;
-                        } else {
-                            self.opening.set.next = self.mark.val();
-                            self.state.d.next = ContextState::SendOpened;
+                        if self.keeps.val() {
+                            self.resident.d.next = true;
+                            self.fresh.d.next = true;
+                            self.state.d.next = ContextState::Install;
                         }
-                    } else if self.urgent.val() {
-                        // The command stays, and a region entry is looked at again.
-                        if !self.by_command.q.val() {
-                            self.region_here.set.next = self.mark.val();
-                        }
-                        self.parked.d.next = true;
-                        self.state.d.next = ContextState::Idle;
                     }
                 }
             }
-            ContextState::SendOpened => {
-                self.msg_valid.next = true;
-                self.msg_data.next = self.opened.raw.val();
-                if self.msg_ready.val() {
+            ContextState::Install => {
+                if !self.fill_write.val() {
+                    self.memory.write_enable.next = true;
+                    self.memory.write_address.next = self.place_word.val();
+                    self.memory.write_data.next = self.r0.q.val();
+                    self.step.d.next = 1.into();
+                    if self.step.q.val() == 1 {
+                        self.memory.write_address.next =
+                            self.place_word.val() | bits::<TABLE_BITS>(1);
+                        self.memory.write_data.next = self.r1.q.val();
+                        self.directory.install.next = true;
+                        self.state.d.next = ContextState::Begin;
+                    }
+                }
+            }
+            ContextState::Begin => {
+                self.block_here.next = (self.resident.q.val() & !self.fresh.q.val())
+                    & (self.directory.here.val()
+                        & (self.directory.block.val() == self.extent.first_block.val()));
+                self.goes_on.next = self.extent.first_block.val() < self.extent.end_block.val();
+                self.end_blocks.write_enable.next = true;
+                self.windows.start.next = true;
+                self.next_blocks.write_enable.next = true;
+                self.next_blocks.write_data.next = self.extent.first_block.val();
+                self.block.d.next = self.extent.first_block.val();
+                self.directory.touch.next = self.resident.q.val() & !self.fresh.q.val();
+                if self.block_here.val() {
+                    self.next_blocks.write_data.next = self.extent.first_block.val() + 1;
+                    self.block.d.next = self.extent.first_block.val() + 1;
+                    self.windows.at.next = self.first_window.val();
+                    self.windows.slot.next = self.first_slot.val();
+                    self.windows.show.next = true;
+                    if self.windows.show_ready.val() {
+                        self.directory.pin.next = true;
+                        self.pinning.set.next = self.mark.val();
+                        self.pin_places.write_enable.next = true;
+                        self.ready_now.next = self.mark.val();
+                        self.state.d.next = ContextState::Idle;
+                        if self.goes_on.val() {
+                            self.wants.set.next = self.mark.val();
+                            self.state.d.next = ContextState::ReadBlock;
+                        }
+                    }
+                } else {
+                    if self.resident.q.val() & !self.place_pinned.val() {
+                        self.directory.claim.next = true;
+                        self.directory.pin.next = true;
+                        self.pinning.set.next = self.mark.val();
+                        self.pin_places.write_enable.next = true;
+                    }
+                    self.opening.set.next = self.mark.val();
+                    self.first.set.next = self.mark.val();
+                    self.wants.set.next = self.mark.val();
+                    self.state.d.next = ContextState::ReadBlock;
+                }
+            }
+            ContextState::ReadBlock => {
+                self.fetch_kind.next = 2.into();
+                self.fetch_addr.next = self.extent.block_addr.val();
+                self.fetch_bytes.next = self.extent.block_bytes.val();
+                self.fetch_id.next = self.own_window.val();
+                self.fetch_word.next = bit_cast::<WORD_BITS, SLOT_BITS>(self.read_slot.val()) << 5;
+                self.fetch_valid.next = true;
+                self.directory.place.next = self.pin_places.read_data.val();
+                if self.fetch_ready.val() {
+                    self.windows.ask.next = true;
+                    self.directory.fill.next = self.is_first.val() & self.is_pinning.val();
+                    self.first.clear.next = self.mark.val();
+                    self.next_blocks.write_enable.next = true;
+                    self.block.d.next = self.next_block.val();
+                    // And the one behind it, if its window is free.
+                    self.goes_on.next = (self.block.q.val() < self.end_blocks.read_data.val())
+                        & !(self.next_window.val() & self.mark.val()).any();
+                    if !self.goes_on.val() {
+                        self.wants.clear.next = self.mark.val();
+                        self.state.d.next = ContextState::Idle;
+                    }
+                } else if self.urgent.val() {
+                    self.parked.d.next = true;
                     self.state.d.next = ContextState::Idle;
                 }
+            }
+            ContextState::Consumed => {
+                // The first block that a transfer leaves behind is the one that it may have shared.
+                self.directory.place.next = self.pin_places.read_data.val();
+                self.directory.unpin.next = self.is_pinning.val();
+                self.pinning.clear.next = self.mark.val();
+                if self.next_blocks.read_data.val() <= self.end_blocks.read_data.val() {
+                    self.wants.set.next = self.mark.val();
+                }
+                self.state.d.next = ContextState::Idle;
             }
             ContextState::Dispatch => {
                 if self.is_failed.val() {
                     self.job_status.next = self.statuses.read_data.val();
                 }
-                self.empty_job.next = self.is_failed.val() | self.moves_nothing.val();
+                self.empty_job.next = self.is_failed.val() | self.is_empty.val();
                 if self.empty_job.val() {
                     self.job_length.next = 0.into();
                 }
@@ -1118,13 +1271,6 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.state.d.next = ContextState::Idle;
                 }
             }
-            ContextState::SendConsumed => {
-                self.msg_valid.next = true;
-                self.msg_data.next = self.consumed.raw.val();
-                if self.msg_ready.val() {
-                    self.state.d.next = ContextState::Idle;
-                }
-            }
             ContextState::Retire => {
                 self.is_muted.next = (self.muted.q.val() & self.mark.val()).any();
                 self.rec_valid.next = !self.is_muted.val();
@@ -1134,32 +1280,42 @@ impl<const D: usize> Logic for ContextTable<D> {
                 }
             }
             ContextState::Close => {
-                self.msg_valid.next = self.is_open.val();
-                self.msg_data.next = self.closed.raw.val();
-                if self.msg_ready.val() | !self.is_open.val() {
-                    self.back.next = true;
-                    self.taken.clear.next = self.mark.val();
-                    self.announced.clear.next = self.mark.val();
-                    self.opened_now.next = self.mark.val();
-                    self.ready.clear.next = self.mark.val();
-                    self.failed.clear.next = self.mark.val();
-                    self.empty.clear.next = self.mark.val();
-                    self.dispatched.clear.next = self.mark.val();
-                    self.closing.clear.next = self.mark.val();
-                    self.aborting.clear.next = self.mark.val();
-                    self.awaited.clear.next = self.mark.val();
-                    self.muted.clear.next = self.mark.val();
-                    self.submission_here.clear.next = self.mark.val();
-                    self.region_here.clear.next = self.mark.val();
-                    self.even_here.clear.next = self.mark.val();
-                    self.odd_here.clear.next = self.mark.val();
-                    self.sequences.write_enable.next = true;
-                    self.state.d.next = ContextState::Idle;
-                }
+                self.directory.place.next = self.pin_places.read_data.val();
+                self.directory.unpin.next = self.is_pinning.val();
+                self.windows.close.next = self.mark.val();
+                self.back.next = true;
+                self.opened_now.next = self.mark.val();
+                self.sequences.write_enable.next = true;
+                self.taken.clear.next = self.mark.val();
+                self.bound.clear.next = self.mark.val();
+                self.ready.clear.next = self.mark.val();
+                self.failed.clear.next = self.mark.val();
+                self.empty.clear.next = self.mark.val();
+                self.dispatched.clear.next = self.mark.val();
+                self.closing.clear.next = self.mark.val();
+                self.aborting.clear.next = self.mark.val();
+                self.awaited.clear.next = self.mark.val();
+                self.muted.clear.next = self.mark.val();
+                self.submission_here.clear.next = self.mark.val();
+                self.region_here.clear.next = self.mark.val();
+                self.wants.clear.next = self.mark.val();
+                self.first.clear.next = self.mark.val();
+                self.pinning.clear.next = self.mark.val();
+                self.state.d.next = ContextState::Idle;
+            }
+            ContextState::Find => {
+                self.state.d.next = ContextState::Forget;
+            }
+            ContextState::Forget => {
+                self.directory.place.next = (bit_cast::<PLACE_BITS, 4>(self.command_set.val())
+                    << 2)
+                    | bit_cast::<PLACE_BITS, 2>(self.directory.way.val());
+                self.directory.forget.next = self.directory.known.val();
+                self.state.d.next = ContextState::Load;
             }
             ContextState::Abort => {
                 self.concerned.next =
-                    self.is_open.val() & (self.sub0.region.val() == self.quiesce_id.q.val());
+                    self.is_bound.val() & (self.sub0.region.val() == self.quiesce_id.q.val());
                 if self.quiesce_queue.q.val() {
                     self.concerned.next = (self.taken.q.val() & self.mark.val()).any()
                         & (bit_cast::<32, 4>(self.queue.val()) == self.quiesce_id.q.val());
@@ -1181,7 +1337,6 @@ impl<const D: usize> Logic for ContextTable<D> {
                         } else if !self.is_failed.val() {
                             // It completes in its turn.
                             self.status.next = self.status_aborted.val();
-                            self.statuses.write_data.next = self.status.val();
                             self.statuses.write_enable.next = true;
                             self.failed.set.next = self.mark.val();
                             self.ready_now.next = self.mark.val();
@@ -1191,7 +1346,7 @@ impl<const D: usize> Logic for ContextTable<D> {
                 self.state.d.next = ContextState::AbortNext;
             }
             ContextState::AbortNext => {
-                self.step.d.next = 0.into();
+                self.wanted.d.next = 0x01.into();
                 self.ctx.d.next = self.ctx.q.val() + 1;
                 self.state.d.next = ContextState::Load;
                 if self.ctx.q.val() == 15 {
@@ -1214,6 +1369,7 @@ impl<const D: usize> Logic for ContextTable<D> {
             }
         }
 
+        self.statuses.write_data.next = self.status.val();
         self.ready.set.next = self.ready_done.val() | self.ready_now.val();
         self.touching.clear.next = self.gone_quiet.val() | self.retired.val();
         self.opening.clear.next = self.opened_done.val() | self.opened_now.val();
@@ -1222,6 +1378,7 @@ impl<const D: usize> Logic for ContextTable<D> {
             self.state.d.next = ContextState::Idle;
             self.quiesce_wanted.d.next = false;
             self.parked.d.next = false;
+            self.coming.d.next = false;
         }
     }
 }

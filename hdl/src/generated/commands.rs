@@ -14,8 +14,8 @@ pub struct CommandFillDecode {
     pub kind: Signal<Out, Bits<8>>,
     /// Context.
     pub ctx: Signal<Out, Bits<8>>,
-    /// SG slot of the context's direction.
-    pub slot: Signal<Out, Bits<16>>,
+    /// Way of the region's set to keep it in, in the place of what that holds; 0xffff: for this transfer alone.
+    pub way: Signal<Out, Bits<16>>,
     /// A bit that must be zero is set.
     pub reserved: Signal<Out, Bit>,
 }
@@ -25,7 +25,7 @@ impl Logic for CommandFillDecode {
     fn update(&mut self) {
         self.kind.next = self.raw.val().get_bits::<8>(0);
         self.ctx.next = self.raw.val().get_bits::<8>(8);
-        self.slot.next = self.raw.val().get_bits::<16>(16);
+        self.way.next = self.raw.val().get_bits::<16>(16);
         self.reserved.next = self.raw.val().get_bits::<96>(32).any();
     }
 }
@@ -52,34 +52,6 @@ impl Logic for CommandRejectDecode {
         self.ctx.next = self.raw.val().get_bits::<8>(8);
         self.status.next = self.raw.val().get_bits::<16>(16);
         self.reserved.next = self.raw.val().get_bits::<96>(32).any();
-    }
-}
-
-/// Splits a raw word into its fields: Prefetch.
-#[derive(LogicBlock, Default)]
-pub struct CommandPrefetchDecode {
-    /// The raw word.
-    pub raw: Signal<In, Bits<128>>,
-    /// Kind of the entry.
-    pub kind: Signal<Out, Bits<8>>,
-    /// Context.
-    pub ctx: Signal<Out, Bits<8>>,
-    /// SG slot of the context's direction.
-    pub slot: Signal<Out, Bits<16>>,
-    /// The block.
-    pub block: Signal<Out, Bits<32>>,
-    /// A bit that must be zero is set.
-    pub reserved: Signal<Out, Bit>,
-}
-
-impl Logic for CommandPrefetchDecode {
-    #[hdl_gen]
-    fn update(&mut self) {
-        self.kind.next = self.raw.val().get_bits::<8>(0);
-        self.ctx.next = self.raw.val().get_bits::<8>(8);
-        self.slot.next = self.raw.val().get_bits::<16>(16);
-        self.block.next = self.raw.val().get_bits::<32>(32);
-        self.reserved.next = self.raw.val().get_bits::<64>(64).any();
     }
 }
 

@@ -4,7 +4,7 @@
 //! Numbers of the wire format, for `Constant::new(NAME.into())`.
 
 /// Hash over every layout.
-pub const LAYOUT_HASH: u64 = 0x4149aa2b277ee03d;
+pub const LAYOUT_HASH: u64 = 0xd34a2ebe2b3753cb;
 /// "PRNG" in little-endian ASCII.
 pub const MAGIC: u64 = 0x474e5250;
 /// Major version of the binary interface.
@@ -201,25 +201,17 @@ pub const FIRMWARE_STATE_BAD_MESSAGE: u64 = 0x3;
 /// The gateware was built with another layout, so that the firmware does not serve; the detail is the low half of the firmware's own layout hash. Build firmware and bitstream from the same version.
 pub const FIRMWARE_STATE_BAD_LAYOUT: u64 = 0x4;
 
-/// A context needs an SG slot and its first block: answer with FILL or REJECT.
+/// A transfer's region is not on chip: answer with FILL or REJECT.
 pub const MESSAGE_KIND_MISS: u64 = 0x1;
-/// The region entry was read and checked.
-pub const MESSAGE_KIND_OPENED: u64 = 0x2;
-/// A context left an SG block behind: its slot is free.
-pub const MESSAGE_KIND_CONSUMED: u64 = 0x3;
-/// A transfer has ended: the context's slots are free.
-pub const MESSAGE_KIND_CLOSED: u64 = 0x4;
 /// An admin entry: the next four raw entries are its 64 bytes.
 pub const MESSAGE_KIND_ADMIN: u64 = 0x5;
 /// An abort has finished: no read is in flight and the last write has entered the posted FIFO.
 pub const MESSAGE_KIND_QUIESCED: u64 = 0x6;
 
-/// Answers MISS: open the region and read the block into the slot.
+/// Answers MISS: read the region entry and the SG block.
 pub const COMMAND_KIND_FILL: u64 = 0x1;
 /// Answers MISS: end the transfer with the status.
 pub const COMMAND_KIND_REJECT: u64 = 0x2;
-/// Read one more block of the context's table into a slot.
-pub const COMMAND_KIND_PREFETCH: u64 = 0x3;
 /// Writes 64 bits of a queue context.
 pub const COMMAND_KIND_QUEUE: u64 = 0x4;
 /// Starts a queue.
@@ -308,10 +300,14 @@ pub const LIMIT_SG_BLOCK_BYTES: u64 = 0x200;
 pub const LIMIT_SG_BLOCK_ELEMENTS: u64 = 0x20;
 /// Uniform elements in an SG block.
 pub const LIMIT_SG_BLOCK_UNIFORM_ELEMENTS: u64 = 0x40;
-/// On-chip slots for SG blocks, per direction.
-pub const LIMIT_SG_SLOTS: u64 = 0x20;
+/// On-chip slots for SG blocks, per direction: two for each context, then one for each way.
+pub const LIMIT_SG_SLOTS: u64 = 0x60;
 /// SG blocks that one context may hold at a time.
 pub const LIMIT_SG_WINDOWS: u64 = 0x2;
+/// Sets of resident regions, per direction; the set is the low bits of the region id.
+pub const LIMIT_RESIDENT_SETS: u64 = 0x10;
+/// Regions that stay on chip in one set.
+pub const LIMIT_RESIDENT_WAYS: u64 = 0x4;
 /// H2C data reads in flight (tags 0 to 31).
 pub const LIMIT_READ_SLOTS: u64 = 0x20;
 /// Bytes of one H2C data read at most.

@@ -16,10 +16,16 @@ pub struct MessageMissDecode {
     pub ctx: Signal<Out, Bits<8>>,
     /// Generation that the submission names.
     pub generation: Signal<Out, Bits<16>>,
-    /// Region id, not checked yet.
+    /// Region id: its low bits are the set.
     pub region: Signal<Out, Bits<32>>,
     /// The submission's sg_hint, not checked yet.
     pub sg_hint: Signal<Out, Bits<32>>,
+    /// Ways of the set that hold a region, one bit each.
+    pub valid: Signal<Out, Bits<8>>,
+    /// Ways that have been hit since the set's last MISS.
+    pub used: Signal<Out, Bits<8>>,
+    /// Ways whose SG block a transfer uses: they cannot be given away.
+    pub pinned: Signal<Out, Bits<8>>,
     /// A bit that must be zero is set.
     pub reserved: Signal<Out, Bit>,
 }
@@ -32,7 +38,10 @@ impl Logic for MessageMissDecode {
         self.generation.next = self.raw.val().get_bits::<16>(16);
         self.region.next = self.raw.val().get_bits::<32>(32);
         self.sg_hint.next = self.raw.val().get_bits::<32>(64);
-        self.reserved.next = self.raw.val().get_bits::<32>(96).any();
+        self.valid.next = self.raw.val().get_bits::<8>(96);
+        self.used.next = self.raw.val().get_bits::<8>(104);
+        self.pinned.next = self.raw.val().get_bits::<8>(112);
+        self.reserved.next = self.raw.val().get_bits::<8>(120).any();
     }
 }
 
@@ -43,10 +52,16 @@ pub struct MessageMissEncode {
     pub ctx: Signal<In, Bits<8>>,
     /// Generation that the submission names.
     pub generation: Signal<In, Bits<16>>,
-    /// Region id, not checked yet.
+    /// Region id: its low bits are the set.
     pub region: Signal<In, Bits<32>>,
     /// The submission's sg_hint, not checked yet.
     pub sg_hint: Signal<In, Bits<32>>,
+    /// Ways of the set that hold a region, one bit each.
+    pub valid: Signal<In, Bits<8>>,
+    /// Ways that have been hit since the set's last MISS.
+    pub used: Signal<In, Bits<8>>,
+    /// Ways whose SG block a transfer uses: they cannot be given away.
+    pub pinned: Signal<In, Bits<8>>,
     /// The raw word.
     pub raw: Signal<Out, Bits<128>>,
 }
@@ -58,142 +73,10 @@ impl Logic for MessageMissEncode {
             | (bit_cast::<128, 8>(self.ctx.val()) << 8)
             | (bit_cast::<128, 16>(self.generation.val()) << 16)
             | (bit_cast::<128, 32>(self.region.val()) << 32)
-            | (bit_cast::<128, 32>(self.sg_hint.val()) << 64);
-    }
-}
-
-/// Splits a raw word into its fields: Opened.
-#[derive(LogicBlock, Default)]
-pub struct MessageOpenedDecode {
-    /// The raw word.
-    pub raw: Signal<In, Bits<128>>,
-    /// Kind of the entry.
-    pub kind: Signal<Out, Bits<8>>,
-    /// Context.
-    pub ctx: Signal<Out, Bits<8>>,
-    /// Last SG block of the region's table.
-    pub last_block: Signal<Out, Bits<32>>,
-    /// SG block that the FILL is bringing in: the one that holds the first byte.
-    pub first_block: Signal<Out, Bits<32>>,
-    /// A bit that must be zero is set.
-    pub reserved: Signal<Out, Bit>,
-}
-
-impl Logic for MessageOpenedDecode {
-    #[hdl_gen]
-    fn update(&mut self) {
-        self.kind.next = self.raw.val().get_bits::<8>(0);
-        self.ctx.next = self.raw.val().get_bits::<8>(8);
-        self.last_block.next = self.raw.val().get_bits::<32>(32);
-        self.first_block.next = self.raw.val().get_bits::<32>(64);
-        self.reserved.next = (self.raw.val().get_bits::<16>(16).any()) | (self.raw.val().get_bits::<32>(96).any());
-    }
-}
-
-/// Joins fields into a raw word: Opened.
-#[derive(LogicBlock, Default)]
-pub struct MessageOpenedEncode {
-    /// Context.
-    pub ctx: Signal<In, Bits<8>>,
-    /// Last SG block of the region's table.
-    pub last_block: Signal<In, Bits<32>>,
-    /// SG block that the FILL is bringing in: the one that holds the first byte.
-    pub first_block: Signal<In, Bits<32>>,
-    /// The raw word.
-    pub raw: Signal<Out, Bits<128>>,
-}
-
-impl Logic for MessageOpenedEncode {
-    #[hdl_gen]
-    fn update(&mut self) {
-        self.raw.next = bits::<128>(2)
-            | (bit_cast::<128, 8>(self.ctx.val()) << 8)
-            | (bit_cast::<128, 32>(self.last_block.val()) << 32)
-            | (bit_cast::<128, 32>(self.first_block.val()) << 64);
-    }
-}
-
-/// Splits a raw word into its fields: Consumed.
-#[derive(LogicBlock, Default)]
-pub struct MessageConsumedDecode {
-    /// The raw word.
-    pub raw: Signal<In, Bits<128>>,
-    /// Kind of the entry.
-    pub kind: Signal<Out, Bits<8>>,
-    /// Context.
-    pub ctx: Signal<Out, Bits<8>>,
-    /// The block.
-    pub block: Signal<Out, Bits<32>>,
-    /// A bit that must be zero is set.
-    pub reserved: Signal<Out, Bit>,
-}
-
-impl Logic for MessageConsumedDecode {
-    #[hdl_gen]
-    fn update(&mut self) {
-        self.kind.next = self.raw.val().get_bits::<8>(0);
-        self.ctx.next = self.raw.val().get_bits::<8>(8);
-        self.block.next = self.raw.val().get_bits::<32>(32);
-        self.reserved.next = (self.raw.val().get_bits::<16>(16).any()) | (self.raw.val().get_bits::<64>(64).any());
-    }
-}
-
-/// Joins fields into a raw word: Consumed.
-#[derive(LogicBlock, Default)]
-pub struct MessageConsumedEncode {
-    /// Context.
-    pub ctx: Signal<In, Bits<8>>,
-    /// The block.
-    pub block: Signal<In, Bits<32>>,
-    /// The raw word.
-    pub raw: Signal<Out, Bits<128>>,
-}
-
-impl Logic for MessageConsumedEncode {
-    #[hdl_gen]
-    fn update(&mut self) {
-        self.raw.next = bits::<128>(3)
-            | (bit_cast::<128, 8>(self.ctx.val()) << 8)
-            | (bit_cast::<128, 32>(self.block.val()) << 32);
-    }
-}
-
-/// Splits a raw word into its fields: Closed.
-#[derive(LogicBlock, Default)]
-pub struct MessageClosedDecode {
-    /// The raw word.
-    pub raw: Signal<In, Bits<128>>,
-    /// Kind of the entry.
-    pub kind: Signal<Out, Bits<8>>,
-    /// Context.
-    pub ctx: Signal<Out, Bits<8>>,
-    /// A bit that must be zero is set.
-    pub reserved: Signal<Out, Bit>,
-}
-
-impl Logic for MessageClosedDecode {
-    #[hdl_gen]
-    fn update(&mut self) {
-        self.kind.next = self.raw.val().get_bits::<8>(0);
-        self.ctx.next = self.raw.val().get_bits::<8>(8);
-        self.reserved.next = self.raw.val().get_bits::<112>(16).any();
-    }
-}
-
-/// Joins fields into a raw word: Closed.
-#[derive(LogicBlock, Default)]
-pub struct MessageClosedEncode {
-    /// Context.
-    pub ctx: Signal<In, Bits<8>>,
-    /// The raw word.
-    pub raw: Signal<Out, Bits<128>>,
-}
-
-impl Logic for MessageClosedEncode {
-    #[hdl_gen]
-    fn update(&mut self) {
-        self.raw.next = bits::<128>(4)
-            | (bit_cast::<128, 8>(self.ctx.val()) << 8);
+            | (bit_cast::<128, 32>(self.sg_hint.val()) << 64)
+            | (bit_cast::<128, 8>(self.valid.val()) << 96)
+            | (bit_cast::<128, 8>(self.used.val()) << 104)
+            | (bit_cast::<128, 8>(self.pinned.val()) << 112);
     }
 }
 

@@ -99,7 +99,6 @@ pub struct CommandRouter {
     one_context: Signal<Local, Bit>,
     kind_fill: Const<8, { CommandKind::Fill as u64 }>,
     kind_reject: Const<8, { CommandKind::Reject as u64 }>,
-    kind_prefetch: Const<8, { CommandKind::Prefetch as u64 }>,
     kind_queue: Const<8, { CommandKind::Queue as u64 }>,
     kind_enable: Const<8, { CommandKind::Enable as u64 }>,
     kind_disable: Const<8, { CommandKind::Disable as u64 }>,
@@ -173,9 +172,8 @@ impl Logic for CommandRouter {
         self.shape.tdest_last.next = 0.into();
         self.shape_word.next = self.shape.raw.val();
 
-        self.one_context.next = (self.kind.val() == self.kind_fill.val())
-            | ((self.kind.val() == self.kind_reject.val())
-                | (self.kind.val() == self.kind_prefetch.val()));
+        self.one_context.next =
+            (self.kind.val() == self.kind_fill.val()) | (self.kind.val() == self.kind_reject.val());
         self.both.next = (self.kind.val() == self.kind_abort_region.val())
             | (self.kind.val() == self.kind_abort_queue.val());
         match self.state.q.val() {
@@ -305,36 +303,31 @@ mod tests {
             Direction::H2c
         };
         let ctx = ContextId::new(direction, random.random_range(0..16)).expect("a context");
-        let (slot, queue) = (random.random_range(0..8), random.random_range(0..16));
+        let (way, queue) = (random.random_range(0..4), random.random_range(0..16));
         let [low, high, more, id]: [u32; 4] = random.random();
         match kind {
-            0 => Command::Fill { ctx, slot },
+            0 => Command::Fill { ctx, way },
             1 => Command::Reject {
                 ctx,
                 status: Status::Rejected,
             },
-            2 => Command::Prefetch {
-                ctx,
-                slot,
-                block: low,
-            },
-            3 => Command::Queue {
+            2 => Command::Queue {
                 queue,
                 word: random.random_range(0..6),
                 low,
                 high,
             },
-            4 => Command::Enable { queue },
-            5 => Command::Disable { queue },
-            6 => Command::AbortRegion { region: low },
-            7 => Command::AbortQueue { queue },
-            8 => Command::AdminDone {
+            3 => Command::Enable { queue },
+            4 => Command::Disable { queue },
+            5 => Command::AbortRegion { region: low },
+            6 => Command::AbortQueue { queue },
+            7 => Command::AdminDone {
                 status: Status::BadQueue,
                 cookie_low: low,
                 cookie_high: high,
                 index: id,
             },
-            9 => Command::Heartbeat {
+            8 => Command::Heartbeat {
                 state: FirmwareState::Running,
                 detail: low,
             },
@@ -365,12 +358,10 @@ mod tests {
         let mut dut = bench()?;
         let mut random = seeded(1);
         for round in 0..600 {
-            let command = command(&mut random, round % 12);
+            let command = command(&mut random, round % 11);
             let mut words = command.encode();
             let mut parties: &[usize] = match command {
-                Command::Fill { ctx, .. }
-                | Command::Reject { ctx, .. }
-                | Command::Prefetch { ctx, .. } => {
+                Command::Fill { ctx, .. } | Command::Reject { ctx, .. } => {
                     if ctx.direction() == Direction::C2h {
                         &[0]
                     } else {
@@ -385,7 +376,7 @@ mod tests {
                 Command::Heartbeat { .. } => &[6],
                 Command::Log { .. } => &[7],
             };
-            if round % 12 == 11 {
+            if round % 11 == 10 {
                 words[0] |= 0xff;
                 parties = &[8];
             }

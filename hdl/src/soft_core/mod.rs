@@ -69,7 +69,8 @@ pub struct SoftCore<const HZ: usize> {
     memory: CoreMemory<MEMORY_WORDS_LOG2>,
     fetch: FetchPort<MEMORY_WORDS_LOG2>,
     window: Window<MEMORY_WORDS_LOG2, HZ>,
-    messages: AsyncFifo<Bits<128>, 4, 5>,
+    // Room for a MISS of every context, so that a table that sends one never waits for the firmware.
+    messages: AsyncFifo<Bits<128>, 6, 7>,
     commands: AsyncFifo<Bits<128>, 4, 5>,
     crossing: ResetCrossing,
     held: Signal<Local, Bit>,

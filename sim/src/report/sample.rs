@@ -116,7 +116,6 @@ fn timeline(strategy: Strategy) -> Timeline {
                 at + 650.0,
                 &format!("fetch block {block}"),
             );
-            add(Lane::Firmware, at - 1_500.0, at, "prefetch");
         }
         for stretch in 0..50 {
             let part = WIRE_NS * 1.01 / 50.0;

@@ -10,6 +10,8 @@ pub(super) struct Read {
     /// Words for the context RAM, with their addresses.
     pub(super) words: VecDeque<(u64, u128)>,
     pub(super) status: u64,
+    /// SG slot and bus address of a block.
+    pub(super) block: Option<(u64, u64)>,
 }
 
 /// What is being aborted, its id, and the contexts (with their sequence numbers) that it concerns.
@@ -77,12 +79,12 @@ pub(super) struct Bench<const D: usize> {
     /// Starts go to this queue.
     pub(super) only_queue: Option<usize>,
     pub(super) pace: Pace,
+    /// MISSes that are refused, in percent.
+    pub(super) refusals: u32,
     /// What the walker is at.
     pub(super) run: Option<Run>,
     /// What the walker is through with, oldest first.
     pub(super) draining: VecDeque<Run>,
-    /// The block that was left behind last, and its context.
-    pub(super) left: (usize, u32),
     /// The abort that waits for QUIESCED, and the contexts it concerns.
     pub(super) abort: Option<Abort>,
     pub(super) ends: Vec<Status>,
@@ -93,6 +95,16 @@ pub(super) struct Bench<const D: usize> {
     pub(super) quiesced: usize,
     pub(super) stale: usize,
     pub(super) consumed: usize,
+    /// Entries of the regions that stay, by id, with their queues.
+    pub(super) regions: BTreeMap<u32, (usize, RegionEntry)>,
+    /// Starts of lasting transfers are of this region.
+    pub(super) only_region: Option<u32>,
+    /// What the SG RAM holds: bus address of the block, and how its read ended.
+    pub(super) slots: BTreeMap<u64, (u64, u64)>,
+    /// Transfers that have run without a MISS, and those that needed no read either.
+    pub(super) hits: [usize; 2],
+    /// MISSes so far.
+    pub(super) misses: usize,
 }
 
 pub(super) fn join(words: &[u32]) -> u128 {
@@ -140,7 +152,7 @@ impl<const D: usize> Bench<D> {
         for queue in 0..QUEUES {
             configure(&mut dut, queue as u64, &queue_context(queue))?;
         }
-        Ok(Self {
+        let mut bench = Self {
             dut,
             random: seeded(seed),
             direction: if D == 0 {
@@ -159,9 +171,9 @@ impl<const D: usize> Bench<D> {
             switches: [Switch::On; QUEUES],
             only_queue: None,
             pace: BRISK,
+            refusals: 5,
             run: None,
             draining: VecDeque::new(),
-            left: (0, 0),
             abort: None,
             ends: Vec::new(),
             order: Vec::new(),
@@ -169,7 +181,19 @@ impl<const D: usize> Bench<D> {
             quiesced: 0,
             stale: 0,
             consumed: 0,
-        })
+            regions: BTreeMap::new(),
+            only_region: None,
+            slots: BTreeMap::new(),
+            hits: [0; 2],
+            misses: 0,
+        };
+        // Three of each queue: two in a set that has four ways for eight of them, one in a set with room for all.
+        for number in 0..3 * QUEUES as u32 {
+            let (queue, id) = (number as usize / 3, 16 * number + 8 + number % 3 % 2);
+            let region = Transfer::region(&mut bench.random, bench.direction, queue);
+            bench.regions.insert(id, (queue, region));
+        }
+        Ok(bench)
     }
 
     pub(super) fn handle(&self, ctx: usize) -> ContextId {
@@ -206,14 +230,11 @@ impl<const D: usize> Bench<D> {
                     .is_none_or(|old| old.is_over() && old.in_flight == 0),
                 "context {ctx} is not free"
             );
-            if self.contexts[ctx]
-                .as_ref()
-                .is_some_and(|old| !old.announced)
-            {
-                // It was closed without a word.
+            if self.contexts[ctx].is_some() {
                 self.sequences[ctx] = (self.sequences[ctx] + 1) % 8;
             }
             let index = self.allocated[queue];
+            let lasting = self.lasting(queue).filter(|_| defect == LASTING);
             self.allocated[queue] += 1;
             self.taken[queue] += 1;
             set_all(
@@ -226,7 +247,14 @@ impl<const D: usize> Bench<D> {
             )?;
             started = Some((
                 ctx,
-                Transfer::random(&mut self.random, self.direction, queue, index, defect),
+                Transfer::random(
+                    &mut self.random,
+                    self.direction,
+                    queue,
+                    index,
+                    defect,
+                    lasting,
+                ),
             ));
         }
         // The fetch unit.
@@ -292,11 +320,14 @@ impl<const D: usize> Bench<D> {
                 if aborted {
                     run.status = Some(Status::Aborted.code());
                 } else if self.dut.is("window_valid")? {
-                    let (slot, status) = transfer.windows[(run.block & 1) as usize];
+                    let (addr, status) = self.slots[&self.dut.get("window_slot")?];
                     assert_eq!(
-                        (self.dut.get("window_slot")?, self.dut.get("window_status")?),
-                        (slot.into(), status)
+                        addr,
+                        transfer.region.sg_table() + u64::from(run.block) * 512,
+                        "context {} looks at another block",
+                        run.ctx
                     );
+                    assert_eq!(self.dut.get("window_status")?, status);
                     if status != 0 || run.leaves == 0 {
                         run.status = Some(status);
                     } else {
@@ -375,8 +406,9 @@ impl<const D: usize> Bench<D> {
         self.check_record()?;
         if consumed && self.dut.is("consumed_ready")? {
             let run = self.run.as_mut().expect("a run");
-            self.left = (run.ctx, run.block);
             (run.block, run.leaves) = (run.block + 1, run.leaves - 1);
+            let ctx = run.ctx;
+            self.live(ctx).left += 1;
             self.consumed += 1;
         }
         if let Some(ctx) = quiet {
@@ -393,6 +425,9 @@ impl<const D: usize> Bench<D> {
         }
         self.check_job()?;
         if let Some(read) = came {
+            if let Some((slot, addr)) = read.block {
+                self.slots.insert(slot, (addr, read.status));
+            }
             self.live(read.ctx).in_flight -= 1;
         }
         if let Some((ctx, transfer)) = started {
@@ -407,6 +442,7 @@ impl<const D: usize> Bench<D> {
                 id: ctx as u64,
                 words: words.collect(),
                 status: transfer.reads[0],
+                block: None,
             });
             self.contexts[ctx] = Some(Transfer {
                 in_flight: 1,
@@ -454,8 +490,24 @@ impl<const D: usize> Bench<D> {
         Ok(())
     }
 
-    /// Sends an abort, as the firmware does: a queue is switched off before.
+    /// A region of the queue that stays, if it is not being taken away.
+    fn lasting(&mut self, queue: usize) -> Option<(u32, RegionEntry)> {
+        let ids: Vec<u32> = self.regions.keys().copied().collect();
+        let own = |id: &&u32| self.regions[*id].0 == queue;
+        let own: Vec<u32> = ids.iter().filter(own).copied().collect();
+        let any = own[self.random.random_range(0..own.len())];
+        let id = self.only_region.unwrap_or(any);
+        let region = self.regions[&id].1;
+        (region.format() != Ok(SgFormat::Invalid)).then_some((id, region))
+    }
+
+    /// Sends an abort, as the firmware does: a queue is switched off before, a region's entry is invalid.
     pub(super) fn abort(&mut self, command: Command) {
+        if let Command::AbortRegion { region } = command
+            && let Some((_, entry)) = self.regions.get_mut(&region)
+        {
+            entry.set_format(SgFormat::Invalid);
+        }
         if let Command::AbortQueue { queue } = command {
             self.switches[usize::from(queue)] = Switch::Off;
         }
@@ -478,23 +530,22 @@ impl<const D: usize> Bench<D> {
             "a read for an aborted transfer"
         );
         transfer.in_flight += 1;
+        let now = transfer
+            .lasting
+            .then(|| self.regions[&transfer.submission.region()].1);
         let mut read = Read {
             ctx,
             kind,
             id,
             words: VecDeque::new(),
             status: 0,
+            block: None,
         };
         if kind == 1 {
-            let Some(Command::Fill {
-                ctx: answered,
-                slot,
-            }) = command
-            else {
+            let Some(Command::Fill { ctx: answered, .. }) = command else {
                 panic!("a region entry is read for {command:?}");
             };
             assert_eq!(answered, handle);
-            transfer.slot = slot;
             assert_eq!(
                 (addr, bytes),
                 (
@@ -503,6 +554,14 @@ impl<const D: usize> Bench<D> {
                 )
             );
             assert_eq!(word, 8 * ctx as u64 + 4);
+            if let Some(entry) = now {
+                transfer.region_words = entry.to_words();
+                if entry.format() == Ok(SgFormat::Invalid) {
+                    transfer.expected = Status::BadRegionEntry;
+                } else if entry.generation() != transfer.submission.generation() {
+                    transfer.expected = Status::StaleGeneration;
+                }
+            }
             let words = transfer
                 .region_words
                 .chunks(4)
@@ -511,22 +570,26 @@ impl<const D: usize> Bench<D> {
             read.words = words.collect();
             read.status = transfer.reads[1];
         } else {
-            let (block, slot) = if transfer.opened {
-                let Some(Command::Prefetch {
-                    ctx: answered,
-                    slot,
-                    block,
-                }) = command
-                else {
-                    panic!("a block is read for {command:?}");
-                };
-                assert_eq!(answered, handle);
-                (block, slot)
-            } else {
-                assert_eq!(transfer.expected, Status::Ok, "the region is opened");
-                (transfer.first_block(), transfer.slot)
+            assert_eq!(transfer.expected, Status::Ok, "the region is opened");
+            if let (Some(entry), None, false) = (now, transfer.last_read, transfer.dispatched) {
+                transfer.region = entry;
+            }
+            let first = transfer.first_block();
+            let own = 2 * ctx as u64 | id & 1;
+            let block = match transfer.last_read {
+                Some(block) => block + 1,
+                // The first may be on chip.
+                None if id & 1 != u64::from(first & 1) => first + 1,
+                None => first,
             };
+            assert!(
+                block == first || word / 32 == own,
+                "not read ahead into its own slot"
+            );
+            assert!(word / 32 == own || word / 32 >= 32 && transfer.lasting);
             assert_eq!(id & 1, u64::from(block & 1));
+            assert!(block <= transfer.end_block(), "it cannot need that block");
+            assert!(block <= first + transfer.left + 1, "the window is taken");
             let element = if transfer.block_elements() == 64 {
                 8
             } else {
@@ -535,15 +598,18 @@ impl<const D: usize> Bench<D> {
             let left =
                 u64::from(transfer.region.element_count()) * element - u64::from(block) * 512;
             assert_eq!(addr, transfer.region.sg_table() + u64::from(block) * 512);
-            assert_eq!((bytes, word), (left.min(512), u64::from(slot) * 32));
-            read.status = if !transfer.opened {
+            assert_eq!((bytes, word % 32), (left.min(512), 0));
+            read.status = if block == first && !transfer.lasting {
                 transfer.reads[2]
             } else if chance(&mut self.random, 3) {
                 Status::ReadUnsupported.code()
             } else {
                 0
             };
-            transfer.windows[(block & 1) as usize] = (slot, read.status);
+            read.block = Some((word / 32, addr));
+            // Its old block is gone.
+            self.slots.insert(word / 32, (1, 0));
+            transfer.last_read = Some(block);
         }
         self.reads.push(read);
         Ok(())
@@ -573,10 +639,14 @@ impl<const D: usize> Bench<D> {
             let Some(transfer) = &mut self.contexts[ctx] else {
                 continue;
             };
-            let hit = match what {
-                Quiesce::Region => transfer.announced && transfer.submission.region() == id,
+            let mut hit = match what {
+                Quiesce::Region => transfer.submission.region() == id && transfer.moves(),
                 Quiesce::Queue => transfer.queue as u32 == id,
             };
+            if what == Quiesce::Region && hit && !transfer.is_bound() {
+                transfer.maybe_aborted |= transfer.lasting;
+                hit = false;
+            }
             if hit && !transfer.is_over() {
                 concerned.push((ctx, self.sequences[ctx]));
                 transfer.aborted = true;
@@ -594,7 +664,11 @@ impl<const D: usize> Bench<D> {
         let raw = get128(&mut self.dut, "msg_data")?;
         let message = Message::decode(std::array::from_fn(|word| (raw >> (32 * word)) as u32))
             .expect("a message");
-        let slot = self.random.random_range(0..limits::SG_SLOTS as u16);
+        let way = if chance(&mut self.random, 80) {
+            self.random.random_range(0..limits::RESIDENT_WAYS as u16)
+        } else {
+            NOT_KEPT
+        };
         let now = |ctx: ContextId, bench: &Self| {
             assert_eq!(ctx, bench.handle(ctx.index()), "{message:?}")
         };
@@ -604,8 +678,10 @@ impl<const D: usize> Bench<D> {
                 generation,
                 region,
                 sg_hint,
+                ..
             } => {
                 now(ctx, self);
+                self.misses += 1;
                 let transfer = self.live(ctx.index());
                 let submission = transfer.submission;
                 assert!(transfer.reads[0] == 0 && !transfer.announced && transfer.moves());
@@ -617,7 +693,7 @@ impl<const D: usize> Bench<D> {
                         submission.sg_hint()
                     )
                 );
-                (transfer.announced, transfer.closed) = (true, false);
+                transfer.announced = true;
                 let early = [
                     Status::BadOpcode,
                     Status::BadIndex,
@@ -634,59 +710,25 @@ impl<const D: usize> Bench<D> {
                     // An answer to the transfer before it.
                     let old = ContextId::from_code(ctx.code() ^ 0x20).expect("eight bits");
                     let stale = [
-                        Command::Fill { ctx: old, slot },
+                        Command::Fill { ctx: old, way },
                         Command::Reject {
                             ctx: old,
                             status: Status::Rejected,
                         },
-                        Command::Prefetch {
-                            ctx: old,
-                            slot,
-                            block: 0,
-                        },
                     ];
                     self.commands
-                        .push_back(stale[self.random.random_range(0..3)]);
+                        .push_back(stale[self.random.random_range(0..2)]);
                     self.stale += 1;
                 }
-                self.commands.push_back(if chance(&mut self.random, 5) {
-                    Command::Reject {
-                        ctx,
-                        status: Status::Rejected,
-                    }
-                } else {
-                    Command::Fill { ctx, slot }
-                });
-            }
-            Message::Opened {
-                ctx,
-                last_block,
-                first_block,
-            } => {
-                now(ctx, self);
-                let transfer = self.live(ctx.index());
-                assert_eq!(
-                    (first_block, last_block),
-                    (transfer.first_block(), transfer.last_block())
-                );
-                (transfer.opened, transfer.next_block, transfer.held) = (true, first_block + 1, 1);
-                self.prefetch(ctx, slot);
-            }
-            Message::Consumed { ctx, block } => {
-                now(ctx, self);
-                assert_eq!((ctx.index(), block), self.left);
-                self.live(ctx.index()).held -= 1;
-                self.prefetch(ctx, slot);
-            }
-            Message::Closed { ctx } => {
-                now(ctx, self);
-                let transfer = self.live(ctx.index());
-                transfer.closed = true;
-                assert!(
-                    transfer.announced && transfer.is_over() && transfer.in_flight == 0,
-                    "closed in mid-life"
-                );
-                self.sequences[ctx.index()] = (self.sequences[ctx.index()] + 1) % 8;
+                self.commands
+                    .push_back(if chance(&mut self.random, self.refusals) {
+                        Command::Reject {
+                            ctx,
+                            status: Status::Rejected,
+                        }
+                    } else {
+                        Command::Fill { ctx, way }
+                    });
             }
             Message::Quiesced {
                 direction,
@@ -710,6 +752,20 @@ impl<const D: usize> Bench<D> {
                     transfer.muted |=
                         what == Quiesce::Queue && transfer.dispatched && !transfer.recorded;
                 }
+                if what == Quiesce::Region
+                    && let Some((_, entry)) = self.regions.get_mut(&id)
+                {
+                    // The id and its pages are used again, with another table.
+                    entry.set_sg_table(self.random.random::<u64>() >> 13 << 12);
+                    entry.set_format(if entry.page_shift() == 12 {
+                        SgFormat::PageGranular
+                    } else {
+                        SgFormat::Uniform
+                    });
+                    if chance(&mut self.random, 30) {
+                        entry.set_generation(entry.generation().wrapping_add(1));
+                    }
+                }
                 if what == Quiesce::Queue {
                     self.switches[id as usize] = Switch::Restarting(0);
                 }
@@ -718,16 +774,6 @@ impl<const D: usize> Bench<D> {
             Message::Admin { .. } => panic!("no admin unit here"),
         }
         Ok(())
-    }
-
-    pub(super) fn prefetch(&mut self, ctx: ContextId, slot: u16) {
-        let transfer = self.live(ctx.index());
-        if transfer.next_block <= transfer.last_block() && transfer.held < 2 {
-            let block = transfer.next_block;
-            (transfer.next_block, transfer.held) = (block + 1, transfer.held + 1);
-            self.commands
-                .push_back(Command::Prefetch { ctx, slot, block });
-        }
     }
 
     pub(super) fn check_job(&mut self) -> Result {
@@ -747,6 +793,14 @@ impl<const D: usize> Bench<D> {
         self.order.push(transfer.queue);
         let status = dut.get("job_status")?;
         (transfer.dispatched, transfer.touching) = (true, status == 0 && transfer.moves());
+        if transfer.lasting && transfer.last_read.is_none() && status == 0 {
+            transfer.region = self.regions[&transfer.submission.region()].1;
+        }
+        if transfer.moves() && status == 0 {
+            self.hits[0] += usize::from(!transfer.announced);
+            self.hits[1] += usize::from(!transfer.announced && transfer.last_read.is_none());
+        }
+        transfer.aborted |= transfer.maybe_aborted && status == Status::Aborted.code();
         let expected = if transfer.aborted && status == Status::Aborted.code() {
             Status::Aborted
         } else {
@@ -803,7 +857,7 @@ impl<const D: usize> Bench<D> {
             if uniform {
                 assert_eq!(dut.get("job_shift")?, u64::from(region.page_shift()));
             }
-            let (first, last) = (transfer.first_block(), transfer.last_block());
+            let (first, last) = (transfer.first_block(), transfer.end_block());
             run = Run {
                 ctx,
                 block: first,
@@ -888,7 +942,12 @@ impl<const D: usize> Bench<D> {
     pub(super) fn start(&mut self, queue: usize) -> Result<usize> {
         self.only_queue = Some(queue);
         let ctx = self.dut.get("free_ctx")? as usize;
-        assert!(self.step(Some(99))?, "a context is free");
+        let kind = if self.only_region.is_some() {
+            LASTING
+        } else {
+            99
+        };
+        assert!(self.step(Some(kind))?, "a context is free");
         self.only_queue = None;
         Ok(ctx)
     }

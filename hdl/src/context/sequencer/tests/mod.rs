@@ -2,14 +2,14 @@
 
 use super::ContextTable;
 use crate::testing::{Result, chance, configure, get128, reset, seeded, set_all, set128};
-use pinring_protocol::mailbox::{Command, ContextId, Message, Quiesce};
+use pinring_protocol::mailbox::{Command, ContextId, Message, NOT_KEPT, Quiesce};
 use pinring_protocol::{
     Direction, Opcode, QueueContext, RegionEntry, SgFormat, Status, SubmissionEntry, limits,
 };
 use pinring_verilator::equivalence::Pair;
 use pinring_verilator::ports;
 use rand::{RngExt, rngs::StdRng};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 mod bench;
 mod transfer;
@@ -18,22 +18,29 @@ use bench::{BRISK, Bench, Pace, Switch};
 use transfer::Transfer;
 
 const REGION_TABLE: u64 = 0xabc_0000_0000;
-const REGIONS: u32 = 8;
+const REGIONS: u32 = 208;
+/// Ids below are those of transfers that bring a region entry of their own.
+const OWN_REGIONS: u32 = 8;
 const QUEUES: usize = 4;
 const TDESTS: [u16; 3] = [8, 9, 11];
 /// Kinds of defects that `Transfer::random` knows.
 const DEFECTS: u32 = 36;
+/// In the place of a defect: a sound transfer of a region that stays.
+const LASTING: u32 = 98;
 
 /// Transfers of all kinds and with every defect, aborts at random moments, everybody slow at times.
 fn lives<const D: usize>(seed: u64) -> Result {
     let mut bench = Bench::<D>::new(seed)?;
     let all = 0..DEFECTS;
-    // Each defect, and as many transfers without one.
-    let mut defects: Vec<u32> = all.clone().flat_map(|defect| [defect, 99]).collect();
+    // Each defect, and more transfers without one.
+    let mut defects: Vec<u32> = all
+        .clone()
+        .flat_map(|defect| [defect, 99, LASTING, LASTING, LASTING])
+        .collect();
     let mut aborts = 0;
     while !defects.is_empty() || bench.dut.steps() < 4_000 {
         assert!(
-            bench.dut.steps() < 12_000,
+            bench.dut.steps() < 16_000,
             "transfers hang, {} have not begun",
             defects.len()
         );
@@ -70,9 +77,13 @@ fn lives<const D: usize>(seed: u64) -> Result {
         {
             aborts += 1;
             let command = if bench.random.random() {
-                Command::AbortRegion {
-                    region: bench.random.random_range(0..REGIONS),
-                }
+                let lasting: Vec<u32> = bench.regions.keys().copied().collect();
+                let region = if chance(&mut bench.random, 30) {
+                    bench.random.random_range(0..OWN_REGIONS)
+                } else {
+                    lasting[bench.random.random_range(0..lasting.len())]
+                };
+                Command::AbortRegion { region }
             } else {
                 Command::AbortQueue {
                     queue: bench.random.random_range(0..QUEUES as u8),
@@ -113,6 +124,12 @@ fn lives<const D: usize>(seed: u64) -> Result {
         "{aborts} {} {}",
         bench.stale,
         bench.consumed
+    );
+    assert!(
+        bench.hits[0] > 10 && bench.hits[1] > 2,
+        "{:?} hits beside {} misses",
+        bench.hits,
+        bench.misses
     );
     Ok(())
 }
@@ -179,7 +196,7 @@ fn a_region_entry_that_comes_after_an_abort_is_dropped() -> Result {
         for _ in 0..100 {
             bench.step(None)?;
         }
-        assert!(!bench.transfer(ctx).opened);
+        assert_eq!(bench.transfer(ctx).last_read, None);
     }
     Ok(())
 }
@@ -278,7 +295,7 @@ fn queues_take_turns() -> Result {
 /// No fetch tag is free, for good: whatever needs none goes on.
 fn without_tags<const D: usize>(seed: u64) -> Result {
     let mut bench = Bench::<D>::new(seed)?;
-    bench.pace.sink = 0;
+    (bench.pace.sink, bench.refusals) = (0, 0);
     let running = bench.start(0)?;
     bench.until(4000, "behind the walker", |bench| {
         !bench.draining.is_empty()
@@ -294,7 +311,7 @@ fn without_tags<const D: usize>(seed: u64) -> Result {
     for _ in 0..50 {
         bench.step(None)?;
     }
-    assert!(bench.dut.is("fetch_valid")? && !bench.transfer(opening).opened);
+    assert!(bench.dut.is("fetch_valid")? && bench.transfer(opening).last_read.is_none());
     bench.pace.sink = 30;
     bench.until(500, "the transfer that runs ends", |bench| {
         bench.transfer(running).is_over()
@@ -332,4 +349,181 @@ fn c2h_goes_on_without_fetch_tags() -> Result {
 #[test]
 fn h2c_goes_on_without_fetch_tags() -> Result {
     without_tags::<1>(8)
+}
+
+/// A region of queue `queue`, in set 8 or 9.
+fn region_of<const D: usize>(bench: &Bench<D>, queue: usize, number: usize) -> u32 {
+    let own = bench
+        .regions
+        .iter()
+        .filter(|(_, (owner, _))| *owner == queue);
+    *own.map(|(id, _)| id).nth(number).expect("three regions")
+}
+
+/// Runs a transfer of the region from its first byte on; returns how many MISSes and reads of blocks that took.
+fn run_one<const D: usize>(
+    bench: &mut Bench<D>,
+    queue: usize,
+    region: u32,
+) -> Result<(usize, bool)> {
+    bench.only_region = Some(region);
+    let misses = bench.misses;
+    let ctx = bench.start(queue)?;
+    bench.only_region = None;
+    bench.until(4000, "over", |bench| bench.transfer(ctx).is_over())?;
+    let read = bench.transfer(ctx).last_read.is_some();
+    Ok((bench.misses - misses, read))
+}
+
+/// Makes the region's list one block, so that every transfer of it begins there.
+fn one_block<const D: usize>(bench: &mut Bench<D>, region: u32) {
+    let entry = &mut bench.regions.get_mut(&region).expect("a region").1;
+    entry.set_element_count(20);
+}
+
+/// Keeps a transfer of the region once, so that it is on chip.
+fn settle<const D: usize>(bench: &mut Bench<D>, queue: usize, region: u32) -> Result {
+    one_block(bench, region);
+    for _ in 0..40 {
+        if run_one(bench, queue, region)? == (0, false) {
+            return Ok(());
+        }
+    }
+    panic!("region {region} never stays");
+}
+
+/// The id of a resident region is used again straight after the acknowledgement, with the same generation and another table.
+#[test]
+fn after_an_invalidation_the_new_table_is_read() -> Result {
+    let mut bench = Bench::<0>::new(11)?;
+    bench.refusals = 0;
+    let region = region_of(&bench, 1, 0);
+    for _ in 0..4 {
+        settle(&mut bench, 1, region)?;
+        let quiesced = bench.quiesced;
+        bench.abort(Command::AbortRegion { region });
+        bench.until(1000, "QUIESCED", |bench| bench.quiesced > quiesced)?;
+        let (misses, read) = run_one(&mut bench, 1, region)?;
+        assert!(misses == 1 && read, "an old table is used");
+    }
+    bench.drain(2000)
+}
+
+/// An entry, or a block, is on its way when its region is taken away; what it brings does not stay.
+#[test]
+fn what_comes_after_an_invalidation_does_not_stay() -> Result {
+    let mut bench = Bench::<1>::new(12)?;
+    bench.refusals = 0;
+    let region = region_of(&bench, 2, 0);
+    one_block(&mut bench, region);
+    let mut caught = 0;
+    for round in 0..12 {
+        let kind = 1 + round % 2;
+        bench.pace.held_kind = Some(kind);
+        bench.only_region = Some(region);
+        let misses = bench.misses;
+        bench.start(2)?;
+        bench.only_region = None;
+        for _ in 0..400 {
+            bench.step(None)?;
+        }
+        let held = bench.reads.iter().any(|read| read.kind == kind);
+        caught += u32::from(held);
+        assert!(held || bench.misses == misses || bench.reads.is_empty());
+        let quiesced = bench.quiesced;
+        bench.abort(Command::AbortRegion { region });
+        for _ in 0..100 {
+            bench.step(None)?;
+        }
+        assert!(!held || bench.quiesced == quiesced, "a read is on its way");
+        bench.pace.held_kind = None;
+        bench.until(1000, "QUIESCED", |bench| bench.quiesced > quiesced)?;
+        let (misses, read) = run_one(&mut bench, 2, region)?;
+        assert!(
+            misses == 1 && read,
+            "round {round}: an old entry or block stays"
+        );
+        // It is on chip again for the next round, or not; then taken away, so that the round begins with a MISS.
+        let quiesced = bench.quiesced;
+        bench.abort(Command::AbortRegion { region });
+        bench.until(1000, "QUIESCED", |bench| bench.quiesced > quiesced)?;
+    }
+    assert!(caught > 6, "{caught} reads on their way");
+    bench.drain(2000)
+}
+
+/// Regions of one set: while transfers run from the blocks of two, a third is taken away.
+#[test]
+fn an_invalidation_disturbs_no_neighbour() -> Result {
+    let mut bench = Bench::<0>::new(13)?;
+    bench.refusals = 0;
+    // All three in set 9, which has room for them all.
+    let regions = [0, 1, 2].map(|queue| region_of(&bench, queue, 1));
+    for region in regions {
+        one_block(&mut bench, region);
+    }
+    // Each way is given at random, so that they drive each other out until all have one of their own.
+    let mut here = 0;
+    for round in 0..200 {
+        let queue = round % 3;
+        let served = run_one(&mut bench, queue, regions[queue])? == (0, false);
+        here = if served { here + 1 } else { 0 };
+        if here == 3 {
+            break;
+        }
+    }
+    assert_eq!(here, 3, "all three are on chip");
+    (bench.pace.walker, bench.pace.sink) = (0, 0);
+    let misses = bench.misses;
+    let mut waiting = Vec::new();
+    for queue in [0, 1] {
+        for _ in 0..2 {
+            bench.only_region = Some(regions[queue]);
+            waiting.push(bench.start(queue)?);
+        }
+    }
+    bench.only_region = None;
+    for _ in 0..300 {
+        bench.step(None)?;
+    }
+    assert_eq!(bench.misses, misses, "the neighbours are on chip");
+    bench.abort(Command::AbortRegion { region: regions[2] });
+    bench.until(1000, "QUIESCED", |bench| bench.quiesced == 1)?;
+    bench.pace = BRISK;
+    for ctx in waiting {
+        bench.until(4000, "over", |bench| bench.transfer(ctx).is_over())?;
+        assert_eq!(bench.transfer(ctx).expected, Status::Ok);
+    }
+    for queue in [0, 1] {
+        assert_eq!(run_one(&mut bench, queue, regions[queue])?, (0, false));
+    }
+    assert_eq!(run_one(&mut bench, 2, regions[2])?.0, 1, "it is taken away");
+    bench.drain(2000)
+}
+
+/// Transfers of one resident block in a row, with everybody around at their fastest: what the sequencer takes for one.
+#[test]
+fn a_resident_transfer_takes_few_cycles() -> Result {
+    let mut bench = Bench::<1>::new(14)?;
+    bench.refusals = 0;
+    let region = region_of(&bench, 1, 0);
+    settle(&mut bench, 1, region)?;
+    bench.pace = Pace {
+        reads: 100,
+        held_kind: None,
+        fetch: 100,
+        walker: 100,
+        sink: 100,
+        messages: 100,
+    };
+    bench.only_region = Some(region);
+    let ctx = bench.start(1)?;
+    let entry_here = |bench: &Bench<1>| bench.transfer(ctx).in_flight == 0;
+    bench.until(100, "entry here", entry_here)?;
+    let from = bench.dut.steps();
+    bench.until(100, "job", |bench| bench.transfer(ctx).dispatched)?;
+    let cycles = bench.dut.steps() - from;
+    println!("{cycles} cycles from the entry's last word to the walker's job");
+    assert!(cycles <= 34, "{cycles}");
+    bench.drain(2000)
 }

@@ -15,34 +15,35 @@ pub(super) struct Transfer {
     pub(super) reads: [u64; 3],
     /// How the transfer must end, if nobody interferes.
     pub(super) expected: Status,
+    /// Its region is one that stays.
+    pub(super) lasting: bool,
+    /// MISS was sent.
     pub(super) announced: bool,
-    pub(super) slot: u16,
-    pub(super) opened: bool,
-    /// Slot and read status of windows 0 and 1.
-    pub(super) windows: [(u16, u64); 2],
-    /// Next block to prefetch, and blocks held.
-    pub(super) next_block: u32,
-    pub(super) held: u32,
+    /// Block that was read last.
+    pub(super) last_read: Option<u32>,
+    /// Blocks left behind.
+    pub(super) left: u32,
     /// Reads in flight.
     pub(super) in_flight: u32,
     pub(super) dispatched: bool,
     pub(super) touching: bool,
     pub(super) rejected: bool,
     pub(super) aborted: bool,
+    /// Its region was taken away before anybody could see whether it was bound to it.
+    pub(super) maybe_aborted: bool,
     /// Its queue ended before its turn came: it closes without a completion record.
     pub(super) dropped: bool,
     /// Its queue ended while the engine had it: from QUIESCED on it must not complete.
     pub(super) muted: bool,
     pub(super) retired: bool,
     pub(super) recorded: bool,
-    pub(super) closed: bool,
     pub(super) defect: u32,
 }
 
 impl Transfer {
     /// Nothing is left of it but the words in the context RAM.
     pub(super) fn is_over(&self) -> bool {
-        (self.recorded || self.dropped || (self.muted && self.retired)) && self.closed
+        self.recorded || self.dropped || (self.muted && self.retired)
     }
     pub(super) fn block_elements(&self) -> u32 {
         if self.region.format() == Ok(SgFormat::Uniform) {
@@ -54,35 +55,30 @@ impl Transfer {
     pub(super) fn first_block(&self) -> u32 {
         self.submission.sg_hint() / self.block_elements()
     }
-    pub(super) fn last_block(&self) -> u32 {
-        (self.region.element_count() - 1) / self.block_elements()
+    /// Last block that it can need.
+    pub(super) fn end_block(&self) -> u32 {
+        let shift = u32::from(self.region.page_shift());
+        let position = self.submission.offset() + u64::from(self.region.first_byte_offset());
+        let reach = (position & ((1 << shift) - 1)) + self.submission.length() - 1;
+        let end = u64::from(self.submission.sg_hint()) + (reach >> shift);
+        let end = end.min(u64::from(self.region.element_count()) - 1);
+        end as u32 / self.block_elements()
+    }
+    /// It certainly has its region.
+    pub(super) fn is_bound(&self) -> bool {
+        self.announced || self.last_read.is_some() || self.dispatched
     }
     pub(super) fn moves(&self) -> bool {
         matches!(self.submission.opcode(), Ok(Opcode::C2h | Opcode::H2c))
     }
 
-    /// A valid transfer with one thing wrong, for most values of `defect`.
-    pub(super) fn random(
-        random: &mut StdRng,
-        direction: Direction,
-        queue: usize,
-        index: u16,
-        defect: u32,
-    ) -> Self {
+    /// An entry of a queue's region.
+    pub(super) fn region(random: &mut StdRng, direction: Direction, queue: usize) -> RegionEntry {
         let uniform = random.random();
-        let count = random.random_range(1..=200);
-        let length = random.random_range(1..1 << 40);
-        let offset = random.random_range(0..length);
-        let moved = random.random_range(1..=length - offset);
-        let region_id = random.random_range(0..REGIONS);
-        let (right, wrong) = match direction {
-            Direction::C2h => (Opcode::C2h, Opcode::H2c),
-            Direction::H2c => (Opcode::H2c, Opcode::C2h),
-        };
-        let mut region = RegionEntry::new()
+        RegionEntry::new()
             .with_sg_table(random.random::<u64>() >> 13 << 12)
-            .with_length(length)
-            .with_element_count(count)
+            .with_length(random.random_range(1..1 << 40))
+            .with_element_count(random.random_range(1..=200))
             .with_generation(random.random())
             .with_first_byte_offset(random.random_range(0..4096))
             .with_protection_domain(queue as u32 + 100)
@@ -97,7 +93,33 @@ impl Transfer {
                 random.random_range(12..=30)
             } else {
                 12
-            });
+            })
+    }
+
+    /// A transfer of a region that stays, or of one of its own: valid, with one thing wrong for most values of `defect`.
+    pub(super) fn random(
+        random: &mut StdRng,
+        direction: Direction,
+        queue: usize,
+        index: u16,
+        defect: u32,
+        lasting: Option<(u32, RegionEntry)>,
+    ) -> Self {
+        let (region_id, mut region) = lasting.unwrap_or_else(|| {
+            let region = Self::region(random, direction, queue).with_one_shot(true);
+            (random.random_range(0..OWN_REGIONS), region)
+        });
+        let (count, length) = (region.element_count(), region.length());
+        let offset = random.random_range(0..length);
+        let mut moved = random.random_range(1..=length - offset);
+        if random.random() {
+            // Some pages, so that the list is not needed to its end.
+            moved = moved.min(random.random_range(1..=100u64 << region.page_shift()));
+        }
+        let (right, wrong) = match direction {
+            Direction::C2h => (Opcode::C2h, Opcode::H2c),
+            Direction::H2c => (Opcode::H2c, Opcode::C2h),
+        };
         let mut submission = SubmissionEntry::new()
             .with_opcode(right)
             .with_index(index)
@@ -247,22 +269,20 @@ impl Transfer {
             region_words,
             reads,
             expected,
+            lasting: lasting.is_some(),
             announced: false,
-            slot: 0,
-            opened: false,
-            windows: [(0, 0); 2],
-            next_block: 0,
-            held: 0,
+            last_read: None,
+            left: 0,
             in_flight: 0,
             dispatched: false,
             touching: false,
             rejected: false,
             aborted: false,
+            maybe_aborted: false,
             dropped: false,
             muted: false,
             retired: false,
             recorded: false,
-            closed: true,
             defect,
         }
     }
