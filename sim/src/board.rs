@@ -204,7 +204,11 @@ impl Board {
         let seen = self.gateware.settle()?;
         let tx = self.gateware.tx();
         moved |= tx.valid;
-        let write = tx.valid && tx.sop && tx.kind == 0 && self.link.transmit_ready();
+        let begins = tx.valid && tx.sop && self.link.transmit_ready();
+        let write = begins && tx.kind == 0;
+        if begins && tx.kind == 1 && tx.tag % TAGS < H2C_TAGS {
+            self.watch.request(now);
+        }
         if write && self.link.is_own(tx.address) {
             let received = self.streams.received();
             self.sent.push_back((tx.address, received));

@@ -18,6 +18,10 @@ pub struct Watch {
     pub first_doorbell_ps: Option<u64>,
     /// First data TLP.
     pub first_data_ps: Option<u64>,
+    /// First read of H2C data.
+    pub first_request_ps: Option<u64>,
+    /// Messages to the firmware.
+    pub messages: u64,
     /// Time that the spans count from.
     pub origin_ps: u64,
     on: bool,
@@ -88,6 +92,11 @@ impl Watch {
         self.first_doorbell_ps.get_or_insert(now_ps);
     }
 
+    /// A read of data leaves the device.
+    pub fn request(&mut self, now_ps: u64) {
+        self.first_request_ps.get_or_insert(now_ps);
+    }
+
     /// `bytes` of data pass in the cycle from `now_ps` to `end_ps`.
     pub fn data(&mut self, direction: Direction, now_ps: u64, end_ps: u64, mut bytes: u64) {
         self.first_data_ps.get_or_insert(now_ps);
@@ -128,6 +137,7 @@ impl Watch {
             self.contexts[usize::from(ctx) % ContextId::COUNT] = transfer;
         }
         if seen.mail_in {
+            self.messages += 1;
             self.message_ps = Some(now_ps);
         }
         if let Some([kind, ctx]) = seen.mail_out

@@ -61,6 +61,7 @@ pub struct Streams {
     cuts: u64,
     cuts_allowed: bool,
     open: bool,
+    apart: bool,
 }
 
 /// Bytes of a packet that no run comes to the end of.
@@ -90,6 +91,7 @@ impl Streams {
             cuts: 0,
             cuts_allowed: false,
             open: false,
+            apart: false,
         }
     }
 
@@ -97,6 +99,11 @@ impl Streams {
     pub fn open_ended(&mut self) {
         self.open = true;
         self.send(0, ENDLESS, 0);
+    }
+
+    /// From now on only packets of one TDEST come in the order in which they were announced.
+    pub fn tell_apart(&mut self) {
+        self.apart = true;
     }
 
     /// Changes how often source and sink move: 0 stalls one for good.
@@ -191,7 +198,12 @@ impl Streams {
     /// # Errors
     /// It is not what the packet says.
     pub fn receive(&mut self, beat: &Beat) -> Result<(), StreamFault> {
-        let Some(packet) = self.h2c.front_mut() else {
+        let place = if self.apart {
+            self.h2c.iter().position(|packet| packet.dest == beat.dest)
+        } else {
+            Some(0)
+        };
+        let Some(packet) = place.and_then(|place| self.h2c.get_mut(place)) else {
             if self.open {
                 self.received += u64::from(beat.keep.count_ones());
                 return Ok(());
@@ -200,7 +212,7 @@ impl Streams {
         };
         if beat.user && beat.last && self.cuts_allowed {
             self.cuts += 1;
-            self.h2c.pop_front();
+            self.end_packet(beat.dest);
             return Ok(());
         }
         let bytes = (packet.bytes - packet.done).min(self.width);
@@ -233,9 +245,18 @@ impl Streams {
         packet.done += bytes;
         self.received += bytes;
         if last {
-            self.h2c.pop_front();
+            self.end_packet(beat.dest);
         }
         Ok(())
+    }
+
+    /// The packet that the sink is at is over.
+    fn end_packet(&mut self, dest: u16) {
+        let place = self
+            .h2c
+            .iter()
+            .position(|packet| !self.apart || packet.dest == dest);
+        place.map(|place| self.h2c.remove(place));
     }
 }
 

@@ -21,7 +21,20 @@ impl Bench {
         strategy: Strategy,
         options: &Options<'_>,
     ) -> Result<Self, SetupError> {
-        setup::prepare(scenario, strategy, options, &mut Vec::new())
+        Self::with_regions(scenario, strategy, options, 0)
+    }
+
+    /// The same with room for `regions` regions beside the scenario's buffers.
+    ///
+    /// # Errors
+    /// See [`SetupError`].
+    pub fn with_regions(
+        scenario: &Scenario,
+        strategy: Strategy,
+        options: &Options<'_>,
+        regions: u32,
+    ) -> Result<Self, SetupError> {
+        setup::prepare(scenario, strategy, options, regions, &mut Vec::new())
     }
 
     /// Device, link, memory and user logic.

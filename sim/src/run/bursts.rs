@@ -102,7 +102,7 @@ fn inner(
     log: &mut Vec<String>,
 ) -> Result<Outcome, Stop> {
     log.push(format!("{strategy}:"));
-    let ready = setup::prepare(scenario, strategy, options, log)?;
+    let ready = setup::prepare(scenario, strategy, options, 0, log)?;
     let mut runner = Runner {
         scenario,
         strategy,

@@ -211,6 +211,7 @@ pub(super) fn prepare(
     scenario: &Scenario,
     strategy: Strategy,
     options: &Options,
+    regions: u32,
     log: &mut Vec<String>,
 ) -> Result<Bench, SetupError> {
     let (board, payload) = board(scenario, strategy, options)?;
@@ -237,7 +238,7 @@ pub(super) fn prepare(
     let mut device = Device::open(
         platform,
         Config {
-            regions: (scenario.buffers.count + 4 * transfers + 64)
+            regions: (scenario.buffers.count + 4 * transfers + 64 + regions)
                 .next_power_of_two()
                 .min(65_536),
             lists: transfers.clamp(8, 64),
