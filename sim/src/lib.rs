@@ -1,4 +1,5 @@
 //! Co-simulation: the real driver core, the real firmware and the emitted gateware on a modelled host and link.
+pub mod bench;
 pub mod board;
 pub mod cpu;
 pub mod device;

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use bench::ReapError;
+pub(crate) use instructions::submit as submit_instructions;
 pub use kmdf::pinring;
 pub use setup::{Bench, DOMAIN, Queue, SetupError, link_config};
 pub use stop::RunError;

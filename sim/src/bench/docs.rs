@@ -1,0 +1,128 @@
+//! `docs/benchmarks.md`.
+
+use std::fmt::Write;
+
+use super::table::{Pivot, number};
+use super::{ALL, Row, verdicts};
+
+/// How the figures were made.
+#[derive(Debug, Clone, Copy)]
+pub struct Run<'a> {
+    /// The processor that simulated.
+    pub processor: &'a str,
+    /// Minutes that everything took.
+    pub minutes: f64,
+    /// Names of the plots that there are.
+    pub plots: &'a [&'a str],
+}
+
+/// The document: promises, then each measurement with its command, its plot and its table.
+pub fn document(rows: &[Row], run: Run<'_>) -> String {
+    let mut text = String::from(HEAD);
+    let _ = writeln!(
+        text,
+        "\nThe run below took {} minutes on: {}. Only the section on the simulation's speed depends on that machine.\n",
+        number(run.minutes.round()),
+        run.processor
+    );
+    text += "## Promises\n\n| promise | worst figure | |\n|---|---|---|\n";
+    for verdict in verdicts(rows) {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} |",
+            verdict.promise,
+            verdict.figure(),
+            verdict.word()
+        );
+    }
+    for measurement in ALL {
+        let pivot = Pivot::new(rows, measurement.name);
+        if pivot.lines.is_empty() {
+            continue;
+        }
+        let _ = writeln!(
+            text,
+            "\n## {}\n\n{}\n\n`cargo xtask bench --only {}`\n",
+            measurement.title, measurement.about, measurement.name
+        );
+        if run.plots.contains(&measurement.name) {
+            let _ = writeln!(
+                text,
+                "![{}](images/bench-{}.svg)\n",
+                measurement.title, measurement.name
+            );
+        }
+        let constant = pivot.constant_in_words();
+        if !constant.is_empty() {
+            let _ = writeln!(text, "Everywhere: {constant}.\n");
+        }
+        let is_long = pivot.lines.len() > LONG;
+        if is_long {
+            let _ = writeln!(
+                text,
+                "<details><summary>{} lines</summary>\n",
+                pivot.lines.len()
+            );
+        }
+        let titles: Vec<_> = pivot.titles().collect();
+        let _ = writeln!(text, "| {} |", titles.join(" | "));
+        let _ = writeln!(text, "|{}", "---|".repeat(titles.len()));
+        for (conditions, values) in &pivot.lines {
+            let left = conditions.iter().map(ToString::to_string);
+            let right = values
+                .iter()
+                .map(|value| value.map_or_else(String::new, number));
+            let cells: Vec<_> = left.chain(right).collect();
+            let _ = writeln!(text, "| {} |", cells.join(" | "));
+        }
+        if is_long {
+            text += "\n</details>\n";
+        }
+    }
+    text
+}
+
+/// Lines of a table that is folded.
+const LONG: usize = 30;
+
+const HEAD: &str = "\
+# Benchmarks
+
+<!-- Generated: do not edit. Made by: cargo xtask bench --write-docs -->
+
+Purpose: what the running chain reaches, each figure with its conditions, its limit and the command that repeats it.
+
+Every figure comes out of a co-simulation of driver core, firmware and gateware at 250 MHz (core: 125 MHz) on a modelled link and host, in
+which every payload byte is checked; instructions are counted by callgrind. `cargo xtask bench` runs all of it, `--quick` a part,
+`--json OUT` writes rows of `metric, conditions, value, unit`. Ceilings: `sim/src/link/config.rs`.
+";
+
+#[cfg(test)]
+mod tests {
+    use super::super::row::{Conditions, Point};
+    use super::*;
+
+    #[test]
+    fn every_section_has_its_command_and_what_was_not_measured_has_none() {
+        let conditions = Conditions::default().with("width_bits", 512);
+        let rows = Point::new("speed", conditions)
+            .figure("rate", 151_234.0, "cycles per CPU second")
+            .rows();
+        let run = Run {
+            processor: "a processor",
+            minutes: 3.2,
+            plots: &["speed"],
+        };
+        let text = document(&rows, run);
+        for part in [
+            "3 minutes on: a processor",
+            "`cargo xtask bench --only speed`",
+            "images/bench-speed.svg",
+            "Everywhere: width bits 512.",
+            "| 151234 |",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        assert!(!text.contains("--only burst"));
+    }
+}
