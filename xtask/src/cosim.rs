@@ -12,12 +12,12 @@ use std::process::Command;
 pub struct Arguments {
     /// Arguments of the program; `--help` lists them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    cosim: Vec<String>,
+    pub program: Vec<String>,
 }
 
 /// Starts the program that captures page layouts; it needs nothing provisioned.
 pub fn capture_pages(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    process::finish(program(workspace, "capture-pages").args(&arguments.cosim))
+    process::finish(program(workspace, "capture-pages").args(&arguments.program))
 }
 
 /// Provisions what the co-simulation needs and starts the tool `pinring` on it.
@@ -26,12 +26,12 @@ pub fn pinring(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let tools = python::provision(workspace)?;
     let firmware = firmware::build(workspace, None)?;
     let mut command = program(workspace, "pinring-on-cosim");
-    command.args(&arguments.cosim);
+    command.args(&arguments.program);
     process::finish(environment(&mut command, &tools, &firmware))
 }
 
 /// One of the co-simulation's programs.
-fn program(workspace: &Workspace, name: &str) -> Command {
+pub fn program(workspace: &Workspace, name: &str) -> Command {
     let mut command = cargo();
     command.args(["run", "--quiet", "--package", "pinring-sim", "--bin", name]);
     command
@@ -44,15 +44,15 @@ fn program(workspace: &Workspace, name: &str) -> Command {
 /// Provisions what the co-simulation needs and starts it.
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let mut command = program(workspace, "cosim");
-    command.args(&arguments.cosim);
+    command.args(&arguments.program);
     if arguments
-        .cosim
+        .program
         .iter()
         .any(|argument| ["-h", "--help", "--list"].contains(&argument.as_str()))
     {
         return process::finish(&mut command);
     }
-    if let Some(name) = scenario(&arguments.cosim) {
+    if let Some(name) = scenario(&arguments.program) {
         check_scenario(workspace, Path::new(name))?;
     }
     native::provision()?;

@@ -9,7 +9,7 @@ use crate::workspace::{Workspace, cargo, rustc};
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Debian's package of valgrind.
@@ -71,10 +71,7 @@ struct Case {
 /// Runs the command.
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let valgrind = provision()?;
-    process::run(example(workspace, "build").arg("--quiet"))?;
-    let mut count = example(workspace, "run");
-    count.args(["--quiet", "--", "json"]);
-    let printed = output_long("counting (about a quarter of a minute)", &mut count)?;
+    let printed = counted(workspace)?;
     let compiler = output(rustc().arg("-vV"))?;
     let counts = Counts::new(&printed, &compiler, valgrind)?;
     print!("{}", counts.table());
@@ -86,6 +83,21 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     fs::write(&path, counts.to_file()?).with_context(|| format!("cannot write {FILE}"))?;
     say(&format!("wrote {FILE}"));
     Ok(())
+}
+
+/// Runs the example under callgrind: the JSON that it prints.
+fn counted(workspace: &Workspace) -> Result<String> {
+    process::run(example(workspace, "build").arg("--quiet"))?;
+    let mut count = example(workspace, "run");
+    count.args(["--quiet", "--", "json"]);
+    output_long("counting (about a quarter of a minute)", &mut count)
+}
+
+/// Counts, and puts what the example prints into a file.
+pub fn to_file(workspace: &Workspace, file: &Path) -> Result<()> {
+    provision()?;
+    let printed = counted(workspace)?;
+    fs::write(file, printed).with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// Version of valgrind, if it is there.

@@ -1,5 +1,6 @@
 //! Pinring's tasks, run as `cargo xtask <command>`.
 
+mod bench;
 mod cosim;
 mod count;
 mod debian;
@@ -39,6 +40,8 @@ enum Command {
     Firmware(firmware::Arguments),
     /// Run a workload through driver core, firmware and gateware; print the table, write the report.
     Cosim(cosim::Arguments),
+    /// Measure what the running chain reaches, each figure beside the limit of the link.
+    Bench(cosim::Arguments),
     /// Run the command-line tool `pinring` on a co-simulated card: `cargo xtask pinring bench`.
     Pinring(cosim::Arguments),
     /// Capture which physical pages this machine gives to buffers, as layout files (root).
@@ -74,6 +77,7 @@ fn work(command: Command) -> Result<()> {
         Command::Generate(arguments) => generate::run(&workspace, &arguments),
         Command::Firmware(arguments) => firmware::run(&workspace, &arguments),
         Command::Cosim(arguments) => cosim::run(&workspace, &arguments),
+        Command::Bench(arguments) => bench::run(&workspace, &arguments),
         Command::Pinring(arguments) => cosim::pinring(&workspace, &arguments),
         Command::CapturePages(arguments) => cosim::capture_pages(&workspace, &arguments),
         Command::Count(arguments) => count::run(&workspace, &arguments),

