@@ -37,8 +37,8 @@ use crate::status::check;
 const PAGE: u64 = 4096;
 /// Most that is mapped with one framework transaction: the framework builds its list at DISPATCH_LEVEL.
 const MOST_AT_ONCE: u64 = 4 << 20;
-/// Longest transfer of tier PerTransfer.
-const LONGEST: u64 = 16 << 20;
+/// Longest transfer of tier PerTransfer: a list takes 16 bytes a page, half a MiB, and `PrepareDepth` of them are set aside at the start.
+const LONGEST: u64 = 128 << 20;
 /// `ADAPTER_INFO_API_BYPASS` of wdm.h.
 const API_BYPASS: u32 = 0x2;
 /// `DMA_ADAPTER_INFO_VERSION1` of wdm.h.
@@ -118,6 +118,8 @@ pub(crate) struct Hardware {
     bus: BUS_INTERFACE_STANDARD,
     /// Bytes of one framework transaction, whole pages.
     fragment: u64,
+    /// Bytes that the host's map registers hold at once, whole pages.
+    held: u64,
     /// [`tier_reason`]s.
     pub(crate) bypass_missing: u32,
     pub(crate) mapped_once_missing: u32,
@@ -156,6 +158,7 @@ impl Hardware {
             adapter: core::ptr::null_mut(),
             bus,
             fragment: PAGE,
+            held: PAGE,
             bypass_missing: tier_reason::TRANSLATED,
             mapped_once_missing: tier_reason::UNSUPPORTED,
             free: Lock::new(core::ptr::null_mut()),
@@ -178,43 +181,25 @@ impl Hardware {
     }
 
     fn enable(&mut self, device: WDFDEVICE) -> Result<(), NTSTATUS> {
-        let mut config = WDF_DMA_ENABLER_CONFIG {
-            Size: size::<WDF_DMA_ENABLER_CONFIG>(),
-            Profile: _WDF_DMA_PROFILE::WdfDmaProfileScatterGather64Duplex,
-            MaximumLength: LONGEST as usize,
-            // Needed by immediate execution, single transfers and GetDmaAdapterInfo; x64 has version 2 by default.
-            WdmDmaVersionOverride: 3,
-            ..WDF_DMA_ENABLER_CONFIG::default()
-        };
-        // SAFETY: handle, settings and place are valid.
-        check(unsafe {
-            call_unsafe_wdf_function_binding!(
-                WdfDmaEnablerCreate,
-                device,
-                &raw mut config,
-                WDF_NO_OBJECT_ATTRIBUTES,
-                &raw mut self.enabler,
-            )
-        })?;
-        let direction = _WDF_DMA_DIRECTION::WdfDmaDirectionReadFromDevice;
+        // The framework keeps a list of an enabler's longest transfer with each transaction, of which a long transfer has many. So what the
+        // map registers hold is asked of an enabler that does nothing else; without an answer it is what one transaction may have.
+        if let Ok(enabler) = create_enabler(device, LONGEST) {
+            let (held, other) = fragments(enabler);
+            self.held = held.min(other) as u64 / PAGE * PAGE;
+            // SAFETY: nothing was made with it.
+            unsafe { call_unsafe_wdf_function_binding!(WdfObjectDelete, enabler.cast()) };
+        }
+        self.enabler = create_enabler(device, MOST_AT_ONCE)?;
+        let (fragment, other) = fragments(self.enabler);
+        self.fragment = (fragment.min(other) as u64 / PAGE * PAGE).max(PAGE);
+        self.held = self.held.max(self.fragment);
         // SAFETY: the enabler was made above.
         unsafe {
             self.adapter = call_unsafe_wdf_function_binding!(
                 WdfDmaEnablerWdmGetDmaAdapter,
                 self.enabler,
-                direction
+                _WDF_DMA_DIRECTION::WdfDmaDirectionReadFromDevice
             );
-            let fragment = call_unsafe_wdf_function_binding!(
-                WdfDmaEnablerGetFragmentLength,
-                self.enabler,
-                direction
-            );
-            let other = call_unsafe_wdf_function_binding!(
-                WdfDmaEnablerGetFragmentLength,
-                self.enabler,
-                _WDF_DMA_DIRECTION::WdfDmaDirectionWriteToDevice
-            );
-            self.fragment = (fragment.min(other) as u64 / PAGE * PAGE).max(PAGE);
         }
         Ok(())
     }
@@ -289,9 +274,13 @@ impl Hardware {
         self.fragment.min(MOST_AT_ONCE)
     }
 
-    /// Longest transfer of tier PerTransfer: what the adapter's map registers hold wherever it begins in its first page.
+    /// Longest transfer of tier PerTransfer: its parts are mapped at the same time, so what the map registers hold wherever it begins in
+    /// its first page.
     pub(crate) fn max_transfer(&self) -> u64 {
-        (self.fragment - PAGE).clamp(PAGE, LONGEST)
+        match self.held >= LONGEST {
+            true => LONGEST,
+            false => (self.held - PAGE).max(PAGE),
+        }
     }
 
     /// Reads the command register of the function's configuration space; `None` if the function is gone.
@@ -704,6 +693,44 @@ impl Hardware {
         }
         count
     }
+}
+
+/// An enabler for transactions of up to `longest` bytes. PASSIVE_LEVEL.
+fn create_enabler(device: WDFDEVICE, longest: u64) -> Result<WDFDMAENABLER, NTSTATUS> {
+    let mut config = WDF_DMA_ENABLER_CONFIG {
+        Size: size::<WDF_DMA_ENABLER_CONFIG>(),
+        Profile: _WDF_DMA_PROFILE::WdfDmaProfileScatterGather64Duplex,
+        MaximumLength: longest as usize,
+        // Needed by immediate execution, single transfers and GetDmaAdapterInfo; x64 has version 2 by default.
+        WdmDmaVersionOverride: 3,
+        ..WDF_DMA_ENABLER_CONFIG::default()
+    };
+    let mut enabler: WDFDMAENABLER = core::ptr::null_mut();
+    // SAFETY: handle, settings and place are valid.
+    check(unsafe {
+        call_unsafe_wdf_function_binding!(
+            WdfDmaEnablerCreate,
+            device,
+            &raw mut config,
+            WDF_NO_OBJECT_ATTRIBUTES,
+            &raw mut enabler,
+        )
+    })?;
+    Ok(enabler)
+}
+
+/// Bytes that an enabler maps with one transaction: from the device, and to it.
+fn fragments(enabler: WDFDMAENABLER) -> (usize, usize) {
+    let of = |direction| {
+        // SAFETY: the enabler is valid.
+        unsafe {
+            call_unsafe_wdf_function_binding!(WdfDmaEnablerGetFragmentLength, enabler, direction)
+        }
+    };
+    (
+        of(_WDF_DMA_DIRECTION::WdfDmaDirectionReadFromDevice),
+        of(_WDF_DMA_DIRECTION::WdfDmaDirectionWriteToDevice),
+    )
 }
 
 /// `GUID_BUS_INTERFACE_STANDARD` of wdmguid.h, which wdk-sys does not read.

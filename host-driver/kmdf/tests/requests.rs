@@ -2,9 +2,11 @@
 
 mod common;
 
+use common::card::Card;
 use common::*;
 use kmdf_sim::dma::{OsVersion, Translation};
 use kmdf_sim::{Config, STATUS_TOO_MANY_OPENED_FILES, user};
+use pinring_core::mock::cookie_byte;
 use pinring_ioctl::{self as ioctl, Error, direction, permissions, tier, tier_reason};
 use zerocopy::IntoBytes;
 
@@ -238,6 +240,8 @@ fn lists_share_few_map_registers() {
         bench.app(|| {
             let handle = open();
             let info: ioctl::DeviceInfo = ask(handle, ioctl::QUERY_DEVICE, &[]).unwrap();
+            let held = u64::from(registers) - 1;
+            assert_eq!(info.max_transfer_bytes, (held - 1) * 4096);
             let memory = buffer(4 << 20);
             let (pending, region) = register(handle, &memory, 1, ANY).unwrap();
             let most = info.max_transfer_bytes.min(1 << 18);
@@ -527,4 +531,57 @@ fn a_cancel_that_is_refused_cancels_nothing() {
         assert!(places > 8, "{places}");
         bench.end();
     }
+}
+
+/// Frames of 70 MiB without a lasting mapping: the next list is made while the first transfer runs, and every byte arrives.
+#[test]
+fn long_transfers_are_prepared_ahead() {
+    const BYTES: usize = 70 << 20;
+    let mut config = host(Translation::Remapping);
+    config.dma.os = OsVersion::Windows10;
+    let card = Card::new(256 << 10, 10_000_000);
+    let mut bench = Bench::with_card(config, card);
+    let device = bench.device.clone();
+    bench.app(move || {
+        let handle = open();
+        let info: ioctl::DeviceInfo = ask(handle, ioctl::QUERY_DEVICE, &[]).unwrap();
+        assert_eq!(info.max_transfer_bytes, 128 << 20);
+        // Not whole pages.
+        let length = BYTES as u64 - 777;
+        let frames = [buffer(BYTES), buffer(BYTES)];
+        let mut regions = Vec::new();
+        for (token, frame) in (0..).zip(&frames) {
+            let (pending, info) = register(handle, frame, token, ANY).unwrap();
+            assert_eq!(info.tier, tier::PER_TRANSFER);
+            submit(
+                handle,
+                direction::C2H,
+                &[transfer(info.handle, 123, length, token)],
+            )
+            .unwrap();
+            regions.push((pending, info.handle));
+        }
+        while statistics(handle).lists < 2 {
+            assert_eq!(statistics(handle).completed, 0, "not prepared ahead");
+            user::sleep_ps(50_000_000);
+        }
+        assert_eq!(statistics(handle).completed, 0);
+        let ended = wait(handle, 2).unwrap();
+        for ((end, frame), cookie) in ended.iter().zip(&frames).zip(0..) {
+            assert_eq!((end.status, end.cookie, end.bytes), (0, cookie, length));
+            let found = frame.to_vec();
+            let wrong = (0..length).find(|&at| found[123 + at as usize] != cookie_byte(cookie, at));
+            assert_eq!(wrong, None);
+        }
+        let one = [transfer(regions[0].1, 123, length, 9)];
+        submit(handle, direction::H2C, &one).unwrap();
+        assert_eq!(wait(handle, 1).unwrap()[0].status, 0);
+        let sent = device.borrow_mut().packets_out.pop().unwrap().1;
+        assert!(sent == frames[0].to_vec()[123..][..length as usize]);
+        for (pending, region) in regions {
+            unregister(handle, pending, region);
+        }
+        user::close(handle).unwrap();
+    });
+    bench.end();
 }
