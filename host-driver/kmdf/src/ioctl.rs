@@ -127,8 +127,10 @@ fn dispatch(
             if output_bytes < ioctl::RegionInfo::BYTES {
                 return Err(STATUS_BUFFER_TOO_SMALL);
             }
+            // Before anything changes: an allocation whose answer does not arrive is nobody's to free.
+            let place = output(request, ioctl::RegionInfo::BYTES)?;
             let info = region::allocate(card, context, input).map_err(failed)?;
-            reply(request, info.as_bytes())
+            write(place, info.as_bytes())
         }
         ioctl::COPY_OUT => copy(card, context, request, input, CopyDirection::Out).map_err(failed),
         ioctl::COPY_IN => copy(card, context, request, input, CopyDirection::In).map_err(failed),
@@ -187,23 +189,30 @@ fn input(request: WDFREQUEST, bytes: usize) -> Result<&'static [u8], NTSTATUS> {
 
 /// Writes an answer into the request's output buffer.
 fn reply(request: WDFREQUEST, bytes: &[u8]) -> Result<Answer, NTSTATUS> {
+    let place = output(request, bytes.len())?;
+    write(place, bytes)
+}
+
+/// The request's output buffer, of at least `bytes` bytes.
+fn output(request: WDFREQUEST, bytes: usize) -> Result<*mut u8, NTSTATUS> {
     let (mut buffer, mut length): (PVOID, usize) = (core::ptr::null_mut(), 0);
     // SAFETY: the request is ours, and the places are valid.
     check(unsafe {
         call_unsafe_wdf_function_binding!(
             WdfRequestRetrieveOutputBuffer,
             request,
-            bytes.len(),
+            bytes,
             &raw mut buffer,
             &raw mut length
         )
     })?;
+    Ok(buffer.cast())
+}
+
+/// Writes an answer to `place`, which [`output`] gave for as many bytes.
+fn write(place: *mut u8, bytes: &[u8]) -> Result<Answer, NTSTATUS> {
     // SAFETY: the buffer has at least that many bytes, as asked for.
-    unsafe {
-        buffer
-            .cast::<u8>()
-            .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
-    }
+    unsafe { place.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
     Ok(Answer::Bytes(bytes.len()))
 }
 

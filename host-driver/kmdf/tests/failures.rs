@@ -13,7 +13,7 @@ use common::*;
 use kmdf_sim::dma::{DmaConfig, OsVersion, Translation};
 use kmdf_sim::user::{self, Handle};
 use kmdf_sim::{Config, Machine, STATUS_NO_SUCH_DEVICE};
-use pinring_ioctl::{self as ioctl, direction, tier};
+use pinring_ioctl::{self as ioctl, direction, tier, tier_reason};
 use zerocopy::IntoBytes;
 
 const BYTES: usize = 1 << 16;
@@ -67,7 +67,11 @@ fn application(machine: &mut Machine, dma: &DmaConfig, pause: impl FnOnce(&mut M
     };
     let first = machine.run(Some(process), || {
         let handle = open_or_not()?;
-        let mut well = ask::<ioctl::DeviceInfo>(handle, ioctl::QUERY_DEVICE, &[]).is_ok();
+        let described = ask::<ioctl::DeviceInfo>(handle, ioctl::QUERY_DEVICE, &[]);
+        let mut well = described.is_ok();
+        // A host that was not heard gives the next tier, until the device starts again.
+        let missing = described.is_ok_and(|info| info.bypass_missing != tier_reason::NONE);
+        let lasting = lasting.filter(|&lasting| lasting != tier::BYPASS || !missing);
         let (mut regions, mut held) = (Vec::new(), Vec::new());
         for (token, tier) in (0..).zip(lasting.into_iter().chain([tier::PER_TRANSFER])) {
             let memory = buffer(BYTES);
@@ -85,6 +89,8 @@ fn application(machine: &mut Machine, dma: &DmaConfig, pause: impl FnOnce(&mut M
             permissions: ioctl::permissions::BOTH,
             reserved: 0,
         };
+        let count = || ask::<ioctl::Statistics>(handle, ioctl::STATISTICS, &[]);
+        let before = count().map(|statistics| statistics.handle_regions);
         match ask::<ioctl::RegionInfo>(handle, ioctl::ALLOCATE, asked.as_bytes()) {
             Ok(info) => {
                 regions.push((info, None));
@@ -100,7 +106,12 @@ fn application(machine: &mut Machine, dma: &DmaConfig, pause: impl FnOnce(&mut M
                     well &= copied.is_ok();
                 }
             }
-            Err(_) => well = false,
+            Err(_) => {
+                // Nobody could free what a request has allocated that was refused.
+                let after = count().map(|statistics| statistics.handle_regions);
+                assert_eq!(after, before, "a refused ALLOCATE leaves something");
+                well = false;
+            }
         }
         well &= ask::<ioctl::Statistics>(handle, ioctl::STATISTICS, &[]).is_ok();
         let mut log = [0; 64];
