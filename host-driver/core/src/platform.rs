@@ -110,6 +110,9 @@ pub enum NotAvailable {
     /// Mappings or bus addresses have run out.
     #[error("the host has no room for another lasting mapping")]
     Exhausted,
+    /// Whoever administers the host does not allow it.
+    #[error("the host's administrator does not allow this tier")]
+    Forbidden,
     /// No such buffer is locked.
     #[error("the buffer is not locked: lock it before registering")]
     UnknownBuffer,

@@ -75,6 +75,8 @@ errors! {
     NoMemory = 25, "memory for rings or lists has run out: ask for less, or restart the system";
     /// The owner of the handle is another process.
     NotOwner = 26, "the request needs the process that opened the handle";
+    /// An administrator has set TierLimit.
+    ForbiddenByRegistry = 27, "the registry value TierLimit forbids the tier: allow a weaker tier, or have the value lowered";
 }
 
 impl Error {

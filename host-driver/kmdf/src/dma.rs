@@ -416,6 +416,7 @@ impl Hardware {
                 NotAvailable::NotContiguous => tier_reason::NOT_CONTIGUOUS,
                 NotAvailable::NotWholePages => tier_reason::NOT_WHOLE_PAGES,
                 NotAvailable::Exhausted => tier_reason::EXHAUSTED,
+                NotAvailable::Forbidden => tier_reason::REGISTRY,
                 _ => tier_reason::UNSUPPORTED,
             };
             buffer.refused.store(reason, Ordering::Relaxed);
@@ -435,6 +436,7 @@ impl Hardware {
         match missing {
             tier_reason::NONE => {}
             tier_reason::TRANSLATED => return Err(NotAvailable::Translated),
+            tier_reason::REGISTRY => return Err(NotAvailable::Forbidden),
             _ => return Err(NotAvailable::Unsupported),
         }
         let mut record = boxed(Lasting {

@@ -85,6 +85,7 @@ pub(crate) fn of_register(error: RegisterError) -> Error {
 
 fn of_tier(tier: Tier, reason: NotAvailable) -> Error {
     match (tier, reason) {
+        (_, NotAvailable::Forbidden) => Error::ForbiddenByRegistry,
         (Tier::Bypass, _) => Error::NoBypass,
         (_, NotAvailable::NotContiguous) => Error::NotContiguous,
         (_, NotAvailable::NotWholePages) => Error::NotWholePages,

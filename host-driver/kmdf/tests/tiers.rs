@@ -394,3 +394,95 @@ fn what_a_short_packet_leaves() {
         }
     }
 }
+
+/// What an administrator has ruled out is refused, and named as the reason where a weaker tier is allowed.
+#[test]
+fn the_registry_limits_tiers() {
+    const BYPASS: (u32, u32) = (tier::BYPASS, tier::BYPASS);
+    const ONCE: (u32, u32) = (tier::MAPPED_ONCE, tier::MAPPED_ONCE);
+    // 7 counts as 2.
+    for limit in [0, 1, 2, 7] {
+        for translation in [Translation::Direct, Translation::Remapping] {
+            let mut config = host(translation);
+            config.registry.push(("TierLimit".into(), limit));
+            let direct = translation == Translation::Direct;
+            let mut bench = Bench::new(config);
+            bench.app(move || {
+                let handle = open();
+                let info: ioctl::DeviceInfo = ask(handle, ioctl::QUERY_DEVICE, &[]).unwrap();
+                let reason = |forbidden, there| match (forbidden, there) {
+                    (true, _) => tier_reason::REGISTRY,
+                    (false, true) => tier_reason::NONE,
+                    (false, false) => tier_reason::TRANSLATED,
+                };
+                let missing = (info.bypass_missing, info.mapped_once_missing);
+                assert_eq!(
+                    missing,
+                    (reason(limit > 0, direct), reason(limit > 1, true))
+                );
+                // Contiguous pages have every tier.
+                let memory = UserBuffer::new(16 * PAGE, &PageLayout::Contiguous).unwrap();
+                let (one, forbidden) = ((0, memory.len()), error(Error::ForbiddenByRegistry));
+                let try_one = |tiers, outcome| match register_part(handle, &memory, one, tiers) {
+                    Ok((pending, info)) => {
+                        assert_eq!(Ok((info.tier, info.reason)), outcome);
+                        unregister(handle, pending, info.handle);
+                    }
+                    Err(status) => assert_eq!(Err(status), outcome),
+                };
+                let bypass = match (limit, direct) {
+                    (0, true) => Ok((tier::BYPASS, tier_reason::NONE)),
+                    (0, false) => Err(error(Error::NoBypass)),
+                    _ => Err(forbidden),
+                };
+                let once = match limit {
+                    0 | 1 => Ok((tier::MAPPED_ONCE, tier_reason::NONE)),
+                    _ => Err(forbidden),
+                };
+                let any = match (limit, direct) {
+                    (0, true) => (tier::BYPASS, tier_reason::NONE),
+                    (0, false) => (tier::MAPPED_ONCE, tier_reason::TRANSLATED),
+                    (1, _) => (tier::MAPPED_ONCE, tier_reason::REGISTRY),
+                    _ => (tier::PER_TRANSFER, tier_reason::REGISTRY),
+                };
+                try_one(BYPASS, bypass);
+                try_one(ONCE, once);
+                try_one(ANY, Ok(any));
+                // What is there is what the strongest that is asked for is not.
+                let weaker = (tier::MAPPED_ONCE, tier::PER_TRANSFER);
+                let reason = match limit {
+                    0 | 1 => tier_reason::NONE,
+                    _ => tier_reason::REGISTRY,
+                };
+                let tier = any.0.max(tier::MAPPED_ONCE);
+                try_one(weaker, Ok((tier, reason)));
+                user::close(handle).unwrap();
+            });
+            bench.end();
+        }
+    }
+}
+
+/// Values that make no sense become the nearest that do.
+#[test]
+fn the_registry_s_numbers_are_clamped() {
+    for ((depth, entries), wanted) in [
+        ((0, 0), (1, 16)),
+        ((3, 100), (3, 128)),
+        ((17, 1 << 15), (16, 1 << 15)),
+        ((u32::MAX, u32::MAX), (16, 1 << 15)),
+    ] {
+        let mut config = Config::default();
+        config.registry.push(("PrepareDepth".into(), depth));
+        config.registry.push(("RingEntries".into(), entries));
+        let mut bench = Bench::new(config);
+        let info: ioctl::DeviceInfo = bench.app(|| {
+            let handle = open();
+            let info = ask(handle, ioctl::QUERY_DEVICE, &[]).unwrap();
+            user::close(handle).unwrap();
+            info
+        });
+        assert_eq!((info.prepare_depth, info.ring_entries), wanted);
+        bench.end();
+    }
+}
