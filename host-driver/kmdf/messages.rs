@@ -11,6 +11,11 @@ pub const MESSAGES: &[(u16, Severity, &str)] = &[
         "%1: the device serves. Data: MSI-X messages, why not tier Bypass, why not tier MappedOnce (0: it is to be had), longest list in bytes.",
     ),
     (
+        3,
+        Severity::Informational,
+        "%1: a buffer was registered. Data: its tier (0 Bypass, 1 MappedOnce, 2 PerTransfer, 3 CommonBuffer), why not a stronger one (0: it is the strongest that was asked for), bytes, nanoseconds. Logged once for each handle, tier and reason.",
+    ),
+    (
         5,
         Severity::Error,
         "%1: the device was reset; transfers in flight were reported as aborted. Data: cause, resets so far.",

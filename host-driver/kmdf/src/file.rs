@@ -63,6 +63,8 @@ pub(crate) struct File {
     pub(crate) wanted: bool,
     /// Completions that the oldest WAIT asks for.
     pub(crate) least: u64,
+    /// Tiers and reasons that the event log has of it: a bit for each pair.
+    pub(crate) logged: u32,
 }
 
 impl File {
@@ -81,6 +83,14 @@ impl File {
         if self.available() >= self.least {
             self.wanted = true;
         }
+    }
+
+    /// Whether the event log is to have this tier of a region and its reason: once for each file, so that it does not fill up.
+    pub(crate) fn logs_first(&mut self, tier: u32, reason: u32) -> bool {
+        let bit = 1 << (tier % 4 * 8 + reason % 8);
+        let new = self.logged & bit == 0;
+        self.logged |= bit;
+        new
     }
 
     /// Begins to take everything back; again and again without harm.
@@ -167,6 +177,7 @@ fn open(card: &'static Card, object: WDFFILEOBJECT) -> Result<(), NTSTATUS> {
         pins: 0,
         wanted: false,
         least: u64::MAX,
+        logged: 0,
     });
     let file = Box::into_raw(file.map_err(Error::status)?);
     let entered = card.state.with(|state| {

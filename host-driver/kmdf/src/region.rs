@@ -481,9 +481,9 @@ fn build(card: &'static Card, file: *mut File, asked: Asked) -> Result<*mut Regi
             let device = state.device.as_mut().ok_or(Error::NotRunning)?;
             let handle = device.try_install(&mut core);
             let handle = built.and(handle).map_err(of_register)?;
-            // SAFETY: ours, while it is building.
-            let region = unsafe { &mut *region };
-            install(state, region, handle, setup_ns, policy);
+            // SAFETY: ours, while it is building; the file has a request in progress, and the lock is held.
+            let (region, file) = unsafe { (&mut *region, &mut *file) };
+            install(state, file, region, handle, setup_ns, policy);
             Ok(())
         });
         if let Err(error) = went {
@@ -565,6 +565,7 @@ fn uncharge(state: &mut State, file: &mut File, region: *mut Region, bytes: u64)
 
 fn install(
     state: &mut State,
+    file: &mut File,
     region: &mut Region,
     handle: RegionHandle,
     setup_ns: u64,
@@ -584,15 +585,16 @@ fn install(
     region.phase = Phase::Live;
     state.totals.registrations += 1;
     state.totals.registration_ns += setup_ns;
-    trace::event(
-        Event::Tier,
-        &[
-            region.tier.into(),
-            region.reason.into(),
-            region.buffer.length,
-            setup_ns,
-        ],
-    );
+    let numbers = [
+        region.tier.into(),
+        region.reason.into(),
+        region.buffer.length,
+        setup_ns,
+    ];
+    match file.logs_first(region.tier, region.reason) {
+        true => trace::operator(state.wdf, Event::Tier, &numbers),
+        false => trace::event(Event::Tier, &numbers),
+    }
 }
 
 impl State {

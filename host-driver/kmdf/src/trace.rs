@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | 1 settings | tier limit, prepare depth, cap of a handle, cap of the device | no |
 //! | 2 started | MSI-X messages, why not Bypass, why not MappedOnce, longest list in bytes | yes |
-//! | 3 tier | tier of a registration, reason that it is not stronger, bytes, nanoseconds | no |
+//! | 3 tier | tier of a registration, reason that it is not stronger, bytes, nanoseconds; logged once for each handle, tier and reason | yes |
 //! | 4 shortage | lists in force when map registers ran out | no |
 //! | 5 reset | cause ([`Cause`]), resets so far | yes |
 //! | 6 failed | cause | yes |
@@ -141,7 +141,7 @@ pub(crate) fn operator(device: WDFDEVICE, which: Event, numbers: &[u64]) {
         DumpDataSize: dump as u16,
         // Severity informational or error, customer code, the driver's facility.
         ErrorCode: match which {
-            Event::Started => 0x60a1_0000_u32,
+            Event::Started | Event::Tier => 0x60a1_0000_u32,
             _ => 0xe0a1_0000_u32,
         } as i32
             | 0x1000

@@ -486,3 +486,43 @@ fn the_registry_s_numbers_are_clamped() {
         bench.end();
     }
 }
+
+/// The event log has what regions came to: each tier and reason once for each handle, so that it does not fill up.
+#[test]
+fn the_event_log_has_tiers_once() {
+    let mut bench = Bench::new(Config::default());
+    bench.app(|| {
+        for _ in 0..2 {
+            let handle = open();
+            let memory = buffer(2 * PAGE);
+            for token in 0..6 {
+                let exactly = (tier::PER_TRANSFER, tier::PER_TRANSFER);
+                let tiers = [ANY, exactly][usize::from(token % 2 == 1)];
+                register(handle, &memory, token, tiers).unwrap();
+            }
+            // Another reason for the same tier.
+            let once = (tier::MAPPED_ONCE, tier::PER_TRANSFER);
+            register(handle, &memory, 6, once).unwrap();
+            for _ in 0..2 {
+                let asked = ioctl::Allocate {
+                    length: 64,
+                    permissions: permissions::BOTH,
+                    reserved: 0,
+                };
+                let _: ioctl::RegionInfo = ask(handle, ioctl::ALLOCATE, asked.as_bytes()).unwrap();
+            }
+            user::close(handle).unwrap();
+        }
+    });
+    bench.machine.settle().unwrap();
+    // Severity informational, customer code, the driver's facility, event 3.
+    let entries = bench.machine.error_log();
+    let tiers = entries
+        .iter()
+        .filter(|(code, _)| *code == 0x60a1_1003)
+        .count();
+    assert_eq!(tiers, 2 * 4, "{entries:x?}");
+    let traced = bench.machine.trace();
+    assert_eq!(traced.iter().filter(|event| event.id == 3).count(), 2 * 9);
+    bench.end();
+}
