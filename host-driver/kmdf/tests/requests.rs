@@ -95,7 +95,8 @@ fn wrong_requests_are_refused_and_change_nothing() {
         let refused = register(handle, &big, 2, ANY);
         assert_eq!(refused.unwrap_err(), error(Error::HandleCap));
         let third = register(stranger, &big, 2, ANY).unwrap();
-        let fourth = register(open(), &memory, 2, ANY);
+        let another = open();
+        let fourth = register(another, &memory, 2, ANY);
         assert_eq!(fourth.unwrap_err(), error(Error::DeviceCap));
         unregister(stranger, third.0, third.1.handle);
         // Tiers.
@@ -132,10 +133,11 @@ fn wrong_requests_are_refused_and_change_nothing() {
         asked.permissions = 0;
         refuse(&asked, Error::Malformed);
         unregister(handle, pending, info.handle);
-        user::close(handle).unwrap();
-        user::close(stranger).unwrap();
+        for handle in [handle, stranger, another] {
+            user::close(handle).unwrap();
+        }
     });
-    drop(bench);
+    bench.end();
 }
 
 #[test]
