@@ -28,7 +28,7 @@ use crate::mmio::Bar;
 use crate::platform::KmdfPlatform;
 use crate::region::{self, REQUEST};
 use crate::registry::Settings;
-use crate::state::{Power, START_LIMIT_NS, State};
+use crate::state::{ADMIN_LIMIT_NS, Power, SILENT_RESETS, START_LIMIT_NS, State};
 use crate::status::check;
 use crate::time::{ms, now_ns, pause, wait_until};
 use crate::trace::{self, Cause, Event};
@@ -44,8 +44,9 @@ const REGIONS: u32 = 1024;
 const ADMIN_ENTRIES: u32 = 64;
 /// What is in flight at D0Exit may end by itself for this long.
 const DRAIN_LIMIT_NS: u64 = ms(50);
-/// A teardown is waited for this long: longer than a command, a reset and a start together may take.
-pub(crate) const TEARDOWN_LIMIT_NS: u64 = ms(15_000);
+/// A teardown is waited for this long: until the device has acknowledged, or was reset as often as it is, or was given up.
+pub(crate) const TEARDOWN_LIMIT_NS: u64 =
+    (SILENT_RESETS as u64 + 1) * (ADMIN_LIMIT_NS + START_LIMIT_NS);
 
 /// Context of a WDFDEVICE.
 struct CardContext {

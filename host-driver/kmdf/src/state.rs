@@ -15,7 +15,7 @@ pub(crate) const ADMIN_LIMIT_NS: u64 = ms(1000);
 pub(crate) const START_LIMIT_NS: u64 = ms(5000);
 
 /// Resets behind each other, for want of an acknowledgement, without one in between; then the device is given up.
-const SILENT_RESETS: u32 = 3;
+pub(crate) const SILENT_RESETS: u32 = 3;
 
 /// Whether the device serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
