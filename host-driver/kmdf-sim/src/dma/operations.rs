@@ -460,6 +460,9 @@ unsafe extern "C" fn get_dma_adapter_info(
     let ddi = "GetDmaAdapterInfo";
     point(ddi, 1);
     require_irql(ddi, DISPATCH);
+    if world::inject(ddi) {
+        return STATUS_NOT_SUPPORTED;
+    }
     // SAFETY: the driver's structure, by the routine's contract.
     if unsafe { (*info).Version } != DMA_ADAPTER_INFO_VERSION1 {
         return STATUS_INVALID_PARAMETER;

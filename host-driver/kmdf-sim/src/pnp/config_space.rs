@@ -3,7 +3,7 @@
 use crate::constants::*;
 use crate::types::*;
 use crate::verifier::Rule;
-use crate::world::{DISPATCH, point, require_irql, violation, with};
+use crate::world::{DISPATCH, inject, point, require_irql, violation, with};
 
 pub(crate) unsafe extern "C" fn reference(_context: PVOID) {
     with(|w| w.pnp.interface_references += 1);
@@ -37,6 +37,9 @@ pub(crate) unsafe extern "C" fn get_bus_data(
     length: ULONG,
 ) -> ULONG {
     enter("GetBusData");
+    if inject("GetBusData") {
+        return 0;
+    }
     if data_type != PCI_WHICHSPACE_CONFIG || offset.saturating_add(length) > 4096 {
         return 0;
     }
@@ -70,6 +73,9 @@ pub(crate) unsafe extern "C" fn set_bus_data(
     length: ULONG,
 ) -> ULONG {
     enter("SetBusData");
+    if inject("SetBusData") {
+        return 0;
+    }
     if data_type != PCI_WHICHSPACE_CONFIG || offset.saturating_add(length) > 4096 {
         return 0;
     }
