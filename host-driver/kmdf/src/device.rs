@@ -617,6 +617,10 @@ fn drained(state: &mut State) -> bool {
 /// EvtDeviceSurpriseRemoval: nobody waits for acknowledgements of a device that is not there. PASSIVE_LEVEL.
 unsafe extern "C" fn surprise_removal(device: WDFDEVICE) {
     let card = card_of(device);
+    // SAFETY: set in EvtDevicePrepareHardware, and it stays until EvtDeviceReleaseHardware.
+    if let Some(hardware) = unsafe { card.hardware.load(Ordering::Acquire).as_ref() } {
+        hardware.removed.store(true, Ordering::Release);
+    }
     card.state.with(State::close);
     card.wake();
 }

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::ffi::c_void;
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use pinring_core::{
     BufferId, BufferSpan, DmaError, DmaHandle, DmaMemory, MapError, Mapping, MappingId,
@@ -120,6 +120,8 @@ pub(crate) struct Hardware {
     fragment: u64,
     /// Bytes that the host's map registers hold at once, whole pages.
     held: u64,
+    /// Surprise removal was announced.
+    pub(crate) removed: AtomicBool,
     /// [`tier_reason`]s.
     pub(crate) bypass_missing: u32,
     pub(crate) mapped_once_missing: u32,
@@ -159,6 +161,7 @@ impl Hardware {
             bus,
             fragment: PAGE,
             held: PAGE,
+            removed: AtomicBool::new(false),
             bypass_missing: tier_reason::TRANSLATED,
             mapped_once_missing: tier_reason::UNSUPPORTED,
             free: Lock::new(core::ptr::null_mut()),
@@ -283,7 +286,7 @@ impl Hardware {
         }
     }
 
-    /// Reads the command register of the function's configuration space; `None` if the function is gone.
+    /// Reads the command register of the function's configuration space; `None` if the read fails, or the function is gone.
     fn command(&self) -> Option<u16> {
         let mut command = 0u16;
         let get = self.bus.GetBusData?;
@@ -315,14 +318,22 @@ impl Hardware {
         }
     }
 
+    /// The function is not there any more: a read of its configuration space that fails does not say so alone.
+    fn is_gone(&self) -> bool {
+        self.removed.load(Ordering::Acquire)
+            || self.bar.read32(pinring_protocol::registers::MAGIC.offset) == u32::MAX
+    }
+
     /// Clears Bus Master Enable; true if it reads back as 0 or the function is gone. IRQL <= DISPATCH_LEVEL.
     pub(crate) fn disable_bus_master(&self) -> bool {
         let Some(command) = self.command() else {
-            return true;
+            return self.is_gone();
         };
         self.set_command(command & !(PCI_ENABLE_BUS_MASTER as u16));
-        self.command()
-            .is_none_or(|command| u32::from(command) & PCI_ENABLE_BUS_MASTER == 0)
+        match self.command() {
+            Some(command) => u32::from(command) & PCI_ENABLE_BUS_MASTER == 0,
+            None => self.is_gone(),
+        }
     }
 
     /// Sets Bus Master Enable, which a teardown before may have cleared. IRQL <= DISPATCH_LEVEL.

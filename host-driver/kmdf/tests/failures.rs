@@ -200,13 +200,16 @@ fn life(dma: &DmaConfig, config: Config, begin: impl FnOnce(), end: impl FnOnce(
 }
 
 /// What the driver calls that can fail, and must be seen to.
-const FALLIBLE: [&str; 27] = [
+const FALLIBLE: [&str; 30] = [
     "CreateCommonBufferFromMdl",
     "EtwRegister",
+    "GetBusData",
+    "GetDmaAdapterInfo",
     "IoAllocateErrorLogEntry",
     "MmMapIoSpaceEx",
     "MmMapLockedPagesSpecifyCache",
     "PsSetCreateProcessNotifyRoutine",
+    "SetBusData",
     "WdfCommonBufferCreateWithConfig",
     "WdfDeviceCreate",
     "WdfDeviceCreateDeviceInterface",
