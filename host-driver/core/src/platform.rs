@@ -126,6 +126,9 @@ pub enum MapError {
         "map registers have run out: try again when a transfer has been released, and prepare fewer ahead"
     )]
     NoMapRegisters,
+    /// The host refuses for another reason: trying again does not help.
+    #[error("the host refuses to map the transfer: trying again does not help")]
+    Refused,
     /// No such buffer is locked.
     #[error("the buffer is not locked: register it again")]
     UnknownBuffer,

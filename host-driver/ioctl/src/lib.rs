@@ -2,8 +2,9 @@
 //!
 //! An application opens the device's interface ([`INTERFACE`]) with `FILE_FLAG_OVERLAPPED` and speaks to the driver in control
 //! codes ([`Code`]). Each has a method (how buffers travel) and access bits (what the handle must have been opened for). Structures
-//! are little-endian, have no padding, and their reserved fields are zero; the driver refuses anything else with
-//! [`Error::Malformed`] and changes nothing.
+//! are little-endian, have no padding, and their reserved fields are zero; the driver refuses an input of another size, or with
+//! anything else in a reserved field, with [`Error::Malformed`] and changes nothing. A code without an input structure takes no notice of
+//! input; an output shorter than its structure is STATUS_BUFFER_TOO_SMALL.
 //!
 //! | code | input | output | ends |
 //! |---|---|---|---|

@@ -517,12 +517,12 @@ impl Hardware {
         if length == 0 || end.is_none_or(|end| end > buffer.length) {
             return Err(MapError::OutOfBounds { offset, length });
         }
-        let transaction = self.transaction().ok_or(MapError::NoMapRegisters)?;
+        let transaction = self.transaction().map_err(map_error)?;
         // SAFETY: it is ours alone until it is put back.
         let mapped = unsafe { self.execute(transaction, buffer, offset, length, direction) };
-        if mapped.is_err() {
+        if let Err(status) = mapped {
             self.put(transaction);
-            return Err(MapError::NoMapRegisters);
+            return Err(map_error(status));
         }
         // SAFETY: EvtProgramDma has run, and its list lives until the transaction is completed.
         let first = unsafe {
@@ -625,7 +625,7 @@ impl Hardware {
     }
 
     /// A transaction that is free, or a new one.
-    fn transaction(&self) -> Option<*mut Transaction> {
+    fn transaction(&self) -> Result<*mut Transaction, NTSTATUS> {
         let free = self.free.with(|free| {
             let first = *free;
             if !first.is_null() {
@@ -635,7 +635,7 @@ impl Hardware {
             first
         });
         if !free.is_null() {
-            return Some(free);
+            return Ok(free);
         }
         let mut attributes = TRANSACTION.attributes(None);
         let mut object: WDFDMATRANSACTION = core::ptr::null_mut();
@@ -648,12 +648,12 @@ impl Hardware {
                 &raw mut object
             )
         };
-        check(created).ok()?;
+        check(created)?;
         // SAFETY: made with this context type just now.
         unsafe {
             let transaction = TRANSACTION.of(object.cast());
             (*transaction).object = object;
-            Some(transaction)
+            Ok(transaction)
         }
     }
 
@@ -761,6 +761,14 @@ fn release_bus(bus: &BUS_INTERFACE_STANDARD) {
     if let Some(dereference) = bus.InterfaceDereference {
         // SAFETY: the query referenced it, and nobody uses it behind this.
         unsafe { dereference(bus.Context) }
+    }
+}
+
+/// Why a transfer was not mapped: what comes back when others are released is a shortage, anything else stays as it is.
+fn map_error(status: NTSTATUS) -> MapError {
+    match status {
+        STATUS_INSUFFICIENT_RESOURCES => MapError::NoMapRegisters,
+        _ => MapError::Refused,
     }
 }
 

@@ -20,8 +20,17 @@ use crate::time::{ms, relative};
 use crate::transfer::{give_lane_memory, submit};
 use crate::wait;
 
-/// Version of the driver: major in bits 31:16, minor in bits 15:0.
-const DRIVER_VERSION: u32 = 1;
+/// Version of the driver, the crate's: major in bits 31:16, minor in bits 15:0.
+const DRIVER_VERSION: u32 =
+    number(env!("CARGO_PKG_VERSION_MAJOR")) << 16 | number(env!("CARGO_PKG_VERSION_MINOR"));
+
+const fn number(digits: &str) -> u32 {
+    match u16::from_str_radix(digits, 10) {
+        Ok(number) => number as u32,
+        Err(_) => panic!("cargo gives decimal numbers"),
+    }
+}
+
 /// Bytes of the log that are taken under the lock at a time, at a microsecond each.
 const LOG_CHUNK: usize = 32;
 

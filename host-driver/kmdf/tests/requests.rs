@@ -6,7 +6,7 @@ use common::card::Card;
 use common::*;
 use kmdf_sim::dma::{OsVersion, Translation};
 use kmdf_sim::{Config, STATUS_TOO_MANY_OPENED_FILES, user};
-use pinring_core::mock::cookie_byte;
+use pinring_core::mock::{Hostile, cookie_byte};
 use pinring_ioctl::{self as ioctl, Error, direction, permissions, tier, tier_reason};
 use zerocopy::IntoBytes;
 
@@ -585,5 +585,146 @@ fn long_transfers_are_prepared_ahead() {
         }
         user::close(handle).unwrap();
     });
+    bench.end();
+}
+
+fn allocate(handle: user::Handle) -> Result<ioctl::RegionInfo, user::Status> {
+    let asked = ioctl::Allocate {
+        length: 64,
+        permissions: permissions::BOTH,
+        reserved: 0,
+    };
+    ask(handle, ioctl::ALLOCATE, asked.as_bytes())
+}
+
+#[test]
+fn regions_run_out_and_come_back() {
+    let mut bench = Bench::new(Config::default());
+    bench.app(|| {
+        let (handle, other) = (open(), open());
+        let first = allocate(handle).unwrap();
+        for _ in 1..1024 {
+            allocate(handle).unwrap();
+        }
+        let exhausted = Err(error(Error::RegionsExhausted));
+        let counts = statistics(handle);
+        assert_eq!(allocate(handle), exhausted);
+        // The device's, too.
+        assert_eq!(allocate(other), exhausted);
+        let memory = buffer(4096);
+        let refused = register(other, &memory, 1, ANY).map(|_| ());
+        assert_eq!(refused, Err(error(Error::RegionsExhausted)));
+        assert_eq!(statistics(handle).regions, counts.regions);
+        let named = ioctl::Handle {
+            handle: first.handle,
+        };
+        tell(handle, ioctl::UNREGISTER, named.as_bytes()).unwrap();
+        user::sleep_ps(10_000_000_000);
+        allocate(handle).unwrap();
+        assert_eq!(allocate(handle), exhausted);
+        user::close(handle).unwrap();
+        user::close(other).unwrap();
+    });
+    bench.end();
+}
+
+#[test]
+fn a_host_without_room_for_a_mapping_is_named() {
+    let mut config = host(Translation::Remapping);
+    config.fail = Some(("CreateCommonBufferFromMdl".into(), 0));
+    let mut bench = Bench::new(config);
+    bench.app(|| {
+        let handle = open();
+        let memory = buffer(1 << 16);
+        let once = (tier::MAPPED_ONCE, tier::MAPPED_ONCE);
+        let refused = register(handle, &memory, 1, once).map(|_| ());
+        assert_eq!(refused, Err(error(Error::MappingsExhausted)));
+        assert_eq!(statistics(handle).regions, 0);
+        let (pending, info) = register(handle, &memory, 1, once).unwrap();
+        unregister(handle, pending, info.handle);
+        user::close(handle).unwrap();
+    });
+    bench.end();
+}
+
+#[test]
+fn memory_that_runs_out_is_named() {
+    const NAME: &str = "WdfCommonBufferCreateWithConfig";
+    let started = Bench::new(Config::default()).machine.fallible();
+    let calls = started.iter().find(|(name, _)| *name == NAME).unwrap().1;
+    // The buffer, and its list.
+    for more in [0, 1] {
+        let mut bench = Bench::new(Config {
+            fail: Some((NAME.into(), calls + more)),
+            ..Config::default()
+        });
+        bench.app(|| {
+            let handle = open();
+            assert_eq!(allocate(handle), Err(error(Error::NoMemory)));
+            assert_eq!(statistics(handle).regions, 0);
+            allocate(handle).unwrap();
+            user::close(handle).unwrap();
+        });
+        bench.end();
+    }
+}
+
+/// A device that has stopped does not run while it is reset, and is gone when that does not end.
+#[test]
+fn a_device_that_does_not_come_back_says_so() {
+    let mut bench = Bench::new(Config::default());
+    let device = bench.device.clone();
+    bench.app(move || {
+        let handle = open();
+        let memory = buffer(1 << 20);
+        let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+        let one = [transfer(info.handle, 0, 4096, 1)];
+        submit(handle, direction::C2H, &one).unwrap();
+        wait(handle, 1).unwrap();
+        let more = buffer(4096);
+        let asks = |wanted: Error| {
+            let wanted = Err(error(wanted));
+            assert_eq!(submit(handle, direction::C2H, &one), wanted);
+            assert_eq!(register(handle, &more, 2, ANY).map(|_| ()), wanted);
+            assert_eq!(allocate(handle).map(|_| ()), wanted);
+        };
+        device.borrow_mut().reset_stuck = true;
+        device.borrow_mut().hostile = Some(Hostile::WrongSlot);
+        submit(handle, direction::C2H, &one).unwrap();
+        while statistics(handle).resets == 0 {
+            user::sleep_ps(1_000_000_000);
+        }
+        asks(Error::NotRunning);
+        let ended = user::result(pending, Some(10_000_000_000_000)).expect("it ends");
+        assert_eq!(ended.status, Error::Gone.status());
+        // What was in flight is told all the same.
+        assert_eq!(wait(handle, 1).unwrap()[0].cookie, 1);
+        // The region is not there any more; whatever is, is of a device that is gone.
+        asks(Error::Gone);
+        let info: ioctl::DeviceInfo = ask(handle, ioctl::QUERY_DEVICE, &[]).unwrap();
+        assert_eq!(info.running, 0);
+        user::close(handle).unwrap();
+    });
+    bench.machine.settle().unwrap();
+    assert!(bench.machine.device_failed());
+    bench.end();
+}
+
+#[test]
+fn the_driver_says_its_version() {
+    let mut bench = Bench::new(Config::default());
+    let info: ioctl::DeviceInfo = bench.app(|| {
+        let handle = open();
+        let info = ask(handle, ioctl::QUERY_DEVICE, &[]).unwrap();
+        user::close(handle).unwrap();
+        info
+    });
+    let version = [info.driver_version >> 16, info.driver_version & 0xffff];
+    let wanted: Vec<u32> = env!("CARGO_PKG_VERSION")
+        .split('.')
+        .take(2)
+        .map(|number| number.parse().unwrap())
+        .collect();
+    assert_eq!(version[..], wanted);
     bench.end();
 }

@@ -1,7 +1,7 @@
 //! Hostile sequences of requests, and a model of what the driver must accept.
 //!
 //! A sequence is bytes: a head of four, then a record of [`RECORD`] bytes per step. Property test and fuzz target share it, so that
-//! what one finds the other can keep. Seven handles of two processes ([`ACTORS`]) send requests of every code, right and wrong ones;
+//! what one finds the other can keep. Eight handles of two processes ([`ACTORS`]) send requests of every code, right and wrong ones;
 //! after each step,
 //!
 //! - what the model wants accepted was accepted, and what was refused gives a reason that applies;
