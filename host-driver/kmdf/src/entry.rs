@@ -174,7 +174,8 @@ fn end_process(card: &'static Card, process: HANDLE) {
     if !any {
         return;
     }
-    // Bounded: behind a device that neither acknowledges nor resets nor gives the bus up, the pages stay locked.
+    // Bounded. Behind a device that neither acknowledges nor resets nor gives the bus up the pages stay locked, and the system stops (bug
+    // check 0x76): better than a device that writes what is somebody else's by then.
     let _ = wait_until(TEARDOWN_LIMIT_NS, || {
         card.state.with(|state| {
             // The card has its work item while one of its files is open, and under the lock none closes.

@@ -641,3 +641,56 @@ fn a_device_that_stays_silent_is_given_up() {
     assert!(bench.machine.device_failed());
     bench.end();
 }
+
+/// More regions than a device takes commands at a time, three resets that are nearly as long as they may be, and no acknowledgement behind
+/// any: the end of the process waits for what comes of it.
+#[test]
+fn the_end_of_a_process_waits_for_slow_resets() {
+    let mut bench = Bench::new(Config::default());
+    let process = bench.machine.process().unwrap();
+    let device = bench.device.clone();
+    let registered = bench.machine.run(Some(process), move || {
+        let handle = open();
+        let memory = buffer(1 << 12);
+        for token in 0..256 {
+            register(handle, &memory, token, ANY).unwrap();
+        }
+        user::sleep_ps(1_000_000_000);
+        device.borrow_mut().silent = true;
+        device.borrow_mut().reset_stuck = true;
+        memory
+    });
+    let memory = registered.unwrap();
+    let (begun, device, driver) = (
+        bench.machine.now_ps(),
+        bench.device.clone(),
+        bench.machine.process().unwrap(),
+    );
+    let spawned = bench.machine.run(Some(driver), move || {
+        user::spawn(driver, move || {
+            // A command has 1 s, a reset 5 s.
+            for _ in 0..3 {
+                user::sleep_ps(5_500_000_000_000);
+                device.borrow_mut().reset_stuck = false;
+                user::sleep_ps(200_000_000_000);
+                device.borrow_mut().reset_stuck = true;
+            }
+        });
+    });
+    spawned.unwrap();
+    let ended = bench
+        .machine
+        .run(Some(process), || -> () { user::exit_process() });
+    assert!(ended.is_err(), "the thread has ended");
+    assert!(
+        bench.machine.report().is_clean(),
+        "{}",
+        bench.machine.report()
+    );
+    bench.machine.settle().unwrap();
+    assert!(bench.machine.device_failed());
+    let waited = bench.machine.operations().last_ended_ps - begun;
+    assert!(waited > 16_000_000_000_000, "{waited}");
+    drop(memory);
+    bench.end();
+}
