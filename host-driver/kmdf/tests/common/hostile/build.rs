@@ -106,9 +106,15 @@ impl Host {
                 let at = choices.byte();
                 let length = choices.of(&[1, 7, 100, 4096, 4097, 8192, 20_000, 32_768]);
                 let shape = choices.byte();
-                let start = (at % 8) * 4096 + if shape & 1 == 0 { 0 } else { at * 15 };
+                // One mapping of several whole pages is to be met with often.
+                let whole = !orderly && shape >> 1 & 7 == 3 && at & 8 == 0;
+                let (start, length) = match whole {
+                    true => ((at % 8) * 4096, 32_768),
+                    false if shape & 1 == 0 => ((at % 8) * 4096, length),
+                    false => ((at % 8) * 4096 + at * 15, length),
+                };
                 let tiers = match shape >> 1 & 7 {
-                    1 => (tier::PER_TRANSFER, tier::PER_TRANSFER),
+                    1 | 6 => (tier::PER_TRANSFER, tier::PER_TRANSFER),
                     2 if !orderly => (tier::BYPASS, tier::BYPASS),
                     3 if !orderly => (tier::MAPPED_ONCE, tier::MAPPED_ONCE),
                     4 if !orderly => (tier::PER_TRANSFER, tier::BYPASS),
@@ -212,6 +218,10 @@ impl Host {
                         3 if wrong => offset.wrapping_neg(),
                         4 if wrong => 1 << 32 | rest,
                         5 => rest.max(1),
+                        // Longer than the host maps at once, where that is less than the region.
+                        6 if !orderly && rest > self.device_info.max_transfer_bytes => {
+                            self.device_info.max_transfer_bytes + 1
+                        }
                         _ => (rest / count.max(1) as u64).max(1),
                     };
                     self.next_cookie += 1;

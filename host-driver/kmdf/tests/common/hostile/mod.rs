@@ -19,9 +19,9 @@ use kmdf_sim::memory::{PageLayout, UserBuffer};
 use kmdf_sim::user::{self, Handle, Output, Pending, Process};
 use kmdf_sim::{
     Config, FILE_READ_DATA, FILE_WRITE_DATA, STATUS_BUFFER_TOO_SMALL, STATUS_CANCELLED,
-    STATUS_INVALID_DEVICE_REQUEST,
+    STATUS_INVALID_DEVICE_REQUEST, STATUS_NO_SUCH_DEVICE,
 };
-use pinring_core::mock::cookie_byte;
+use pinring_core::mock::{MockDevice, cookie_byte};
 use pinring_ioctl::{self as ioctl, Code, Error, direction, permissions, scope, tier};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -103,6 +103,10 @@ pub struct Reached {
     pub transfers: u64,
     /// See above.
     pub checked: u64,
+    /// Times that the device slept and woke.
+    pub sleeps: u64,
+    /// Times that the device was pulled out, and that it was given up behind a reset that did not end; another came in its place.
+    pub losses: [u64; 2],
     /// Reasons that were given, as bits by number.
     pub reasons: u64,
 }
@@ -120,6 +124,8 @@ impl Reached {
         self.stopped += other.stopped;
         self.transfers += other.transfers;
         self.checked += other.checked;
+        self.sleeps += other.sleeps;
+        self.losses = core::array::from_fn(|at| self.losses[at] + other.losses[at]);
         self.reasons |= other.reasons;
     }
 }
@@ -145,6 +151,8 @@ struct Host {
     unreported: usize,
     h2c_accepted: usize,
     next_cookie: u64,
+    /// The device is gone, and the next is not there yet.
+    lost: bool,
     reached: Reached,
 }
 
@@ -234,6 +242,7 @@ impl Host {
             unreported: 0,
             h2c_accepted: 0,
             next_cookie: 0,
+            lost: false,
             reached: Reached::default(),
         }
     }
@@ -261,7 +270,12 @@ impl Host {
                 let who = choices.byte() % ACTORS.len();
                 self.request(who, choices, false);
             }
-            26 | 27 => self.cancel_io(choices),
+            26 => self.cancel_io(choices),
+            27 => match choices.byte() % 8 {
+                0 => self.lose(true),
+                1 => self.lose(false),
+                _ => self.sleep(choices),
+            },
             28 => {
                 // The firmware is busy, so that commands stay under way; less than a second in all, behind which it is reset.
                 let silent = choices.byte() & 1 == 0;
@@ -277,6 +291,78 @@ impl Host {
                 self.reopen(file);
             }
         }
+    }
+
+    /// The device sleeps and wakes: registrations stay, and what was in flight is reported as aborted if it did not end before.
+    fn sleep(&mut self, choices: &mut Choices<'_>) {
+        for flight in self
+            .files
+            .iter_mut()
+            .flat_map(|file| &mut file.lanes)
+            .flatten()
+        {
+            flight.may_abort = true;
+        }
+        self.bench.machine.sleep().expect("it goes on");
+        let time = 1_000 << (choices.byte() % 24);
+        self.within(0, || user::sleep_ps(time));
+        assert_eq!(self.bench.machine.wake(), Ok(0));
+        self.reached.sleeps += 1;
+    }
+
+    /// The device is pulled out, or given up behind a reset that does not end; everything ends, and another device begins anew.
+    fn lose(&mut self, pulled: bool) {
+        self.lost = true;
+        for file in &mut self.files {
+            for region in &mut file.regions {
+                region.leaving.get_or_insert(Error::Gone.status());
+            }
+            for wait in &mut file.waits {
+                wait.cancelled = true;
+            }
+            for flight in file.lanes.iter_mut().flatten() {
+                flight.may_abort = true;
+            }
+        }
+        if pulled {
+            self.bench.machine.surprise_remove().expect("it goes on");
+        } else {
+            self.bench.device.borrow_mut().reset_stuck = true;
+            self.bench.machine.sleep().expect("it goes on");
+        }
+        self.settle();
+        for (who, actor) in ACTORS.iter().enumerate() {
+            let handle = self.handles[who];
+            self.within(actor.process, || user::close(handle))
+                .expect("it was open");
+        }
+        self.settle();
+        if !pulled {
+            self.bench.device.borrow_mut().reset_stuck = false;
+            let woken = self.bench.machine.wake();
+            assert!(woken.is_ok_and(|status| status < 0), "{woken:?}");
+            // One that does not come back from its sleep has been removed.
+            let removed = self.bench.machine.remove();
+            assert!(
+                matches!(removed, Ok(0 | STATUS_NO_SUCH_DEVICE)),
+                "{removed:?}"
+            );
+        }
+        let mut device = MockDevice::new();
+        device.step_bytes = self.bench.device.borrow().step_bytes;
+        device.by_cookie = true;
+        *self.bench.device.borrow_mut() = device;
+        let added = self.bench.machine.add_device();
+        assert_eq!(added, Ok(0), "{}", self.bench.machine.report());
+        for file in &mut self.files {
+            let old = core::mem::take(file);
+            assert!(old.regions.is_empty() && old.waits.is_empty());
+        }
+        (self.batches, self.transfers, self.registrations) = (0, 0, 0);
+        self.unreported = 0;
+        self.handles = open_all(&mut self.bench, &self.processes);
+        self.lost = false;
+        self.reached.losses[usize::from(!pulled)] += 1;
     }
 
     /// Time passes until nothing happens by itself any more.
