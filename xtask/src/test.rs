@@ -9,7 +9,7 @@ use std::process::Command;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Also check the Windows driver (`cargo xtask driver check`)
+    /// Also check the Windows driver (`cargo xtask driver check`) and the fuzz target of its control codes
     #[arg(long)]
     all: bool,
     /// Further arguments for `cargo test`, such as `-p pinring-hdl`
@@ -21,6 +21,7 @@ pub struct Arguments {
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     if arguments.all {
         driver::check(workspace)?;
+        process::run(&mut fuzz_target(workspace))?;
     }
     native::provision()?;
     let tools = python::provision(workspace)?;
@@ -39,6 +40,18 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     }
     process::run(&mut test)?;
     process::finish(&mut loom(workspace))
+}
+
+/// The fuzz target is a workspace of its own, so that nothing else compiles it. Without the address sanitizer stable Rust will do.
+fn fuzz_target(workspace: &Workspace) -> Command {
+    let mut check = cargo();
+    check
+        .current_dir(&workspace.root)
+        .args(["check", "--locked", "--no-default-features"])
+        .args(["--manifest-path", "host-driver/kmdf/fuzz/Cargo.toml"])
+        .arg("--target-dir")
+        .arg(workspace.target.join("fuzz-check"));
+    check
 }
 
 /// The host-side ring under loom, which needs the crate compiled with `--cfg loom`: in a folder of its own, so that the
