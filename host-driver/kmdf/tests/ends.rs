@@ -6,7 +6,7 @@
 
 mod common;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::rc::Rc;
@@ -25,8 +25,10 @@ use zerocopy::{FromBytes, IntoBytes};
 #[global_allocator]
 static ALLOCATOR: kmdf_sim::Quarantine = kmdf_sim::Quarantine;
 
-/// Points of each event.
+/// Points of each event, and of each fault of a device that does not acknowledge.
 const POINTS: u64 = 500;
+/// A bus that is stuck is freed so long after the event: behind the end of every reset, and before the end of a process stops waiting.
+const FREED_PS: u64 = 8_000 * MS;
 /// Bytes of a region, and of the slot that a transfer has to itself.
 const REGION: u64 = 12 * SLOT;
 const SLOT: u64 = 8 << 10;
@@ -53,6 +55,8 @@ enum Event {
     UnacknowledgedExit,
     UnacknowledgedClose,
     UnacknowledgedUnregister,
+    UnacknowledgedCancel,
+    UnacknowledgedOwnerExit,
 }
 
 /// How a device does not acknowledge.
@@ -66,6 +70,8 @@ enum Fault {
     Hung,
     /// Nor does the reset end.
     HungForGood,
+    /// As [`SilentForGood`](Self::SilentForGood), and for a while it does not lose the bus either: it goes on to write.
+    StuckBus,
 }
 
 impl Event {
@@ -73,8 +79,17 @@ impl Event {
         use Event::*;
         matches!(
             self,
-            UnacknowledgedExit | UnacknowledgedClose | UnacknowledgedUnregister
+            UnacknowledgedExit
+                | UnacknowledgedClose
+                | UnacknowledgedUnregister
+                | UnacknowledgedCancel
+                | UnacknowledgedOwnerExit
         )
+    }
+
+    /// Another process has a duplicate of the handle.
+    fn shared(self) -> bool {
+        matches!(self, Self::OwnerExit | Self::UnacknowledgedOwnerExit)
     }
 
     /// The application lives on with its handle, and sees every transfer's end.
@@ -82,13 +97,19 @@ impl Event {
         use Event::*;
         matches!(
             self,
-            ThreadExit | CancelIoEx | PowerDownAndUp | UnacknowledgedUnregister
+            ThreadExit
+                | CancelIoEx
+                | PowerDownAndUp
+                | UnacknowledgedUnregister
+                | UnacknowledgedCancel
         )
     }
 
     /// Longest virtual time from the event to the end of the last operation, in ps.
-    fn bound_ps(self) -> u64 {
+    fn bound_ps(self, fault: Option<Fault>) -> u64 {
         match self {
+            // Whoever waits for the bus looks every 10 ms.
+            _ if fault == Some(Fault::StuckBus) => FREED_PS + 100 * MS,
             // An admin command's limit, the timer behind it, a reset's limit, and what is in between.
             event if event.unacknowledged() => 6_500 * MS,
             // What is in flight may drain for 50 ms.
@@ -149,6 +170,8 @@ fn host_of(seed: u64) -> (Config, Vec<u32>) {
         ..Config::seeded(seed)
     };
     config.registry.push(("RingEntries".into(), 32));
+    // Memory for the longest lists is most of what a machine costs here.
+    config.registry.push(("PrepareDepth".into(), 2));
     let tiers = lasting
         .into_iter()
         .chain([tier::PER_TRANSFER, tier::COMMON_BUFFER]);
@@ -565,16 +588,28 @@ struct Tally {
     aborted: u64,
     completed: u64,
     unreported: u64,
+    /// Durations of undisturbed bursts in ps, by their shape.
+    durations: BTreeMap<u64, u64>,
 }
 
 /// One point of one event.
-fn point(event: Event, with_port: bool, seed: u64, tally: &mut Tally) {
+fn point(event: Event, fault: Option<Fault>, with_port: bool, seed: u64, tally: &mut Tally) {
     let mut dice = Dice(seed);
     let (config, tiers) = host_of(seed);
     let card = Card::new(STEP_BYTES, STEP_PS);
     let mut bench = Bench::with_card(config, card.clone());
-    let shape = Plan::new(&mut dice, &tiers);
-    let duration = undisturbed(&mut bench, &shape.named(0x1000));
+    let at = seed % POINTS;
+    // Four points of a host have one shape, so that its burst is timed once.
+    let place = at % 4 + at / 16 * 4;
+    let shape = Plan::new(
+        &mut Dice((event as u64) << 40 ^ place << 8 ^ fault.map_or(0, |fault| 1 + fault as u64)),
+        &tiers,
+    );
+    let duration = match tally.durations.get(&place) {
+        Some(duration) => *duration,
+        None => undisturbed(&mut bench, &shape.named(0x1000)),
+    };
+    tally.durations.insert(place, duration);
 
     let plan = shape.named(0x2000);
     let books = Shared::default();
@@ -586,8 +621,9 @@ fn point(event: Event, with_port: bool, seed: u64, tally: &mut Tally) {
         if let Some(port) = port {
             user::associate(port, handle, 0).expect("open");
         }
-        let duplicate =
-            (event == Event::OwnerExit).then(|| user::duplicate(handle, other).expect("open"));
+        let duplicate = event
+            .shared()
+            .then(|| user::duplicate(handle, other).expect("open"));
         (handle, port, duplicate)
     });
     // The thread that registers stays until it is told to go.
@@ -626,26 +662,44 @@ fn point(event: Event, with_port: bool, seed: u64, tally: &mut Tally) {
     tally.in_flight += u64::from(left != 0);
     tally.quarters[(4 * over / plan.pieces.len()).min(3)] += 1;
     let struck_ps = bench.machine.now_ps();
-    let fault = [
-        Fault::Silent,
-        Fault::SilentForGood,
-        Fault::Hung,
-        Fault::HungForGood,
-    ][dice.below(4) as usize];
-    if event.unacknowledged() {
-        card.0.borrow_mut().hung = matches!(fault, Fault::Hung | Fault::HungForGood);
+    let early = Rc::new(Cell::new(false));
+    if let Some(fault) = fault {
+        use Fault::*;
+        card.0.borrow_mut().hung = matches!(fault, Hung | HungForGood);
         let mut device = bench.device.borrow_mut();
-        device.silent = matches!(fault, Fault::Silent | Fault::SilentForGood);
-        device.reset_stuck = matches!(fault, Fault::SilentForGood | Fault::HungForGood);
+        device.silent = matches!(fault, Silent | SilentForGood | StuckBus);
+        device.reset_stuck = matches!(fault, SilentForGood | HungForGood | StuckBus);
+    }
+    if fault == Some(Fault::StuckBus) {
+        let (bus_master, early) = (bench.bus_master.clone(), early.clone());
+        bus_master.stuck.set(true);
+        let registrations: Vec<_> = {
+            let books = books.borrow();
+            let held = books.regions.iter();
+            held.filter_map(|held| held.request).collect()
+        };
+        run(&mut bench, other, move || {
+            user::spawn(other, move || {
+                user::sleep_ps(FREED_PS);
+                let mut ends = registrations
+                    .iter()
+                    .map(|pending| user::result(*pending, Some(0)));
+                early.set(ends.any(|end| end.is_some()));
+                bus_master.stuck.set(false);
+            });
+        });
     }
     match event {
-        Event::ProcessExit | Event::OwnerExit | Event::UnacknowledgedExit => {
+        Event::ProcessExit
+        | Event::OwnerExit
+        | Event::UnacknowledgedExit
+        | Event::UnacknowledgedOwnerExit => {
             let _ = bench
                 .machine
                 .run(Some(process), || -> () { user::exit_process() });
         }
         Event::ThreadExit => run(&mut bench, process, move || user::set_event(leave)),
-        Event::CancelIoEx => {
+        Event::CancelIoEx | Event::UnacknowledgedCancel => {
             let requests: Vec<_> = {
                 let books = books.borrow();
                 books
@@ -685,6 +739,10 @@ fn point(event: Event, with_port: bool, seed: u64, tally: &mut Tally) {
         }
     }
     settle(&mut bench);
+    assert!(
+        !early.get(),
+        "memory goes before the device has lost the bus"
+    );
     let quiet_ps = bench.machine.now_ps() - struck_ps;
     assert!(quiet_ps < 20_000 * MS, "something is looked at for ever");
     let last_ps = bench.machine.operations().last_ended_ps;
@@ -716,7 +774,7 @@ fn point(event: Event, with_port: bool, seed: u64, tally: &mut Tally) {
     }
     match event {
         // The duplicate serves nobody any more.
-        Event::OwnerExit => {
+        Event::OwnerExit | Event::UnacknowledgedOwnerExit => {
             let duplicate = duplicate.expect("made");
             let first = books.borrow().regions[0].info.handle;
             run(&mut bench, other, move || {
@@ -791,6 +849,7 @@ fn point(event: Event, with_port: bool, seed: u64, tally: &mut Tally) {
     }
     undisturbed(&mut bench, &shape.named(0x4000));
     drop(books);
+    assert_eq!(card.0.borrow().faults, 0, "the device met no memory");
     bench.end();
 }
 
@@ -806,23 +865,27 @@ fn settle(bench: &mut Bench) {
     assert!(bench.machine.settle().is_ok(), "{}", bench.machine.report());
 }
 
-/// Every point of an event.
-fn points(event: Event, with_port: bool) {
+/// Every point of an event; every other one of a host with a completion port.
+fn points(event: Event, fault: Option<Fault>) {
     let mut tally = Tally::default();
+    let begun = std::time::Instant::now();
     for at in 0..POINTS {
         // What a point is like does not follow from where it lies.
-        let seed = Dice(at ^ (event as u64) << 20).below(1 << 40) / POINTS * POINTS + at;
+        let kind = event as u64 | fault.map_or(0, |fault| 1 + fault as u64) << 8;
+        let seed = Dice(at ^ kind << 20).below(1 << 40) / POINTS * POINTS + at;
+        let port = at / 4 % 2 == 1;
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            point(event, with_port, seed, &mut tally);
+            point(event, fault, port, seed, &mut tally);
         }));
         if let Err(panic) = outcome {
-            eprintln!("{event:?}, port {with_port}: point {at}, seed {seed}");
+            eprintln!("{event:?}, {fault:?}, port {port}: point {at}, seed {seed}");
             std::panic::resume_unwind(panic);
         }
     }
     println!(
-        "{event:?}{}: {POINTS} points, transfers in flight at {:.1} %, by share of the burst over {:?}; {} transfers completed, {} aborted, {} not asked for; last completion {:.3} ms after the event at worst (seed {})",
-        if with_port { ", port" } else { "" },
+        "{event:?}{}: {POINTS} points in {:.1} s, transfers in flight at {:.1} %, by share of the burst over {:?}; {} transfers completed, {} aborted, {} not asked for; last completion {:.3} ms after the event at worst (seed {})",
+        fault.map_or_else(String::new, |fault| format!(", {fault:?}")),
+        begun.elapsed().as_secs_f64(),
         tally.in_flight as f64 * 100.0 / POINTS as f64,
         tally.quarters,
         tally.completed,
@@ -837,19 +900,42 @@ fn points(event: Event, with_port: bool) {
         "points are not spread"
     );
     assert!(tally.completed != 0);
-    assert!(tally.worst_ps <= event.bound_ps());
+    assert!(tally.worst_ps <= event.bound_ps(fault));
 }
 
 macro_rules! events {
     ($($name:ident: $event:ident,)+) => {
+        $(#[test]
+        fn $name() {
+            points(Event::$event, None);
+        })+
+    };
+}
+
+macro_rules! unacknowledged {
+    ($($name:ident: $event:ident,)+) => {
         $(mod $name {
+            use super::{Event, Fault, points};
+
             #[test]
-            fn without_port() {
-                super::points(super::Event::$event, false);
+            fn silent() {
+                points(Event::$event, Some(Fault::Silent));
             }
             #[test]
-            fn with_port() {
-                super::points(super::Event::$event, true);
+            fn silent_for_good() {
+                points(Event::$event, Some(Fault::SilentForGood));
+            }
+            #[test]
+            fn hung() {
+                points(Event::$event, Some(Fault::Hung));
+            }
+            #[test]
+            fn hung_for_good() {
+                points(Event::$event, Some(Fault::HungForGood));
+            }
+            #[test]
+            fn stuck_bus() {
+                points(Event::$event, Some(Fault::StuckBus));
             }
         })+
     };
@@ -863,7 +949,12 @@ events! {
     owner_exit: OwnerExit,
     surprise_removal: SurpriseRemoval,
     power_down_and_up: PowerDownAndUp,
+}
+
+unacknowledged! {
     unacknowledged_exit: UnacknowledgedExit,
     unacknowledged_close: UnacknowledgedClose,
     unacknowledged_unregister: UnacknowledgedUnregister,
+    unacknowledged_cancel: UnacknowledgedCancel,
+    unacknowledged_owner_exit: UnacknowledgedOwnerExit,
 }
