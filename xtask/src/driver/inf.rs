@@ -265,13 +265,8 @@ fn inf_sets_the_driver_s_defaults() {
         .into_iter()
         .map(|((key, name), (flags, data))| {
             assert_eq!(key, "Parameters");
-            // REG_DWORD, and all but the operating system's own keep what an administrator has set.
-            let expected = if name == "DmaRemappingCompatible" {
-                0x0001_0001
-            } else {
-                0x0001_0003
-            };
-            assert_eq!(flags, expected, "{name}");
+            // REG_DWORD, and an update keeps what an administrator has set: FLG_ADDREG_NOCLOBBER.
+            assert_eq!(flags, 0x0001_0003, "{name}");
             (name, data.parse().unwrap())
         })
         .collect();
