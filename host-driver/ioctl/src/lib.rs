@@ -49,6 +49,9 @@ pub const INTERFACE: Guid = Guid {
     data4: [0x9f, 0x0e, 0x2f, 0x6c, 0x1c, 0x8a, 0x9d, 0x17],
 };
 
+/// Name of the driver's service, as its INF adds it.
+pub const SERVICE: &str = "pinring_kmdf";
+
 /// A GUID as Windows lays it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guid {

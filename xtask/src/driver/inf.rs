@@ -161,6 +161,45 @@ fn inf_asks_for_messages_and_for_remapping_where_it_protects() {
     );
 }
 
+/// `pinring doctor` looks where the INF writes.
+#[test]
+fn doctor_reads_what_the_inf_writes() {
+    #[derive(Default)]
+    struct Texts(BTreeSet<String>);
+    impl<'ast> Visit<'ast> for Texts {
+        /// Documentation.
+        fn visit_attribute(&mut self, _: &'ast syn::Attribute) {}
+        fn visit_lit_str(&mut self, text: &'ast syn::LitStr) {
+            self.0.insert(text.value());
+        }
+        fn visit_macro(&mut self, call: &'ast Macro) {
+            self.0
+                .extend(call.parse_body::<syn::LitStr>().map(|text| text.value()));
+        }
+    }
+    let texts = |path| {
+        let mut texts = Texts::default();
+        texts.visit_file(&syn::parse_file(&read(path)).unwrap());
+        texts.0
+    };
+    let inf = parse(&read(INX));
+    let service = &inf["Pinring_Install.NT.Services"][0];
+    assert_eq!(service[0], "AddService");
+    let shared = texts("host-driver/ioctl/src/lib.rs");
+    assert!(shared.contains(&service[1]), "{shared:?}");
+    let doctor = texts("host-driver/client/src/windows/facts.rs");
+    let key = r"SYSTEM\CurrentControlSet\Services\{SERVICE}\Parameters";
+    let mut wanted = BTreeSet::from([key.to_owned()]);
+    let device = registry(&inf, "Pinring_Remapping").into_keys();
+    wanted.extend(device.flat_map(|(key, name)| [key, name]));
+    wanted.insert("DmaRemappingCompatible".to_owned());
+    assert_eq!(doctor, wanted);
+    assert!(
+        registry(&inf, "Pinring_Parameters")
+            .contains_key(&("Parameters".to_owned(), "DmaRemappingCompatible".to_owned()))
+    );
+}
+
 /// `Name` -> field of the settings, and field -> default.
 #[derive(Default)]
 struct Settings {

@@ -2,6 +2,11 @@
 
 use serde::Serialize;
 
+use crate::Error;
+
+/// Windows 11 24H2: from here on the device's own registry key comes before the driver's.
+pub(super) const PER_DEVICE_BUILD: u32 = 26_100;
+
 /// How the driver's INF takes part in DMA remapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -12,6 +17,39 @@ pub enum InfPolicy {
     Force,
     /// Never (RemappingSupported = 0, DmaRemappingCompatible = 0)
     OptOut,
+}
+
+/// What the registry says of DMA remapping, as the INF or an administrator set it; `None` where a value is missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg(any(windows, test))]
+pub(crate) struct Registry {
+    /// `DmaRemappingCompatible` of the service's parameters.
+    pub compatible: Option<u32>,
+    /// `RemappingSupported` and `RemappingFlags` below the device's `DMA Management`; `None`: there is no such device.
+    pub device: Option<[Option<u32>; 2]>,
+}
+
+#[cfg(any(windows, test))]
+impl Registry {
+    /// What it comes to on a build of Windows. Source: "Enabling DMA remapping for device drivers" of the Windows driver documentation;
+    /// what it leaves to the system is not known.
+    pub fn policy(self, os_build: Option<u32>) -> Option<InfPolicy> {
+        if os_build? >= PER_DEVICE_BUILD {
+            match self.device? {
+                [Some(0), _] => return Some(InfPolicy::OptOut),
+                [Some(1), flags] if flags.unwrap_or(0) & 1 == 0 => return Some(InfPolicy::Force),
+                [Some(1), _] => return Some(InfPolicy::Default),
+                [Some(_), _] => return None,
+                [None, _] => {}
+            }
+        }
+        match self.compatible? {
+            0 => Some(InfPolicy::OptOut),
+            1 => Some(InfPolicy::Force),
+            2 => Some(InfPolicy::Default),
+            _ => None,
+        }
+    }
 }
 
 /// What is known of a machine; `None` where it is not.
@@ -34,12 +72,18 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// What this machine says; nothing where it is not Windows.
-    pub fn read() -> Self {
+    /// What this machine says, of the device of this name or of the driver's first; nothing where it is not Windows.
+    ///
+    /// # Errors
+    /// There is no device of this name.
+    pub fn read(device: Option<&str>) -> Result<Self, Error> {
         #[cfg(windows)]
-        return crate::windows::facts::read();
+        return crate::windows::facts::read(device);
         #[cfg(not(windows))]
-        Self::default()
+        match device {
+            None => Ok(Self::default()),
+            Some(_) => Err(Error::NoDriver),
+        }
     }
 
     /// For people.
@@ -54,7 +98,11 @@ impl Facts {
             Some(InfPolicy::Default) => "as shipped: external cards alone",
             Some(InfPolicy::Force) => "always",
             Some(InfPolicy::OptOut) => "never",
-            None => "not known, taken for as shipped: external cards alone",
+            None if self.os_build.is_some_and(|build| build >= PER_DEVICE_BUILD) => {
+                "not known, as this Windows has it in the device's own registry key, and no device was found (--inf-policy); \
+                 taken for as shipped: external cards alone"
+            }
+            None => "not known (--inf-policy), taken for as shipped: external cards alone",
         };
         [
             (
@@ -66,7 +114,7 @@ impl Facts {
                 switch(self.remapping, "not known (--remapping)"),
             ),
             (
-                "virtualization-based security",
+                "virtualization-based security runs",
                 switch(self.vbs, "not known (--vbs)"),
             ),
             ("the driver asks for remapping", policy.to_string()),

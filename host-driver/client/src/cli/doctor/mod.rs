@@ -3,10 +3,12 @@
 mod facts;
 mod predict;
 
+#[cfg(any(windows, test))]
+pub(crate) use facts::Registry;
 pub use facts::{Facts, InfPolicy};
 pub use predict::{Chance, Forecast, Prediction, predict};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::ValueEnum;
 
 use super::Run;
@@ -54,9 +56,18 @@ impl Switch {
 }
 
 pub(super) fn run(run: &mut Run<'_, '_>, arguments: &Arguments) -> Result<bool> {
+    let device = run.common.device.as_deref();
+    ensure!(
+        device.is_none() || !arguments.offline,
+        "--offline reads nothing from this machine, and so nothing of a device: leave out --offline or --device"
+    );
+    ensure!(
+        device.is_none() || cfg!(windows),
+        "--device: only Windows says anything of a device; leave it out, and give facts such as --external"
+    );
     let read = match arguments.offline {
         true => Facts::default(),
-        false => Facts::read(),
+        false => Facts::read(device)?,
     };
     let facts = Facts {
         os_build: arguments.os_build.or(read.os_build),

@@ -96,6 +96,14 @@ fn remapped(facts: &Facts) -> (Chance, &'static str) {
     }
 }
 
+/// Kernel DMA Protection is on, the card is external, and its driver opts out.
+fn shut_out(facts: &Facts) -> bool {
+    let opted_out = facts.inf_policy == Some(InfPolicy::OptOut);
+    opted_out && facts.external == Some(true) && facts.remapping == Some(true)
+}
+
+const SHUT_OUT: &str = "Windows bounces DMA of an external card whose driver opts out of remapping, or does not start the card";
+
 /// What a machine with these facts will give.
 pub fn predict(facts: &Facts) -> Prediction {
     let supported = facts.os_build.is_none_or(|build| build >= OLDEST_BUILD);
@@ -171,6 +179,10 @@ fn forecast(tier: Tier, chance: Chance, why: &str, change: Option<&str>) -> Fore
 
 /// Nothing remaps or bounces DMA of this card.
 fn bypass(facts: &Facts) -> Forecast {
+    if shut_out(facts) {
+        let change = "put the card into a slot of the machine";
+        return forecast(Tier::Bypass, Chance::No, SHUT_OUT, Some(change));
+    }
     let (remapped, why) = remapped(facts);
     let (chance, why, change) = match remapped {
         Chance::Yes => {
@@ -226,6 +238,14 @@ fn mapped_once(facts: &Facts) -> Forecast {
             );
         }
         _ => {}
+    }
+    if shut_out(facts) {
+        return forecast(
+            tier,
+            Chance::No,
+            SHUT_OUT,
+            Some("install the driver as shipped"),
+        );
     }
     let known = match facts.os_build {
         Some(_) => Chance::Yes,

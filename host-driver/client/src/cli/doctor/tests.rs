@@ -26,7 +26,10 @@ fn tiers_follow_from_facts() {
         ((22_631, on, Shipped, off, off), [Maybe, No]),
         ((22_631, on, Shipped, on, off), [No, Yes]),
         ((22_631, on, Force, off, off), [No, Yes]),
-        ((22_631, on, OptOut, on, off), [Maybe, No]),
+        ((22_631, on, OptOut, off, off), [Maybe, No]),
+        ((22_631, on, OptOut, on, off), [No, No]),
+        ((22_631, on, OptOut, on, on), [No, No]),
+        ((22_631, unknown, OptOut, on, off), [Maybe, No]),
         ((26_100, unknown, Force, off, off), [Maybe, Maybe]),
         ((26_100, unknown, Shipped, off, off), [Maybe, No]),
         ((26_100, unknown, Shipped, on, off), [Maybe, Maybe]),
@@ -43,6 +46,59 @@ fn tiers_follow_from_facts() {
         };
         assert_eq!(chances(facts), expected, "{facts:?}");
     }
+}
+
+/// Which of the registry's values counts depends on the build.
+#[test]
+fn policy_is_read_where_windows_reads_it() {
+    use InfPolicy::{Default as Shipped, Force, OptOut};
+    let none = [None, None];
+    let table = [
+        (Some(22_631), Some(0), None, Some(OptOut)),
+        (Some(22_631), Some(1), None, Some(Force)),
+        (Some(22_631), Some(2), None, Some(Shipped)),
+        (Some(22_631), Some(3), None, None),
+        (Some(22_631), None, Some([Some(1), Some(0)]), None),
+        (Some(22_631), Some(2), Some([Some(0), None]), Some(Shipped)),
+        // The device's values come first, and without a device nobody knows what they are.
+        (Some(26_100), Some(1), None, None),
+        (
+            Some(26_100),
+            Some(1),
+            Some([Some(0), Some(1)]),
+            Some(OptOut),
+        ),
+        (Some(26_100), Some(2), Some([Some(1), Some(0)]), Some(Force)),
+        (Some(26_100), Some(2), Some([Some(1), None]), Some(Force)),
+        (
+            Some(26_100),
+            Some(1),
+            Some([Some(1), Some(1)]),
+            Some(Shipped),
+        ),
+        (Some(26_100), Some(1), Some([Some(2), None]), None),
+        // A device without them leaves it to the driver's.
+        (Some(26_100), Some(1), Some(none), Some(Force)),
+        (Some(26_100), None, Some(none), None),
+        (None, Some(1), Some([Some(1), Some(0)]), None),
+    ];
+    for (build, compatible, device, expected) in table {
+        let registry = Registry { compatible, device };
+        assert_eq!(registry.policy(build), expected, "{build:?} {registry:?}");
+    }
+}
+
+#[test]
+fn unknown_policies_say_where_they_would_be() {
+    let policy = |os_build| {
+        let facts = Facts {
+            os_build,
+            ..Facts::default()
+        };
+        facts.in_words()[3].1.clone()
+    };
+    assert!(policy(Some(26_100)).contains("the device's own registry key"));
+    assert!(!policy(Some(22_631)).contains("key"));
 }
 
 #[test]
