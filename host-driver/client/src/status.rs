@@ -43,7 +43,7 @@ system! {
     /// STATUS_SHARING_VIOLATION.
     SHARING_VIOLATION = 0xc000_0043, "another program has the device for itself: close that program";
     /// STATUS_INSUFFICIENT_RESOURCES.
-    INSUFFICIENT_RESOURCES = 0xc000_009a, "the system has no memory to lock the buffer: register less, or close other programs";
+    INSUFFICIENT_RESOURCES = 0xc000_009a, "the system has nothing left to lock, map or open with: register less, or close other programs";
     /// STATUS_DEVICE_NOT_READY.
     DEVICE_NOT_READY = 0xc000_00a3, "the device is starting or powered down: try again, and see the event log";
     /// STATUS_CANCELLED.
@@ -68,11 +68,54 @@ system! {
     OBJECT_NAME_NOT_FOUND = 0xc000_0034, "there is no device of this name: `pinring info` lists those that there are";
     /// STATUS_OBJECT_PATH_NOT_FOUND.
     OBJECT_PATH_NOT_FOUND = 0xc000_003a, "there is no device of this name: `pinring info` lists those that there are";
+    /// STATUS_OBJECT_NAME_INVALID.
+    OBJECT_NAME_INVALID = 0xc000_0033, "that is no name of a device: `pinring info` lists those that there are";
+    /// STATUS_TOO_MANY_OPENED_FILES.
+    TOO_MANY_OPENED_FILES = 0xc000_011f, "the device has as many handles open as it takes: close one, in this program or another, or share one between threads";
     /// STATUS_NOT_SUPPORTED.
     NOT_SUPPORTED = 0xc000_00bb, "this system cannot do that";
 }
 
+/// Facility 7 of an NTSTATUS: a Win32 error in disguise (NTSTATUS_FROM_WIN32, MS-ERREF, section 2.3).
+const FROM_WIN32: u32 = 0xc007_0000;
+
 impl Status {
+    /// The status that a Win32 error stands for. Some errors stand for several, of which this is the one that opening a device brings.
+    pub const fn from_win32(error: u32) -> Self {
+        // Numbers: winerror.h.
+        match error {
+            1 => Self::INVALID_DEVICE_REQUEST,    // ERROR_INVALID_FUNCTION
+            2 => Self::OBJECT_NAME_NOT_FOUND,     // ERROR_FILE_NOT_FOUND
+            3 => Self::OBJECT_PATH_NOT_FOUND,     // ERROR_PATH_NOT_FOUND
+            4 => Self::TOO_MANY_OPENED_FILES,     // ERROR_TOO_MANY_OPEN_FILES
+            5 => Self::ACCESS_DENIED,             // ERROR_ACCESS_DENIED
+            6 => Self::INVALID_HANDLE,            // ERROR_INVALID_HANDLE
+            8 | 14 => Self::NO_MEMORY,            // ERROR_NOT_ENOUGH_MEMORY, ERROR_OUTOFMEMORY
+            21 => Self::DEVICE_NOT_READY,         // ERROR_NOT_READY
+            31 => Self::UNSUCCESSFUL,             // ERROR_GEN_FAILURE
+            32 => Self::SHARING_VIOLATION,        // ERROR_SHARING_VIOLATION
+            50 => Self::NOT_SUPPORTED,            // ERROR_NOT_SUPPORTED
+            55 => Self::DEVICE_DOES_NOT_EXIST,    // ERROR_DEV_NOT_EXIST
+            87 => Self::INVALID_PARAMETER,        // ERROR_INVALID_PARAMETER
+            121 => Self::IO_TIMEOUT,              // ERROR_SEM_TIMEOUT
+            123 => Self::OBJECT_NAME_INVALID,     // ERROR_INVALID_NAME
+            303 => Self::DELETE_PENDING,          // ERROR_DELETE_PENDING
+            433 => Self::NO_SUCH_DEVICE,          // ERROR_NO_SUCH_DEVICE
+            995 => Self::CANCELLED,               // ERROR_OPERATION_ABORTED
+            1450 => Self::INSUFFICIENT_RESOURCES, // ERROR_NO_SYSTEM_RESOURCES
+            1453 => Self::WORKING_SET_QUOTA,      // ERROR_WORKING_SET_QUOTA
+            1455 => Self::COMMITMENT_LIMIT,       // ERROR_COMMITMENT_LIMIT
+            1617 => Self::DEVICE_REMOVED,         // ERROR_DEVICE_REMOVED
+            _ => Self((FROM_WIN32 | error & 0xffff) as NtStatus),
+        }
+    }
+
+    /// The Win32 error that it is, if it stands for nothing better.
+    fn win32(self) -> Option<u32> {
+        let number = self.0 as u32;
+        (number & 0xffff_0000 == FROM_WIN32).then_some(number & 0xffff)
+    }
+
     /// The driver's own reason, if it is one.
     pub fn driver(self) -> Option<pinring_ioctl::Error> {
         pinring_ioctl::Error::from_status(self.0)
@@ -90,9 +133,13 @@ impl fmt::Display for Status {
         if let Some(error) = self.driver() {
             return fmt::Display::fmt(&error, f);
         }
-        match self.system() {
-            Some(text) => write!(f, "{text} (NTSTATUS {:#010x})", self.0),
-            None => write!(
+        match (self.system(), self.win32()) {
+            (Some(text), _) => write!(f, "{text} (NTSTATUS {:#010x})", self.0),
+            (None, Some(error)) => write!(
+                f,
+                "the system refused with Windows error {error}: `net helpmsg {error}` says what it means"
+            ),
+            (None, None) => write!(
                 f,
                 "the system refused with NTSTATUS {:#010x}: look it up in MS-ERREF, section 2.3.1",
                 self.0
@@ -121,5 +168,21 @@ mod tests {
         assert!(Status::CANCELLED.to_string().contains("0xc0000120"));
         let unknown = Status(0xc000_1234_u32 as i32).to_string();
         assert!(unknown.contains("0xc0001234"), "{unknown}");
+    }
+
+    #[test]
+    fn win32_errors_get_their_status_s_advice() {
+        let text = |error| Status::from_win32(error).to_string();
+        // What the driver says to one handle too many.
+        assert!(text(4).contains("close one"), "{}", text(4));
+        assert!(text(1450).contains("register less"), "{}", text(1450));
+        assert_eq!(Status::from_win32(5), Status::ACCESS_DENIED);
+        let unknown = text(1167);
+        assert!(unknown.contains("Windows error 1167"), "{unknown}");
+        assert!(!unknown.contains("NTSTATUS"), "{unknown}");
+        // Whatever the number, it does not pass for an error of the driver's own.
+        for error in 0..0x1_0000 {
+            assert_eq!(Status::from_win32(error).driver(), None, "{error}");
+        }
     }
 }

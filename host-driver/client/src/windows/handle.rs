@@ -3,9 +3,7 @@
 use std::ptr::{null, null_mut};
 
 use windows_sys::Win32::Foundation::{
-    CloseHandle, ERROR_ACCESS_DENIED, ERROR_FILE_NOT_FOUND, ERROR_NOT_READY, ERROR_PATH_NOT_FOUND,
-    ERROR_SHARING_VIOLATION, GENERIC_READ, GENERIC_WRITE, GetLastError, HANDLE,
-    INVALID_HANDLE_VALUE,
+    CloseHandle, GENERIC_READ, GENERIC_WRITE, GetLastError, HANDLE, INVALID_HANDLE_VALUE,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     CreateFileW, FILE_FLAG_OVERLAPPED, FILE_SHARE_READ, FILE_SHARE_WRITE, OPEN_EXISTING,
@@ -71,13 +69,5 @@ impl Drop for Handle {
 /// The thread's last Win32 error as the NTSTATUS that it stands for.
 fn last_error() -> Status {
     // SAFETY: reads the thread's own value.
-    match unsafe { GetLastError() } {
-        ERROR_FILE_NOT_FOUND => Status::OBJECT_NAME_NOT_FOUND,
-        ERROR_PATH_NOT_FOUND => Status::OBJECT_PATH_NOT_FOUND,
-        ERROR_ACCESS_DENIED => Status::ACCESS_DENIED,
-        ERROR_SHARING_VIOLATION => Status::SHARING_VIOLATION,
-        ERROR_NOT_READY => Status::DEVICE_NOT_READY,
-        // NTSTATUS_FROM_WIN32 (MS-ERREF, section 2.3): facility 7.
-        error => Status((0xc007_0000 | error & 0xffff) as i32),
-    }
+    Status::from_win32(unsafe { GetLastError() })
 }
