@@ -185,7 +185,9 @@ fn call(body: impl FnOnce() -> Result<(), Refusal>) -> i32 {
             let code = match &error {
                 Error::NoDevice => PINRING_NO_DEVICE,
                 Error::NoDriver => PINRING_NO_DRIVER,
-                Error::Refused { .. } | Error::Open { .. } => PINRING_REFUSED,
+                Error::Refused { .. } | Error::Open { .. } | Error::TransferTooLong { .. } => {
+                    PINRING_REFUSED
+                }
                 Error::Version { .. } => PINRING_VERSION,
                 Error::NotLetGo => PINRING_BUSY,
                 _ => PINRING_OTHER,

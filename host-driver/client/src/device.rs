@@ -135,7 +135,12 @@ impl<T: Transport> Device<T> {
             for transfer in transfers {
                 state.ended(transfer.region.0, direction);
             }
-            refused(ioctl::SUBMIT.name, status)
+            match status.driver() {
+                Some(ioctl::Error::TooLong) => Error::TransferTooLong {
+                    limit: self.shared.info.max_transfer_bytes,
+                },
+                _ => refused(ioctl::SUBMIT.name, status),
+            }
         })
     }
 

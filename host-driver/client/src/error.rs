@@ -64,6 +64,14 @@ pub enum Error {
         /// Bytes.
         bytes: usize,
     },
+    /// A transfer is longer than the host maps at once: tier PerTransfer.
+    #[error(
+        "a transfer is longer than the {limit} bytes that tier PerTransfer moves at a time on this machine (max_transfer_bytes): split it"
+    )]
+    TransferTooLong {
+        /// Bytes of the longest: [`DeviceInfo::max_transfer_bytes`](pinring_ioctl::DeviceInfo::max_transfer_bytes).
+        limit: u64,
+    },
     /// The device may still write or read what is to be looked at or changed.
     #[error("{transfers} transfers of the region are in flight: wait for their completions first")]
     InFlight {
@@ -122,6 +130,7 @@ impl Error {
     pub fn status(&self) -> Option<Status> {
         match self {
             Self::Refused { status, .. } | Self::Open { status, .. } => Some(*status),
+            Self::TransferTooLong { .. } => Some(pinring_ioctl::Error::TooLong.into()),
             _ => None,
         }
     }

@@ -143,6 +143,38 @@ fn more_completions_than_one_answer_holds_all_arrive() {
 }
 
 #[test]
+fn a_transfer_that_is_too_long_names_the_limit() {
+    let mut config = Config::default();
+    config.info.max_transfer_bytes = 16 << 20;
+    let (device, _) = open(config);
+    let buffer = || AlignedBuffer::new(17 * MB).unwrap();
+    let make = |tier| {
+        let tiers = TierChoice::exactly(tier);
+        device.register(buffer(), Permissions::C2h, tiers).unwrap()
+    };
+    let (listed, bypassed) = (make(Tier::PerTransfer), make(Tier::Bypass));
+    let limit = 16 * MB as u64;
+    let refused = device
+        .submit(Direction::C2h, &[listed.transfer(0..limit + 1)])
+        .unwrap_err();
+    assert_eq!(refused.driver(), Some(ioctl::Error::TooLong));
+    let text = refused.to_string();
+    assert!(
+        text.contains("16777216 bytes") && text.contains("split it"),
+        "{text}"
+    );
+    assert_eq!(device.in_flight(), 0);
+    // What is as long as the limit is taken, and a lasting mapping has none.
+    for transfer in [
+        listed.transfer(1..limit + 1),
+        bypassed.transfer(0..limit + 1),
+    ] {
+        device.submit(Direction::C2h, &[transfer]).unwrap();
+        assert_eq!(device.wait(1, None).unwrap()[0].result, Ok(()));
+    }
+}
+
+#[test]
 fn unregistering_aborts_what_is_in_flight_and_reports_it() {
     let (device, loopback) = open(Config {
         stalled: true,

@@ -65,7 +65,7 @@ fn info_names_tiers_and_what_is_missing() {
         ────────────────────────────────────────────────────────────────────────────────
          regions       64; locked at most 2.15 GB per handle, 4.29 GB in all
         ────────────────────────────────────────────────────────────────────────────────
-         lists ahead   4, of transfers of at most 67.1 MB (tier PerTransfer)
+         lists ahead   4, of transfers of at most 134 MB (tier PerTransfer)
         ────────────────────────────────────────────────────────────────────────────────
          resets        0
         ────────────────────────────────────────────────────────────────────────────────

@@ -261,6 +261,14 @@ fn measure(
     arguments: &Arguments,
     bar: &ProgressBar,
 ) -> Result<Measured, Error> {
+    // Before memory is made and locked for nothing.
+    let limit = device.info().max_transfer_bytes;
+    let per_transfer = strategy
+        .tiers()
+        .is_some_and(|tiers| tiers.first == Tier::PerTransfer);
+    if per_transfer && limit > 0 && arguments.bytes > limit {
+        return Err(Error::TransferTooLong { limit });
+    }
     let (mut buffers, registration_ns) = Buffers::make(device, strategy, arguments)?;
     let transfers = buffers.transfers(arguments);
     let mut bursts = Vec::new();

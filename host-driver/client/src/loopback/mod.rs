@@ -69,7 +69,7 @@ impl Default for Config {
                 max_regions: 64,
                 ring_entries: 256,
                 prepare_depth: 4,
-                max_transfer_bytes: 64 << 20,
+                max_transfer_bytes: 128 << 20, // As the driver has it.
                 max_locked_bytes_per_handle: 2 << 30,
                 max_locked_bytes: 4 << 30,
                 running: 1,
