@@ -105,6 +105,15 @@ numbered! {
     }
 }
 
+#[cfg(feature = "cli")]
+impl Reason {
+    /// A number in words, also one of a newer driver.
+    pub(crate) fn describe(number: u32) -> String {
+        Self::from_number(number)
+            .map_or_else(|| format!("reason {number}"), |reason| reason.to_string())
+    }
+}
+
 /// Which tiers a registration takes, from the strongest to the weakest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TierChoice {

@@ -142,22 +142,63 @@ fn selftest_gives_a_verdict_for_each_step() {
         Config::default(),
         "selftest",
         expect![[r#"
-            ────────────────────────────────────────────────────────────────────────────────────────────────────
-                    step         verdict                               what was seen
-            ════════════════════════════════════════════════════════════════════════════════════════════════════
-             open the device     pass      128 bits at 250 MHz
-            ────────────────────────────────────────────────────────────────────────────────────────────────────
-             register a buffer   pass      1.05 MB, tier Bypass: it is the strongest that was asked for
-            ────────────────────────────────────────────────────────────────────────────────────────────────────
-             card to host        pass      2.10 MB from position 0 of a packet, every byte right
-            ────────────────────────────────────────────────────────────────────────────────────────────────────
-             host to card        pass      1.05 MB sent; the sink's own counts say whether they arrived as sent
-            ────────────────────────────────────────────────────────────────────────────────────────────────────
-             counters            pass      3 transfers ended well
-            ────────────────────────────────────────────────────────────────────────────────────────────────────
-             unregister          pass      the buffer is the application's again
-            ────────────────────────────────────────────────────────────────────────────────────────────────────
-            The device works.
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+                 tier              step         verdict                                 what was seen
+            ════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════
+                            open the device     pass      128 bits at 250 MHz
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             Bypass         register            pass      1.05 MB
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             Bypass         card to host        pass      2.10 MB from position 0 of a packet, every byte right
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             Bypass         host to card        pass      1.05 MB taken; whether they are right, only the card's sink can say
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             Bypass         wait with a limit   pass      0 of 4 transfers came within 1 µs, the others when they were waited for;
+                                                          every byte right
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             Bypass         cancel              pass      of 4 transfers 4 were aborted and 0 were faster; the next one's bytes are
+                                                          right
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             Bypass         unregister          pass      the buffer is the application's again
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             MappedOnce     register            skip      REGISTER: tier MappedOnce without DMA remapping needs physically
+                                                          contiguous pages: allow PerTransfer
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             PerTransfer    register            pass      1.05 MB
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             PerTransfer    card to host        pass      2.10 MB from position 4194304 of a packet, every byte right
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             PerTransfer    host to card        pass      1.05 MB taken; whether they are right, only the card's sink can say
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             PerTransfer    wait with a limit   pass      0 of 4 transfers came within 1 µs, the others when they were waited for;
+                                                          every byte right
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             PerTransfer    cancel              pass      of 4 transfers 4 were aborted and 0 were faster; the next one's bytes are
+                                                          right
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             PerTransfer    unregister          pass      the buffer is the application's again
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             CommonBuffer   allocate            pass      1.05 MB
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             CommonBuffer   copy in and out     pass      1.05 MB, every byte right
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             CommonBuffer   card to host        pass      2.10 MB from position 8388608 of a packet, every byte right
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             CommonBuffer   host to card        pass      1.05 MB taken; whether they are right, only the card's sink can say
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             CommonBuffer   wait with a limit   pass      0 of 4 transfers came within 1 µs, the others when they were waited for;
+                                                          every byte right
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             CommonBuffer   cancel              pass      of 4 transfers 4 were aborted and 0 were faster; the next one's bytes are
+                                                          right
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             CommonBuffer   free                pass      the memory is the driver's again
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+                            counters            pass      the driver counts 12,582,912 C2H bytes for 12,582,912 that were moved,
+                                                          3,145,728 H2C for 3,145,728
+            ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+            Every step passed. Data from the card was checked byte for byte; data to it was taken, and only the card can check it:
+            see the sink's count of wrong bytes.
         "#]],
     );
     let config = Config {
@@ -169,20 +210,58 @@ fn selftest_gives_a_verdict_for_each_step() {
     assert_eq!(status, 1);
     expect![[r#"
         ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-                step         verdict                                         what was seen
+             tier              step         verdict                                 what was seen
         ════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════
-         open the device     pass      128 bits at 250 MHz
+                        open the device     pass      128 bits at 250 MHz
         ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-         register a buffer   pass      8.19 kB, tier Bypass: it is the strongest that was asked for
+         Bypass         register            pass      8.19 kB
         ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-         card to host        FAIL      the second transfer begins at position 12260639556 of a packet, not 0: give the source's
-                                       seed (`--seed`); with the right one, bytes were lost between the transfers
+         Bypass         card to host        FAIL      a transfer begins at position 12260639556 of a packet, not 0: give the
+                                                      source's seed (`--seed`); with the right one, bytes were lost between two
+                                                      transfers
         ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-         host to card        pass      8.19 kB sent; the sink's own counts say whether they arrived as sent
+         Bypass         host to card        pass      8.19 kB taken; whether they are right, only the card's sink can say
         ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-         counters            skip      a step that it needs failed
+         Bypass         wait with a limit   skip      a step that it needs failed
         ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-         unregister          pass      the buffer is the application's again
+         Bypass         cancel              skip      a step that it needs failed
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         Bypass         unregister          pass      the buffer is the application's again
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         MappedOnce     register            skip      REGISTER: tier MappedOnce without DMA remapping needs physically
+                                                      contiguous pages: allow PerTransfer
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         PerTransfer    register            pass      8.19 kB
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         PerTransfer    card to host        FAIL      a transfer begins at position 12260639556 of a packet, not 0: give the
+                                                      source's seed (`--seed`); with the right one, bytes were lost between two
+                                                      transfers
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         PerTransfer    host to card        pass      8.19 kB taken; whether they are right, only the card's sink can say
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         PerTransfer    wait with a limit   skip      a step that it needs failed
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         PerTransfer    cancel              skip      a step that it needs failed
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         PerTransfer    unregister          pass      the buffer is the application's again
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         CommonBuffer   allocate            pass      8.19 kB
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         CommonBuffer   copy in and out     pass      8.19 kB, every byte right
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         CommonBuffer   card to host        FAIL      a transfer begins at position 12260639556 of a packet, not 0: give the
+                                                      source's seed (`--seed`); with the right one, bytes were lost between two
+                                                      transfers
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         CommonBuffer   host to card        pass      8.19 kB taken; whether they are right, only the card's sink can say
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         CommonBuffer   wait with a limit   skip      a step that it needs failed
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         CommonBuffer   cancel              skip      a step that it needs failed
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         CommonBuffer   free                pass      the memory is the driver's again
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+                        counters            skip      a step that it needs failed
         ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
         The device does NOT work: see the step that failed.
     "#]].assert_eq(&out);
@@ -193,21 +272,57 @@ fn selftest_gives_a_verdict_for_each_step() {
     let (status, out, _) = pinring(config, "selftest");
     assert_eq!(status, 1);
     expect![[r#"
-        ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-                step         verdict                                  what was seen
-        ═══════════════════════════════════════════════════════════════════════════════════════════════════════════
-         open the device     pass      128 bits at 250 MHz
-        ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-         register a buffer   pass      1.05 MB, tier Bypass: it is the strongest that was asked for
-        ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-         card to host        FAIL      no end after 5 s: does the source send packets with this TDEST (`--tdest`)?
-        ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-         host to card        FAIL      no end after 5 s: does the sink take its stream?
-        ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-         counters            skip      a step that it needs failed
-        ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-         unregister          pass      the buffer is the application's again
-        ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+             tier              step         verdict                             what was seen
+        ═══════════════════════════════════════════════════════════════════════════════════════════════════════════════
+                        open the device     pass      128 bits at 250 MHz
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         Bypass         register            pass      1.05 MB
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         Bypass         card to host        FAIL      no end after 5 s: does the source send packets with this TDEST
+                                                      (`--tdest`)?
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         Bypass         host to card        FAIL      no end after 5 s: does the sink take its stream?
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         Bypass         wait with a limit   skip      a step that it needs failed
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         Bypass         cancel              skip      a step that it needs failed
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         Bypass         unregister          pass      the buffer is the application's again
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         MappedOnce     register            skip      REGISTER: tier MappedOnce without DMA remapping needs physically
+                                                      contiguous pages: allow PerTransfer
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         PerTransfer    register            pass      1.05 MB
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         PerTransfer    card to host        FAIL      no end after 5 s: does the source send packets with this TDEST
+                                                      (`--tdest`)?
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         PerTransfer    host to card        FAIL      no end after 5 s: does the sink take its stream?
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         PerTransfer    wait with a limit   skip      a step that it needs failed
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         PerTransfer    cancel              skip      a step that it needs failed
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         PerTransfer    unregister          pass      the buffer is the application's again
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         CommonBuffer   allocate            pass      1.05 MB
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         CommonBuffer   copy in and out     pass      1.05 MB, every byte right
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         CommonBuffer   card to host        FAIL      no end after 5 s: does the source send packets with this TDEST
+                                                      (`--tdest`)?
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         CommonBuffer   host to card        FAIL      no end after 5 s: does the sink take its stream?
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         CommonBuffer   wait with a limit   skip      a step that it needs failed
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         CommonBuffer   cancel              skip      a step that it needs failed
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         CommonBuffer   free                pass      the memory is the driver's again
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+                        counters            skip      a step that it needs failed
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
         The device does NOT work: see the step that failed.
     "#]].assert_eq(&out);
 }

@@ -75,9 +75,9 @@ enum Command {
     Bench(bench::Arguments),
     /// Shows the driver's counters as rates
     Watch(watch::Arguments),
-    /// Shows the firmware's log
+    /// Shows the firmware's log, or saves it
     Log(log::Arguments),
-    /// Moves data each way and checks it
+    /// Moves data both ways in every tier and checks what comes back; what the card was sent, only the card can check
     Selftest(selftest::Arguments),
     /// Says which mapping tier a machine will give; needs neither driver nor device
     Doctor(doctor::Arguments),
