@@ -5,18 +5,24 @@ use std::rc::Rc;
 use expect_test::{Expect, expect, expect_file};
 use pinring_client::cli::{Host, run};
 use pinring_client::loopback::{Config, Loopback};
-use pinring_client::{Error, Status, Transport, ioctl};
+use pinring_client::{Error, Pending, Status, Transport, ioctl};
 
 /// Status, output, errors.
 fn pinring(config: Config, arguments: &str) -> (u8, String, String) {
     let loopback = Loopback::with(config);
+    let result = over(&Rc::new(loopback.clone()), arguments);
+    assert_eq!(loopback.left(), (0, 0), "nothing is left behind");
+    result
+}
+
+fn over<T: Transport + 'static>(transport: &Rc<T>, arguments: &str) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let status = run(
         std::iter::once("pinring").chain(arguments.split_whitespace()),
         &mut Host {
             list: &mut || Ok(vec!["double".to_string()]),
             open: &mut |name| match name {
-                None | Some("double") => Ok(Rc::new(loopback.clone()) as Rc<dyn Transport>),
+                None | Some("double") => Ok(Rc::clone(transport) as Rc<dyn Transport>),
                 Some(name) => Err(Error::Open {
                     name: name.to_string(),
                     status: Status::OBJECT_NAME_NOT_FOUND,
@@ -27,7 +33,6 @@ fn pinring(config: Config, arguments: &str) -> (u8, String, String) {
             interactive: false,
         },
     );
-    assert_eq!(loopback.left(), (0, 0), "nothing is left behind");
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status, text(out), text(err))
 }
@@ -414,7 +419,6 @@ fn every_result_is_json_on_demand() {
 #[test]
 fn errors_say_what_to_do() {
     let cases = [
-        ("info --device other", "`pinring info` lists those"),
         ("bench --bytes 0", "give 1 to"),
         ("bench --fps -1", "unexpected argument"),
         ("watch --interval 0", "give 0.001"),
@@ -424,6 +428,9 @@ fn errors_say_what_to_do() {
             "cannot read /nowhere/firmware",
         ),
         ("log --elf Cargo.toml", "Cargo.toml"),
+        ("log --input saved.log", "--elf <ELF>"),
+        ("doctor --device double --offline", "leave out --offline"),
+        ("doctor --device double", "--device"),
         ("frobnicate", "unrecognized subcommand"),
     ];
     for (arguments, expected) in cases {
@@ -432,9 +439,260 @@ fn errors_say_what_to_do() {
         assert_eq!(out, "", "{arguments}");
         assert!(err.contains(expected), "{arguments}: {err}");
     }
-    let (status, out, err) = pinring(Config::default(), "--json watch --interval 0");
-    assert_eq!((status, err.as_str()), (1, ""));
-    assert!(out.contains("\"error\""), "{out}");
+    let cases = [
+        ("--json watch --interval 0", 1, "give 0.001"),
+        ("watch --json --frobnicate", 2, "unexpected argument"),
+        ("--json frobnicate", 2, "unrecognized subcommand"),
+        ("--json log", 2, "--elf"),
+    ];
+    for (arguments, status, expected) in cases {
+        let (got, out, err) = pinring(Config::default(), arguments);
+        assert_eq!((got, err.as_str()), (status, ""), "{arguments}");
+        let found: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let text = found["error"].as_str().unwrap();
+        assert!(
+            text.contains(expected) && !text.starts_with("error"),
+            "{text}"
+        );
+    }
+    // Help that was asked for is no error.
+    let (status, out, _) = pinring(Config::default(), "--json --help");
+    assert_eq!(status, 0);
+    assert!(out.contains("Usage"), "{out}");
+}
+
+#[test]
+fn info_lists_devices_that_it_cannot_describe() {
+    let mut newer = Config::default();
+    newer.info.interface_version = 99;
+    let cases = [
+        (newer, "info", "speaks version 99"),
+        (
+            Config::default(),
+            "info --device other",
+            "`pinring info` lists those",
+        ),
+    ];
+    for (config, arguments, expected) in cases {
+        let (status, out, err) = pinring(config.clone(), arguments);
+        assert_eq!((status, out.as_str()), (1, "device double\n"));
+        assert!(err.contains(expected), "{err}");
+        let (status, out, err) = pinring(config, &format!("{arguments} --json"));
+        assert_eq!((status, err.as_str()), (1, ""));
+        let found: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(found["devices"][0], "double");
+        assert!(found["device"].is_null());
+        assert!(found["error"].as_str().unwrap().contains(expected), "{out}");
+    }
+}
+
+#[test]
+fn bench_says_first_that_transfers_are_too_long() {
+    let mut config = Config::default();
+    config.info.max_transfer_bytes = 1 << 20;
+    let (status, out, err) = pinring(config, "bench --bursts 1 --json");
+    assert_eq!((status, err.as_str()), (0, ""));
+    let found: serde_json::Value = serde_json::from_str(&out).unwrap();
+    for strategy in found["strategies"].as_array().unwrap() {
+        let error = strategy["error"].as_str();
+        match strategy["name"].as_str().unwrap() {
+            "per-transfer" | "prepare-ahead" => {
+                let error = error.unwrap();
+                // From the tool itself: nothing was submitted.
+                assert!(
+                    error.starts_with("a transfer is longer than the 1048576 bytes"),
+                    "{error}"
+                );
+            }
+            _ => assert_eq!(error, None),
+        }
+    }
+}
+
+/// A double whose answers of one kind are not right: a byte is another.
+struct Lying {
+    inner: Loopback,
+    about: ioctl::Code,
+    at: usize,
+}
+
+impl Transport for Lying {
+    unsafe fn start(
+        &self,
+        code: ioctl::Code,
+        input: &[u8],
+        buffer: *mut u8,
+        len: usize,
+    ) -> Result<Pending, Status> {
+        // SAFETY: the caller's promise is the same.
+        let pending = unsafe { self.inner.start(code, input, buffer, len) }?;
+        if code == self.about && self.at < len {
+            // SAFETY: the double has answered, and the place is in the answer.
+            unsafe { *buffer.add(self.at) = 0 };
+        }
+        Ok(pending)
+    }
+
+    fn wait(&self, pending: &Pending, timeout_ns: Option<u64>) -> Option<Result<usize, Status>> {
+        self.inner.wait(pending, timeout_ns)
+    }
+
+    fn cancel(&self, pending: &Pending) {
+        self.inner.cancel(pending);
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.inner.now_ns()
+    }
+
+    fn relax(&self) {
+        self.inner.relax();
+    }
+
+    fn sleep(&self, ns: u64) {
+        self.inner.sleep(ns);
+    }
+}
+
+/// Steps of the self-test that would pass whatever happened are worth nothing.
+#[test]
+fn selftest_sees_what_is_wrong() {
+    let c2h_bytes = std::mem::offset_of!(ioctl::Statistics, c2h_bytes);
+    let h2c_bytes = std::mem::offset_of!(ioctl::Statistics, h2c_bytes);
+    // The byte of a count that carries its 64 Ki, so that it is less than what was moved.
+    let cases = [
+        (
+            ioctl::STATISTICS,
+            c2h_bytes + 2,
+            None,
+            "counters",
+            "C2H: the driver counts",
+        ),
+        (
+            ioctl::STATISTICS,
+            h2c_bytes + 2,
+            None,
+            "counters",
+            "H2C: the driver counts",
+        ),
+        (
+            ioctl::COPY_OUT,
+            5,
+            Some("common-buffer"),
+            "copy in and out",
+            "byte 5 is 0x00",
+        ),
+    ];
+    for (about, at, tier, step, expected) in cases {
+        let inner = Loopback::new();
+        let lying = Rc::new(Lying { inner, about, at });
+        let (status, out, _) = over(&lying, "selftest --json --bytes 65536");
+        assert_eq!(status, 1, "{out}");
+        let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let failed = report["steps"].as_array().unwrap().iter().find(|found| {
+            found["verdict"] == "fail" && found["step"] == step && found["tier"].as_str() == tier
+        });
+        let failed = failed.unwrap_or_else(|| panic!("{step}: {out}"));
+        assert!(
+            failed["detail"].as_str().unwrap().contains(expected),
+            "{failed}"
+        );
+    }
+}
+
+/// An ELF file whose only log statement, number 1, says `hello` and a byte.
+fn firmware() -> Vec<u8> {
+    let statement = r#"{"package":"p","disambiguator":"0","tag":"defmt_info","data":"hello {=u8}","crate_name":"p"}"#;
+    let symbols = [
+        ("_defmt_version_ = 4", 0xfff1_u16, 0_u64), // SHN_ABS
+        ("_defmt_encoding_ = raw", 1, 0),
+        (statement, 1, 1),
+    ];
+    let mut strings = vec![0];
+    let mut string = |text: &str| {
+        let at = strings.len() as u32;
+        strings.extend(text.bytes().chain([0]));
+        at
+    };
+    let mut table = vec![0; 24];
+    for (name, section, value) in symbols {
+        table.extend(string(name).to_le_bytes());
+        table.extend([0x11, 0]); // a global object
+        table.extend(section.to_le_bytes());
+        table.extend(value.to_le_bytes());
+        table.extend(1_u64.to_le_bytes());
+    }
+    let names = [".defmt", ".symtab", ".strtab"].map(string);
+    let (symbols_at, strings_at) = (64 + 8, 64 + 8 + table.len());
+    let sections_at = strings_at + strings.len();
+    let mut elf = b"\x7fELF\x02\x01\x01".to_vec();
+    elf.resize(16, 0);
+    for half in [2_u16, 243] {
+        elf.extend(half.to_le_bytes()); // executable, RISC-V
+    }
+    elf.extend(1_u32.to_le_bytes());
+    for word in [0, 0, sections_at as u64] {
+        elf.extend(word.to_le_bytes());
+    }
+    elf.extend(0_u32.to_le_bytes());
+    for half in [64_u16, 56, 0, 64, 4, 3] {
+        elf.extend(half.to_le_bytes());
+    }
+    elf.extend([0; 8]);
+    elf.extend(&table);
+    elf.extend(&strings);
+    elf.extend([0; 64]);
+    let sections = [
+        (1_u32, 64, 8, 0_u32, 0_u64),
+        (2, symbols_at, table.len(), 3, 24),
+        (3, strings_at, strings.len(), 0, 0),
+    ];
+    for (name, (kind, at, bytes, link, entry)) in names.into_iter().zip(sections) {
+        elf.extend([name, kind].map(u32::to_le_bytes).concat());
+        elf.extend(
+            [0, 0, at as u64, bytes as u64]
+                .map(u64::to_le_bytes)
+                .concat(),
+        );
+        elf.extend([link, u32::from(kind == 2)].map(u32::to_le_bytes).concat());
+        elf.extend([1, entry].map(u64::to_le_bytes).concat());
+    }
+    elf
+}
+
+#[test]
+fn logs_are_saved_and_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (elf, saved, both) = (path("firmware.elf"), path("saved.log"), path("both.log"));
+    std::fs::write(&elf, firmware()).unwrap();
+    // More than one request takes.
+    let log: Vec<u8> = (0..3000).flat_map(|at| [1, 0, at as u8]).collect();
+    let config = || Config {
+        log: log.clone(),
+        ..Config::default()
+    };
+    let (status, shown, _) = pinring(config(), &format!("log --elf {elf}"));
+    assert_eq!((status, shown.lines().count()), (0, 3000));
+    assert!(
+        shown.lines().nth(43).unwrap().ends_with("INFO  hello 43"),
+        "{shown}"
+    );
+
+    let (status, out, _) = pinring(config(), &format!("log --save {saved}"));
+    assert_eq!(status, 0);
+    assert!(out.starts_with("9000 bytes saved"), "{out}");
+    assert_eq!(std::fs::read(&saved).unwrap(), log);
+    let (status, again, _) = pinring(
+        Config::default(),
+        &format!("log --input {saved} --elf {elf}"),
+    );
+    assert_eq!((status, &again), (0, &shown));
+    let (status, out, _) = pinring(config(), &format!("log --elf {elf} --save {both}"));
+    assert_eq!((status, &out), (0, &shown));
+    assert_eq!(std::fs::read(&both).unwrap(), log);
+    let (_, out, _) = pinring(config(), &format!("log --json --save {saved}"));
+    assert_eq!(out, "{\"bytes\":9000}\n");
 }
 
 #[test]

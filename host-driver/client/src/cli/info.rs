@@ -12,6 +12,9 @@ use crate::{Error, Reason, Tier};
 struct Info {
     devices: Vec<String>,
     device: Option<Device>,
+    /// Why the device cannot be described.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -45,14 +48,22 @@ struct Offered {
 
 pub(super) fn run(run: &mut Run<'_, '_>) -> Result<bool> {
     let devices = (run.host.list)()?;
-    let device = match run.open() {
-        Ok(device) => Some(describe(&device.query()?)),
-        Err(Error::NoDevice) if devices.is_empty() => None,
-        Err(error) => return Err(error.into()),
+    let (device, error) = match run.open().and_then(|device| device.query()) {
+        Ok(info) => (Some(describe(&info)), None),
+        Err(Error::NoDevice) if devices.is_empty() => (None, None),
+        Err(error) => (None, Some(error)),
     };
-    let info = Info { devices, device };
+    let info = Info {
+        devices,
+        device,
+        error: error.as_ref().map(ToString::to_string),
+    };
+    // A device that cannot be described, such as one whose driver is of another version, does not hide which there are.
     run.print(&info, text)?;
-    Ok(info.device.is_some_and(|device| device.running))
+    match error {
+        Some(error) if !run.common.json => Err(error.into()),
+        _ => Ok(info.device.is_some_and(|device| device.running)),
+    }
 }
 
 fn describe(info: &DeviceInfo) -> Device {
@@ -61,8 +72,7 @@ fn describe(info: &DeviceInfo) -> Device {
         available: missing == 0,
         reason: match missing {
             0 => String::new(),
-            _ => Reason::from_number(missing)
-                .map_or_else(|| format!("reason {missing}"), |reason| reason.to_string()),
+            _ => Reason::describe(missing),
         },
     };
     Device {
@@ -114,6 +124,9 @@ fn text(info: &Info) -> String {
     let mut out = String::new();
     for name in &info.devices {
         out += &format!("device {name}\n");
+    }
+    if info.error.is_some() {
+        return out;
     }
     let Some(device) = &info.device else {
         return out + "no Pinring device is present: see Device Manager, or run `pinring doctor`\n";

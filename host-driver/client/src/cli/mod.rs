@@ -48,7 +48,8 @@ pub struct Host<'a> {
   pinring bench --fps 240             what each strategy costs of a frame period
   pinring bench --json | jq '.strategies[].last_ns.median'
   pinring watch --interval 0.5        rates while an application runs
-  pinring log --elf firmware.elf      what the firmware says"
+  pinring log --elf firmware.elf      what the firmware says
+  pinring log --save firmware.log     keeps it for a machine that has the ELF file"
 )]
 struct Cli {
     #[command(flatten)]
@@ -126,8 +127,16 @@ pub fn run(
     arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     host: &mut Host<'_>,
 ) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    let wants_json = arguments.iter().any(|argument| argument == "--json");
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
+        Err(error) if wants_json && error.use_stderr() => {
+            let text = error.to_string();
+            let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+            let _ = writeln!(host.out, "{}", serde_json::json!({ "error": text }));
+            return 2;
+        }
         Err(error) => {
             let (out, status): (&mut dyn Write, u8) = match error.use_stderr() {
                 true => (host.err, 2),
