@@ -575,7 +575,7 @@ impl<const D: usize> Bench<D> {
                 transfer.region = entry;
             }
             let first = transfer.first_block();
-            let own = 2 * ctx as u64 | id & 1;
+            let own = (2 * ctx as u64) | (id & 1);
             let block = match transfer.last_read {
                 Some(block) => block + 1,
                 // The first may be on chip.
