@@ -116,6 +116,9 @@ struct Completion {
 struct Bench {
     dut: Pair<FetchUnit>,
     random: StdRng,
+    /// Words that are not the fetch unit's: what they are, and how many went out.
+    hints: StdRng,
+    hinted: usize,
     max_read: u64,
     timeout: u64,
     cycle: u64,
@@ -137,8 +140,8 @@ impl Bench {
                 clock: clock;
                 in reset, max_read, timeout, req_valid, req_addr, req_bytes, req_target, req_kind, req_id, req_word, rd_ready,
                     cpl_valid, cpl_sop, cpl_eop, cpl_data, cpl_tag, cpl_len, cpl_byte_count, cpl_lower_addr, cpl_status,
-                    cpl_poisoned;
-                out req_ready, rd_valid, rd_addr, rd_bytes, rd_tag, fill_write, fill_target, fill_kind, fill_word, fill_data,
+                    cpl_poisoned, hint_valid, hint_last, hint_target, hint_id, hint_word, hint_data;
+                out hint_ready, req_ready, rd_valid, rd_addr, rd_bytes, rd_tag, fill_write, fill_target, fill_kind, fill_word, fill_data,
                     done_valid, done_target, done_kind, done_id, done_status, outstanding
             }),
         )?;
@@ -148,6 +151,8 @@ impl Bench {
         Ok(Self {
             dut,
             random: seeded(seed),
+            hints: seeded(seed + 1000),
+            hinted: 0,
             max_read,
             timeout,
             cycle: 0,
@@ -405,6 +410,28 @@ impl Bench {
     /// A job ends without a completion: its time is over.
     fn check_silence(&mut self) -> Result {
         let dut = &mut self.dut;
+        if dut.is("hint_valid")? && dut.is("hint_ready")? {
+            // Somebody else's word goes out as it is, and nothing else happens.
+            for (out, hint) in [
+                ("fill_target", "hint_target"),
+                ("fill_word", "hint_word"),
+                ("done_target", "hint_target"),
+                ("done_id", "hint_id"),
+                ("done_valid", "hint_last"),
+            ] {
+                assert_eq!(dut.get(out)?, dut.get(hint)?, "{out}");
+            }
+            assert_eq!(get128(dut, "fill_data")?, get128(dut, "hint_data")?);
+            let rest = [
+                dut.get("fill_kind")?,
+                dut.get("done_kind")?,
+                dut.get("done_status")?,
+            ];
+            assert_eq!(rest, [0; 3]);
+            assert!(dut.is("fill_write")?);
+            self.hinted += 1;
+            return Ok(());
+        }
         assert!(!dut.is("fill_write")?, "nothing came");
         if !dut.is("done_valid")? {
             return Ok(());
@@ -448,9 +475,23 @@ impl Bench {
     /// What a beat does: a word written, and at its end perhaps the end of the job.
     fn check_beat(&mut self, beat: bool) -> Result {
         let dut = &mut self.dut;
+        let [target, id, word, last] =
+            [2, 32, 1 << WORD_BITS, 2].map(|end| self.hints.random_range(0..end));
+        set_all(
+            dut,
+            &[
+                ("hint_valid", chance(&mut self.hints, 40).into()),
+                ("hint_target", target),
+                ("hint_id", id),
+                ("hint_word", word),
+                ("hint_last", last),
+            ],
+        )?;
+        set128(dut, "hint_data", self.hints.random())?;
         let Some(now) = self.now.as_mut().filter(|_| beat) else {
             return self.check_silence();
         };
+        assert!(!dut.is("hint_ready")?, "the port is in use");
         let data = now.beats.pop_front().expect("a beat");
         let eop = now.beats.is_empty();
         let good = !now.late && now.fault.is_none();
@@ -533,6 +574,7 @@ fn jobs_come_in_parts() -> Result {
         let mut bench = Bench::new(max_read, 0, max_read)?;
         bench.run(60, NONE)?;
         assert_eq!(bench.most, 8, "eight jobs at once");
+        assert!(bench.hinted > 50, "{} words of others", bench.hinted);
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ mod common;
 use std::cell::Cell;
 use std::rc::Rc;
 
+use common::card::Card;
 use common::*;
 use kmdf_sim::dma::{OsVersion, Translation};
 use kmdf_sim::user::{self, Pending};
@@ -693,4 +694,47 @@ fn the_end_of_a_process_waits_for_slow_resets() {
     assert!(waited > 16_000_000_000_000, "{waited}");
     drop(memory);
     bench.end();
+}
+
+/// A read of configuration space that fails once is no device that is gone: its memory stays until the bus is seen to be lost.
+#[test]
+fn a_failed_read_is_no_lost_bus() {
+    const NAME: &str = "GetBusData";
+    let started = Bench::new(Config::default()).machine.fallible();
+    let calls = started.iter().find(|(name, _)| *name == NAME).unwrap().1;
+    // The read before Bus Master Enable is cleared, and the one behind it.
+    for more in [0, 1] {
+        let config = Config {
+            fail: Some((NAME.into(), calls + more)),
+            ..Config::default()
+        };
+        // A transfer takes longer than it takes to give the device up.
+        let mut bench = Bench::with_card(config, Card::new(64, 1_000_000_000));
+        let device = bench.device.clone();
+        bench.app(move || {
+            let handle = open();
+            let memory = buffer(1 << 20);
+            let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+            user::sleep_ps(1_000_000_000_000);
+            submit(
+                handle,
+                direction::C2H,
+                &[transfer(info.handle, 0, 1 << 20, 1)],
+            )
+            .unwrap();
+            device.borrow_mut().silent = true;
+            device.borrow_mut().reset_stuck = true;
+            let named = ioctl::Handle {
+                handle: info.handle,
+            };
+            tell(handle, ioctl::UNREGISTER, named.as_bytes()).unwrap();
+            user::result(pending, None).expect("it ends");
+            user::close(handle).unwrap();
+        });
+        bench.machine.settle().unwrap();
+        let log = bench.machine.error_log();
+        let stuck = log.iter().any(|(code, _)| *code as u32 == 0xe0a1_1007);
+        assert!(stuck, "{log:x?}");
+        bench.end();
+    }
 }
