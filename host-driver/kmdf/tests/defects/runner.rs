@@ -409,7 +409,12 @@ fn asleep(machine: &mut Machine, _: &Card) {
     });
     if machine.sleep().is_ok() {
         let _ = machine.settle();
-        let _ = machine.wake();
+        // No rule is broken by a device that is well and does not come back; the system removes it, and its user has lost it.
+        if let Ok(status) = machine.wake()
+            && status < 0
+        {
+            println!("NotBack\twake\tNotBack in wake: EvtDeviceD0Entry gives {status:#x}");
+        }
     }
 }
 
