@@ -865,15 +865,20 @@ fn settle(bench: &mut Bench) {
     assert!(bench.machine.settle().is_ok(), "{}", bench.machine.report());
 }
 
-/// Every point of an event; every other one of a host with a completion port.
+/// Every point of an event, without and with a completion port; if the device has a fault besides, every other point has a port.
 fn points(event: Event, fault: Option<Fault>) {
     let mut tally = Tally::default();
     let begun = std::time::Instant::now();
-    for at in 0..POINTS {
+    let all = if fault.is_none() { 2 * POINTS } else { POINTS };
+    for number in 0..all {
+        let at = number % POINTS;
         // What a point is like does not follow from where it lies.
         let kind = event as u64 | fault.map_or(0, |fault| 1 + fault as u64) << 8;
-        let seed = Dice(at ^ kind << 20).below(1 << 40) / POINTS * POINTS + at;
-        let port = at / 4 % 2 == 1;
+        let seed = Dice(number ^ kind << 20).below(1 << 40) / POINTS * POINTS + at;
+        let port = match fault {
+            None => number >= POINTS,
+            Some(_) => at / 4 % 2 == 1,
+        };
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             point(event, fault, port, seed, &mut tally);
         }));
@@ -883,10 +888,10 @@ fn points(event: Event, fault: Option<Fault>) {
         }
     }
     println!(
-        "{event:?}{}: {POINTS} points in {:.1} s, transfers in flight at {:.1} %, by share of the burst over {:?}; {} transfers completed, {} aborted, {} not asked for; last completion {:.3} ms after the event at worst (seed {})",
+        "{event:?}{}: {all} points in {:.1} s, transfers in flight at {:.1} %, by share of the burst over {:?}; {} transfers completed, {} aborted, {} not asked for; last completion {:.3} ms after the event at worst (seed {})",
         fault.map_or_else(String::new, |fault| format!(", {fault:?}")),
         begun.elapsed().as_secs_f64(),
-        tally.in_flight as f64 * 100.0 / POINTS as f64,
+        tally.in_flight as f64 * 100.0 / all as f64,
         tally.quarters,
         tally.completed,
         tally.aborted,
@@ -895,9 +900,9 @@ fn points(event: Event, fault: Option<Fault>) {
         tally.worst_seed,
     );
     // A call that takes very long now and then makes some bursts shorter than the one that was timed.
-    assert!(tally.in_flight * 10 >= POINTS * 7, "points miss the burst");
+    assert!(tally.in_flight * 10 >= all * 7, "points miss the burst");
     assert!(
-        tally.quarters.iter().all(|&count| count * 20 >= POINTS),
+        tally.quarters.iter().all(|&count| count * 20 >= all),
         "points are not spread"
     );
     assert!(tally.completed != 0);

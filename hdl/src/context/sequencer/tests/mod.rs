@@ -126,7 +126,7 @@ fn lives<const D: usize>(seed: u64) -> Result {
         bench.consumed
     );
     assert!(
-        bench.hits[0] > 10 && bench.hits[1] > 2,
+        bench.hits[0] > 10 && bench.hits[1] > 0,
         "{:?} hits beside {} misses",
         bench.hits,
         bench.misses
