@@ -470,7 +470,9 @@ fn every_command_round_trips_to_the_documented_words() {
         assert_eq!(command.encode(), words);
         assert_eq!(Command::decode(words), Ok(command));
     }
-    assert_eq!(table.len(), mailbox::CommandKind::ALL.len());
+    let kinds: std::collections::BTreeSet<u32> =
+        table.iter().map(|(_, words)| words[0] & 0xff).collect();
+    assert_eq!(kinds.len(), mailbox::CommandKind::ALL.len());
 }
 
 #[test]

@@ -41,6 +41,7 @@ fn every_shipped_scenario_loads_and_is_described() {
         .collect();
     let expected = [
         "burst-24",
+        "calibration",
         "default",
         "gen3-x16",
         "h2c",
