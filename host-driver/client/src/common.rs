@@ -112,7 +112,8 @@ impl<T: Transport> CommonBuffer<T> {
         ended.map(drop).map_err(|status| refused(code.name, status))
     }
 
-    /// Cancels the region's transfers in flight; they are reported as aborted, but for what was faster.
+    /// Cancels the region's transfers in flight; they are reported as aborted, but for what was faster. As with
+    /// [`Region::cancel`](crate::Region::cancel), the region may be busy for a while then.
     ///
     /// # Errors
     /// The driver's reason.

@@ -254,7 +254,8 @@ impl<T: Transport> Device<T> {
         }
     }
 
-    /// Cancels everything of this handle that is in flight; it is reported as aborted, but for what was faster.
+    /// Cancels everything of this handle that is in flight; it is reported as aborted, but for what was faster. As with
+    /// [`Region::cancel`](crate::Region::cancel), regions may be busy for a while then.
     ///
     /// # Errors
     /// The driver's reason.

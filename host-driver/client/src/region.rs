@@ -338,6 +338,9 @@ impl<T: Transport, B: Storage> Region<T, B> {
 
     /// Cancels the region's transfers in flight; they are reported as aborted, but for what was faster. It stays registered.
     ///
+    /// Until the device has let go of it, which may be after they are reported, new transfers are refused as
+    /// [`RegionBusy`](ioctl::Error::RegionBusy): submit them again.
+    ///
     /// # Errors
     /// The driver's reason.
     pub fn cancel(&self) -> Result<(), Error> {

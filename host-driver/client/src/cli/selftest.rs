@@ -109,6 +109,8 @@ const PERIOD: u64 = 1 << 34;
 const PARTS: u64 = 4;
 /// A limit that is over before transfers are.
 const SOON_NS: u64 = 1_000;
+/// After which a region that is busy is asked again.
+const RETRY_NS: u64 = 10_000;
 
 type Opened = Device<Rc<dyn Transport>>;
 
@@ -341,7 +343,19 @@ impl Test<'_> {
             .zip(0..)
             .map(|(transfer, cookie)| transfer.cookie(cookie).tdest(self.arguments.tdest))
             .collect();
-        Ok(self.device.submit(direction, &numbered)?)
+        // A region is busy for a while after a cancellation, its transfers reported or not.
+        let clock = self.device.transport();
+        let end = clock.now_ns().saturating_add(self.limit_ns());
+        loop {
+            match self.device.submit(direction, &numbered) {
+                Err(error)
+                    if error.driver() == Some(Refusal::RegionBusy) && clock.now_ns() < end =>
+                {
+                    clock.sleep(RETRY_NS);
+                }
+                result => return Ok(result?),
+            }
+        }
     }
 
     /// Takes the completions that are missing, and looks whether each transfer was reported once, in its turn.

@@ -43,6 +43,8 @@ pub struct Config {
     pub stalled: bool,
     /// Nanoseconds that the device takes to let go of a region.
     pub teardown_ns: u64,
+    /// Nanoseconds for which a region with a lasting mapping takes nothing new after a cancellation, its aborted transfers reported or not.
+    pub cancel_ns: u64,
     /// Nanoseconds until a registration that has been started is made.
     pub registration_ns: u64,
     /// Registrations begin well and fail with this when `registration_ns` have passed.
@@ -87,6 +89,7 @@ impl Default for Config {
             tdests: 16,
             stalled: false,
             teardown_ns: 5_000,
+            cancel_ns: 20_000,
             registration_ns: 0,
             late_failure: None,
             fail: None,

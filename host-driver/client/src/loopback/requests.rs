@@ -45,7 +45,7 @@ impl World {
             }
             ioctl::UNREGISTER => {
                 let handle = whole!(Handle, input).handle;
-                let region = self.region(handle)?;
+                let region = self.idle(handle)?;
                 if matches!(region.memory, Memory::Own(_)) {
                     self.abort(Some(handle));
                     self.regions.remove(&handle);
@@ -102,10 +102,10 @@ impl World {
             ioctl::CANCEL => {
                 let cancel = whole!(Cancel, input);
                 match (cancel.scope, cancel.handle) {
-                    (scope::ALL, 0) => self.abort(None),
+                    (scope::ALL, 0) => self.cancel(None),
                     (scope::REGION, handle) => {
                         self.region(handle)?;
-                        self.abort(Some(handle));
+                        self.cancel(Some(handle));
                     }
                     _ => return Err(Error::Malformed.into()),
                 }
@@ -136,6 +136,31 @@ impl World {
             Some(_) => Err(Error::RegionBusy),
             None => Ok(region),
         }
+    }
+
+    /// A region that no cancellation is busy with either.
+    fn idle(&mut self, handle: u64) -> Result<&mut Region, Error> {
+        let now_ns = self.now_ns;
+        let region = self.region(handle)?;
+        match region.busy_until > now_ns {
+            true => Err(Error::RegionBusy),
+            false => Ok(region),
+        }
+    }
+
+    /// Aborts what is in flight; where the device knows the region, it has to let go of it first.
+    fn cancel(&mut self, handle: Option<u64>) {
+        let busy_until = self.now_ns + self.config.cancel_ns;
+        for flight in self.flights.iter().flatten() {
+            let of = flight.completion.handle;
+            if handle.is_none_or(|handle| handle == of)
+                && let Some(region) = self.regions.get_mut(&of)
+                && region.tier != tier::PER_TRANSFER
+            {
+                region.busy_until = busy_until;
+            }
+        }
+        self.abort(handle);
     }
 
     fn region_info(&self, handle: u64) -> Option<ioctl::RegionInfo> {
@@ -234,6 +259,7 @@ impl World {
             reason,
             setup_ns,
             made_at: failure.map_or(made_at, |_| u64::MAX),
+            busy_until: 0,
             leaving: failure.map(|status| (made_at, Err(status))),
         };
         self.regions.insert(handle, region);
@@ -253,6 +279,7 @@ impl World {
             reason: 0,
             setup_ns: 10_000,
             made_at: self.now_ns,
+            busy_until: 0,
             leaving: None,
         };
         self.regions.insert(handle, region);
@@ -295,7 +322,7 @@ impl World {
         if info.running == 0 {
             return Err(Error::NotRunning);
         }
-        let region = self.region(transfer.handle)?;
+        let region = self.idle(transfer.handle)?;
         if transfer.length == 0 {
             return Err(Error::Empty);
         }

@@ -32,6 +32,8 @@ pub(super) struct Region {
     pub setup_ns: u64,
     /// When it can be seen: its registration is made.
     pub made_at: u64,
+    /// Until when it takes nothing new, as a cancellation is under way.
+    pub busy_until: u64,
     /// When the device has let go, and with what status the request ends, once it is being unregistered.
     pub leaving: Option<(u64, Result<usize, Status>)>,
 }
