@@ -3,6 +3,7 @@
 
 use pinring_client::Tier;
 use pinring_client::cli::doctor::{Facts, InfPolicy, predict};
+use pinring_client::loopback::Config;
 use std::fs;
 use std::path::Path;
 
@@ -105,5 +106,28 @@ fn guide_says_what_opting_out_costs() {
             "the internal card gets {internal} on all of them and the external one {external},"
         );
         assert!(guide.contains(&sentence), "{name}: {sentence}");
+    }
+}
+
+/// Applications that are tested with the double meet the driver's own limit on transfers of tier PerTransfer, and can read of it.
+#[test]
+fn longest_transfer_is_the_driver_s_everywhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+    let driver = read("host-driver/kmdf/src/dma.rs");
+    let longest = driver
+        .lines()
+        .find_map(|line| line.strip_prefix("const LONGEST: u64 = "));
+    let mib = longest.and_then(|value| value.strip_suffix(" << 20;"));
+    let mib = mib.expect("dma.rs is written as this test reads it");
+    let bytes = mib.parse::<u64>().unwrap() << 20;
+    assert_eq!(Config::default().info.max_transfer_bytes, bytes);
+    for guide in [
+        "README.md",
+        "docs/windows.md",
+        "docs/faq.md",
+        "docs/adopt.md",
+    ] {
+        assert!(read(guide).contains(&format!("{mib} MiB")), "{guide}");
     }
 }
