@@ -286,21 +286,27 @@ impl Hardware {
         }
     }
 
-    /// Reads the command register of the function's configuration space; `None` if the read fails, or the function is gone.
-    fn command(&self) -> Option<u16> {
-        let mut command = 0u16;
+    /// Reads two bytes of the function's configuration space; `None` if that fails.
+    fn config_space(&self, offset: u32) -> Option<u16> {
+        let mut value = 0u16;
         let get = self.bus.GetBusData?;
         // SAFETY: the interface is referenced until `end`, and the place has two bytes.
         let read = unsafe {
             get(
                 self.bus.Context,
                 PCI_WHICHSPACE_CONFIG,
-                (&raw mut command).cast(),
-                COMMAND,
+                (&raw mut value).cast(),
+                offset,
                 2,
             )
         };
-        (read == 2 && command != u16::MAX).then_some(command)
+        (read == 2).then_some(value)
+    }
+
+    /// The command register; `None` if it cannot be read, or the function is gone.
+    fn command(&self) -> Option<u16> {
+        self.config_space(COMMAND)
+            .filter(|&command| command != u16::MAX)
     }
 
     fn set_command(&self, mut command: u16) {
@@ -318,10 +324,10 @@ impl Hardware {
         }
     }
 
-    /// The function is not there any more: a read of its configuration space that fails does not say so alone.
+    /// The function is not there any more: no function has a vendor ID of all ones (PCIe 5.0, section 7.5.1.1.1). A read
+    /// that fails does not say so, and BAR0 answers in D0 alone.
     fn is_gone(&self) -> bool {
-        self.removed.load(Ordering::Acquire)
-            || self.bar.read32(pinring_protocol::registers::MAGIC.offset) == u32::MAX
+        self.removed.load(Ordering::Acquire) || self.config_space(VENDOR_ID) == Some(u16::MAX)
     }
 
     /// Clears Bus Master Enable; true if it reads back as 0 or the function is gone. IRQL <= DISPATCH_LEVEL.
@@ -754,6 +760,8 @@ static BUS_INTERFACE: GUID = GUID {
     Data4: [0xbe, 0xaf, 0x08, 0x00, 0x2b, 0xe2, 0x09, 0x2f],
 };
 
+/// Offset of the vendor ID (PCIe 5.0, section 7.5.1.1.1).
+const VENDOR_ID: u32 = 0;
 /// Offset of the command register (PCIe 5.0, section 7.5.1.1.3).
 const COMMAND: u32 = 4;
 

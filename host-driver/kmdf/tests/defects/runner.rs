@@ -126,12 +126,16 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     cases(name, *scenario, |config| {
+        let case = format!(
+            "{:?}, {:?}, seed {}, fails {:?}",
+            config.dma.translation, config.dma.os, config.seed, config.fail
+        );
         let (report, _) = play(config, *scenario);
         let mut found = false;
         for violation in &report.violations {
             let rule = format!("{:?}", violation.rule);
             found |= wanted == [rule.as_str(), violation.ddi];
-            println!("{rule}\t{}\t{violation}", violation.ddi);
+            println!("{rule}\t{}\t{violation} ({case})", violation.ddi);
         }
         found
     });
