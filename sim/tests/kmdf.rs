@@ -8,12 +8,16 @@ use pinring_sim::run::{self, Driver, Options};
 use pinring_sim::scenario::{Direction, IommuMode, LayoutKind, Scenario, Strategy};
 
 fn run(scenario: &Scenario, driver: Driver) -> Result<Report, run::RunError> {
-    let mut report = Report::new(scenario, run::ceiling_ns(scenario));
     let options = Options {
         driver,
         ..options()
     };
-    run::run(scenario, &options, &mut report, &mut Vec::new())?;
+    run_with(scenario, &options)
+}
+
+fn run_with(scenario: &Scenario, options: &Options<'_>) -> Result<Report, run::RunError> {
+    let mut report = Report::new(scenario, run::ceiling_ns(scenario));
+    run::run(scenario, options, &mut report, &mut Vec::new())?;
     Ok(report)
 }
 
@@ -96,6 +100,34 @@ fn data_of_a_bouncing_host_is_flushed_before_it_is_looked_at() {
     scenario.strategies = vec![Strategy::PrepareAhead];
     let report = run(&scenario, Driver::Kmdf).unwrap_or_else(|error| panic!("{error}"));
     check(&report, 1, 16);
+}
+
+#[test]
+fn preemption_anywhere_harms_nothing() {
+    let options = Options {
+        driver: Driver::Kmdf,
+        preempt: true,
+        ..options()
+    };
+    let run = |seed| {
+        let mut scenario = short();
+        scenario.seed = seed;
+        let report = run_with(&scenario, &options);
+        report.unwrap_or_else(|error| panic!("seed {seed}: {error}"))
+    };
+    let reports = [1, 2, 3].map(run);
+    for report in &reports {
+        check(report, 4, 16);
+    }
+    let time = |report: &Report| {
+        let registered = report.strategy(Strategy::Registered).expect("it was run");
+        registered.setup_ns
+    };
+    assert_ne!(
+        time(&reports[0]),
+        time(&reports[1]),
+        "no seed made a difference"
+    );
 }
 
 #[test]

@@ -3,13 +3,14 @@
 use crate::firmware::{self, Firmware};
 use crate::python::{self, Tools};
 use crate::workspace::{Workspace, cargo};
-use crate::{driver, generate, native, process};
+use crate::{cosim, driver, generate, native, process};
 use anyhow::Result;
 use std::process::Command;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Also check the Windows driver (`cargo xtask driver check`) and the fuzz target of its control codes
+    /// Also check the Windows driver (`cargo xtask driver check`) and the fuzz target of its control codes, and run the default scenario with
+    /// the driver's own code (`cargo xtask cosim --driver kmdf`)
     #[arg(long)]
     all: bool,
     /// Further arguments for `cargo test`, such as `-p pinring-hdl`
@@ -39,7 +40,24 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         return process::finish(&mut test);
     }
     process::run(&mut test)?;
-    process::finish(&mut loom(workspace))
+    process::run(&mut loom(workspace))?;
+    if arguments.all {
+        cosim::run(workspace, &default_with_driver(workspace))?;
+    }
+    Ok(())
+}
+
+/// The default scenario with the Windows driver's own code: fails if a byte is wrong, the verifier has something to say or an expectation is
+/// not met.
+fn default_with_driver(workspace: &Workspace) -> cosim::Arguments {
+    let report = workspace.target.join("kmdf.html");
+    let program = ["--driver", "kmdf", "--report"].map(String::from);
+    cosim::Arguments {
+        program: program
+            .into_iter()
+            .chain([report.display().to_string()])
+            .collect(),
+    }
 }
 
 /// The fuzz target is a workspace of its own, so that nothing else compiles it. Without the address sanitizer stable Rust will do.

@@ -180,6 +180,7 @@ impl Context<'_> {
         Options {
             tools: self.tools.clone(),
             driver: Driver::Core,
+            preempt: false,
             trace: None,
             ranges: false,
             cancel: self.cancel,

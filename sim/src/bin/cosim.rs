@@ -50,6 +50,10 @@ struct Arguments {
     /// Who drives the device: the portable core, or (bursts of one direction) the Windows driver's own code behind the client library
     #[arg(long, value_enum, default_value_t, conflicts_with = "stress")]
     driver: Driver,
+    /// With --driver kmdf: random delays and thread switches wherever the driver calls the system or touches the device, from the
+    /// scenario's seed; expectations of the scenario that are times may not be met
+    #[arg(long)]
+    preempt: bool,
     /// Leave out the ranges of times: a third of the run
     #[arg(long)]
     quick: bool,
@@ -92,6 +96,11 @@ fn work(arguments: &Arguments) -> Result<bool> {
     if let Some(transfers) = arguments.stress {
         return stress(arguments, transfers).map(|()| true);
     }
+    if arguments.preempt && arguments.driver != Driver::Kmdf {
+        bail!(
+            "--preempt is for --driver kmdf: threads of the portable core's host are preempted every host.preempt_ns"
+        );
+    }
     let scenario = load(
         arguments
             .scenario
@@ -123,6 +132,7 @@ fn work(arguments: &Arguments) -> Result<bool> {
     let options = Options {
         tools,
         driver: arguments.driver,
+        preempt: arguments.preempt,
         trace: arguments.vcd.clone(),
         ranges: !arguments.quick && arguments.vcd.is_none(),
         cancel: &cancel,
@@ -166,6 +176,7 @@ fn stress(arguments: &Arguments, transfers: u64) -> Result<()> {
     let options = Options {
         tools: tools()?,
         driver: Driver::Core,
+        preempt: false,
         trace: None,
         ranges: false,
         cancel: &cancel,

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
             elf: file("PINRING_FIRMWARE_ELF"),
         },
         driver: Driver::Kmdf,
+        preempt: false,
         trace: None,
         ranges: false,
         cancel: &AtomicBool::new(false),

@@ -40,6 +40,9 @@ pub struct Options<'a> {
     pub tools: Tools,
     /// Who drives the device.
     pub driver: Driver,
+    /// With [`Driver::Kmdf`]: random delays and thread switches wherever the driver calls the system or touches the device, from the
+    /// scenario's seed. Times are then those of an unlucky machine.
+    pub preempt: bool,
     /// Write the device's signals here (VCD). Slow, and large.
     pub trace: Option<PathBuf>,
     /// Run each strategy twice more, with the stated costs at their cheapest and at their dearest: the ranges of its times.

@@ -18,6 +18,7 @@ fn file(variable: &str) -> PathBuf {
 pub fn options() -> Options<'static> {
     Options {
         driver: pinring_sim::run::Driver::Core,
+        preempt: false,
         tools: Tools {
             processor: file("PINRING_VEXRISCV"),
             firmware: file("PINRING_FIRMWARE_HEX"),

@@ -74,7 +74,7 @@ fn inner(
     let card = Card::new(board);
     let record = Record::default();
     let costs = scenario.host.costs.at(bound);
-    let config = config(scenario, &costs, &record);
+    let config = config(scenario, &costs, &record, options.preempt);
     let mut machine = kmdf_sim::Machine::new(config, card.clone());
     // Before the driver takes memory of its own, which goes where there is room.
     let buffers = layouts
@@ -144,10 +144,11 @@ fn inner(
 }
 
 /// The scenario's host.
-fn config(scenario: &Scenario, costs: &Costs, record: &Record) -> kmdf_sim::Config {
+fn config(scenario: &Scenario, costs: &Costs, record: &Record, preempt: bool) -> kmdf_sim::Config {
     kmdf_sim::Config {
         cpus: scenario.host.cpus.max(1) as usize,
         seed: scenario.seed,
+        preempt,
         costs: Box::new(ScenarioCosts::new(
             costs.clone(),
             scenario.host.iommu,

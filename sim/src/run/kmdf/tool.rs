@@ -33,7 +33,7 @@ fn inner(scenario: &Scenario, options: &Options<'_>, arguments: &[String]) -> Re
     board.streams.open_ended();
     let card = Card::new(board);
     let costs = scenario.host.costs.at(Bound::Stated);
-    let config = config(scenario, &costs, &Record::default());
+    let config = config(scenario, &costs, &Record::default(), options.preempt);
     let mut machine = kmdf_sim::Machine::new(config, card.clone());
     let ran = drive(&mut machine, || {
         let name = "co-simulation";
