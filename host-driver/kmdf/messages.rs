@@ -23,7 +23,7 @@ pub const MESSAGES: &[(u16, Severity, &str)] = &[
     (
         6,
         Severity::Error,
-        "%1: the device does not serve. Data: cause. Disable and enable the device, or restart the system.",
+        "%1: the device does not serve. Data: cause, two numbers that explain it (docs/windows.md lists them). Disable and enable the device, or restart the system.",
     ),
     (
         7,

@@ -17,6 +17,7 @@ use wdk_sys::{
     WDFWORKITEM, call_unsafe_wdf_function_binding,
 };
 
+use crate::cause::{Cause, Why};
 use crate::context::ContextType;
 use crate::dma::Hardware;
 use crate::entry::root;
@@ -31,7 +32,7 @@ use crate::registry::Settings;
 use crate::state::{ADMIN_LIMIT_NS, Power, SILENT_RESETS, START_LIMIT_NS, State};
 use crate::status::check;
 use crate::time::{ms, now_ns, pause, wait_until};
-use crate::trace::{self, Cause, Event};
+use crate::trace::{self, Event};
 use crate::transfer::turn;
 use crate::{interrupt, ioctl, wait, work};
 
@@ -413,17 +414,28 @@ unsafe extern "C" fn d0_entry(device: WDFDEVICE, _previous: WDF_POWER_DEVICE_STA
     let card = card_of(device);
     match start(card) {
         Ok(()) => STATUS_SUCCESS,
-        Err(status) => {
-            trace::operator(card.wdf, Event::Failed, &[Cause::ResetTimeout as u64]);
-            status
+        Err(Refused(why)) => {
+            if let Some(why) = why {
+                trace::operator(card.wdf, Event::Failed, &why.numbers());
+            }
+            STATUS_DEVICE_HARDWARE_ERROR
         }
     }
 }
 
-fn start(card: &'static Card) -> Result<(), NTSTATUS> {
+/// The device does not start; `None` if operators have been told why.
+struct Refused(Option<Why>);
+
+impl<W: Into<Why>> From<W> for Refused {
+    fn from(why: W) -> Self {
+        Self(Some(why.into()))
+    }
+}
+
+fn start(card: &'static Card) -> Result<(), Refused> {
     // SAFETY: set in EvtDevicePrepareHardware, and it stays until EvtDeviceReleaseHardware.
     let Some(hardware) = (unsafe { card.hardware.load(Ordering::Acquire).as_ref() }) else {
-        return Err(STATUS_DEVICE_CONFIGURATION_ERROR);
+        return Err(Cause::Gone.into());
     };
     let deadline = now_ns() + START_LIMIT_NS;
     // The bus is the device's only if it is to start; the bus driver may have given it back to one that was given up. Under the lock, so
@@ -444,7 +456,7 @@ fn start(card: &'static Card) -> Result<(), NTSTATUS> {
         }
         // If it is stuck, whoever takes the memory back finds that too.
         let _ = hardware.disable_bus_master();
-        Err(STATUS_DEVICE_HARDWARE_ERROR)
+        Err(Refused(None))
     })?;
     match slept {
         false => open(card, hardware, deadline)?,
@@ -457,10 +469,10 @@ fn start(card: &'static Card) -> Result<(), NTSTATUS> {
                     None => Err(StartError::Gone),
                 });
             }
-            if went.is_err() {
-                card.state.with(|state| state.give_up(Cause::ResetTimeout));
+            if let Err(error) = went {
+                card.state.with(|state| state.give_up(error));
                 card.wake();
-                return Err(STATUS_DEVICE_HARDWARE_ERROR);
+                return Err(Refused(None));
             }
             // Unless it was pulled out meanwhile.
             let running = card.state.with(|state| {
@@ -471,7 +483,7 @@ fn start(card: &'static Card) -> Result<(), NTSTATUS> {
                 running
             });
             if !running {
-                return Err(STATUS_DEVICE_HARDWARE_ERROR);
+                return Err(Cause::Gone.into());
             }
         }
     }
@@ -493,7 +505,7 @@ fn start(card: &'static Card) -> Result<(), NTSTATUS> {
 }
 
 /// Opens the device for the first time since EvtDevicePrepareHardware.
-fn open(card: &'static Card, hardware: &'static Hardware, deadline: u64) -> Result<(), NTSTATUS> {
+fn open(card: &'static Card, hardware: &'static Hardware, deadline: u64) -> Result<(), Refused> {
     // SAFETY: the hardware goes in EvtDeviceReleaseHardware, behind the core's device and every copy.
     let platform = unsafe { KmdfPlatform::new(hardware) };
     let max_regions = hardware.bar.read32(registers::MAX_REGIONS.offset);
@@ -505,16 +517,15 @@ fn open(card: &'static Card, hardware: &'static Hardware, deadline: u64) -> Resu
         list_length: hardware.max_transfer(),
     };
     let opened = Device::open(platform, config);
-    let mut device = opened.map_err(|_| {
+    let mut device = opened.inspect_err(|_| {
         // It was told of no memory.
         let _ = hardware.disable_bus_master();
-        STATUS_DEVICE_HARDWARE_ERROR
     })?;
     loop {
         match device.poll_start(deadline) {
             Ok(true) => break,
             Ok(false) => pause(),
-            Err(_) => {
+            Err(error) => {
                 // Its memory goes back only if it can reach nothing any more: EvtDeviceReleaseHardware waits for that.
                 if device.close().is_err() {
                     trace::operator(card.wdf, Event::Stuck, &[]);
@@ -525,7 +536,7 @@ fn open(card: &'static Card, hardware: &'static Hardware, deadline: u64) -> Resu
                     });
                     card.wake();
                 }
-                return Err(STATUS_DEVICE_HARDWARE_ERROR);
+                return Err(error.into());
             }
         }
     }
@@ -593,7 +604,7 @@ unsafe extern "C" fn d0_exit(device: WDFDEVICE, _target: WDF_POWER_DEVICE_STATE)
             Ok(_) => {}
             Err(StartError::Gone) => state.close(),
             // A device that does not reset may still write: its memory stays until Bus Master Enable is 0.
-            Err(_) => state.give_up(Cause::ResetTimeout),
+            Err(error) => state.give_up(error),
         }
         drained(state)
     });

@@ -27,6 +27,7 @@ extern crate kmdf_sim as wdk_sys;
 #[cfg(all(windows, not(test)))]
 extern crate wdk_panic;
 
+mod cause;
 mod context;
 mod device;
 mod dma;

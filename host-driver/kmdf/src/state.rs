@@ -4,10 +4,11 @@ use pinring_core::{AdminError, Device, Retired, StartError, StateError, Ticket};
 use pinring_ioctl::Error;
 use wdk_sys::WDFDEVICE;
 
+use crate::cause::{Cause, Why};
 use crate::file::File;
 use crate::platform::KmdfPlatform;
 use crate::time::{ms, now_ns};
-use crate::trace::{Cause, Event, event, operator};
+use crate::trace::{Event, event, operator};
 
 /// An admin command has this long; then the device is reset.
 pub(crate) const ADMIN_LIMIT_NS: u64 = ms(1000);
@@ -251,12 +252,12 @@ impl State {
     }
 
     /// Gives the device up: what follows unmaps everything, once it can reach nothing.
-    pub(crate) fn give_up(&mut self, cause: Cause) {
+    pub(crate) fn give_up(&mut self, why: impl Into<Why>) {
         if matches!(
             self.power,
             Power::Running | Power::Resetting { .. } | Power::Asleep
         ) {
-            operator(self.wdf, Event::Failed, &[cause as u64]);
+            operator(self.wdf, Event::Failed, &why.into().numbers());
             self.tell_failed = true;
             self.power = Power::Closing;
         }
@@ -330,12 +331,8 @@ impl State {
                     true
                 }
                 Ok(false) => false,
-                Err(StartError::Gone) => {
-                    self.give_up(Cause::Gone);
-                    true
-                }
-                Err(_) => {
-                    self.give_up(Cause::ResetTimeout);
+                Err(error) => {
+                    self.give_up(error);
                     true
                 }
             },
@@ -360,7 +357,7 @@ impl State {
         if let (Power::Running, Some(device)) = (self.power, &mut self.device) {
             match device.check_health() {
                 Ok(()) => {}
-                Err(StartError::Gone) => self.give_up(Cause::Gone),
+                Err(error @ StartError::Gone) => self.give_up(error),
                 Err(_) => self.fault(Cause::Health),
             }
         }

@@ -8,8 +8,8 @@
 //! | 2 started | MSI-X messages, why not Bypass, why not MappedOnce, longest list in bytes | yes |
 //! | 3 tier | tier of a registration, reason that it is not stronger, bytes, nanoseconds; logged once for each handle, tier and reason | yes |
 //! | 4 shortage | lists in force when map registers ran out | no |
-//! | 5 reset | cause ([`Cause`]), resets so far | yes |
-//! | 6 failed | cause | yes |
+//! | 5 reset | cause (`cause::Cause`), resets so far | yes |
+//! | 6 failed | cause, two numbers that explain it | yes |
 //! | 7 stuck | Bus Master Enable does not read back as 0: memory stays mapped | yes |
 //! | 8 stopped | regions torn down | no |
 
@@ -45,24 +45,6 @@ pub(crate) enum Event {
     Failed = 6,
     Stuck = 7,
     Stopped = 8,
-}
-
-/// Why a device was reset or given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u64)]
-pub(crate) enum Cause {
-    /// An admin command was not acknowledged in time.
-    AdminTimeout = 1,
-    /// The device broke the protocol.
-    Protocol = 2,
-    /// It reports that it stopped.
-    Health = 3,
-    /// A reset or start did not end in time.
-    ResetTimeout = 4,
-    /// It refused a command that must not be refused.
-    Refused = 5,
-    /// Every register reads as ones.
-    Gone = 6,
 }
 
 /// Registers the provider. PASSIVE_LEVEL.

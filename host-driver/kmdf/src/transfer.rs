@@ -19,13 +19,13 @@ use pinring_core::{
 use pinring_ioctl::{self as ioctl, Error, completion_flags};
 use pinring_protocol::{Direction, Status};
 
+use crate::cause::Cause;
 use crate::device::Card;
 use crate::file::File;
 use crate::memory::filled;
 use crate::platform::KmdfPlatform;
 use crate::state::{State, Totals, Waiting};
 use crate::status::of_submit;
-use crate::trace::Cause;
 
 /// Where a transfer is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -10,13 +10,14 @@ use pinring_core::{
 use pinring_protocol::Direction;
 use wdk_sys::{_WDF_DEVICE_FAILED_ACTION, WDFTIMER, WDFWORKITEM, call_unsafe_wdf_function_binding};
 
+use crate::cause::Cause;
 use crate::device::{Card, card_of};
 use crate::file::{self, File};
 use crate::platform::KmdfPlatform;
 use crate::region::{self, Next, Phase, Region};
 use crate::state::{ADMIN_LIMIT_NS, Power, START_LIMIT_NS, State, Waiting};
 use crate::time::{ms, now_ns, relative};
-use crate::trace::{Cause, Event, event};
+use crate::trace::{Event, event};
 use crate::transfer::{LaneQueue, Stage, turn};
 use crate::wait;
 

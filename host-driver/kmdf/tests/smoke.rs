@@ -8,6 +8,8 @@ use kmdf_sim::dma::{OsVersion, Translation};
 use kmdf_sim::user;
 use pinring_core::mock::cookie_byte;
 use pinring_ioctl::{self as ioctl, direction, tier};
+use pinring_protocol::registers::{self, Version};
+use pinring_protocol::{ABI_MAJOR, LAYOUT_HASH, MAGIC};
 use zerocopy::IntoBytes;
 
 /// What the driver frees is kept a while: a late write is reported.
@@ -168,4 +170,35 @@ fn data_moves_through_a_common_buffer() {
         user::close(handle).unwrap();
     });
     bench.end();
+}
+
+/// A device of another make does not start; operators are told what it is, once, and nothing else stays behind.
+#[test]
+fn a_device_that_does_not_fit_is_named() {
+    let other = LAYOUT_HASH ^ 1;
+    let version = Version::new().with_major(ABI_MAJOR + 1).raw();
+    for (register, value, told) in [
+        (&registers::LAYOUT_HASH, other, [8, other, LAYOUT_HASH]),
+        (
+            &registers::VERSION,
+            version.into(),
+            [9, u64::from(ABI_MAJOR) + 1, ABI_MAJOR.into()],
+        ),
+        (&registers::MAGIC, 0x1234, [10, 0x1234, MAGIC.into()]),
+    ] {
+        let mut bench = Bench::loaded(Config::default());
+        bench.device.borrow_mut().set(register, value);
+        let added = bench.machine.add_device();
+        assert!(added.is_ok_and(|status| status < 0), "{added:?}");
+        let failed: Vec<_> = bench
+            .machine
+            .trace()
+            .into_iter()
+            .filter(|event| event.id == 6)
+            .collect();
+        assert_eq!(failed.len(), 1, "{failed:?}");
+        assert_eq!(failed[0].data, told.as_bytes());
+        bench.machine.unload().expect("it goes on");
+        bench.machine.report().assert_clean();
+    }
 }
