@@ -31,13 +31,10 @@ int main(void)
     check(pinring_open(NULL, &device), "open");
 #endif
 
-    /* The application's own memory, registered once. */
+    /* The application's own memory, registered once; of whole pages, so that any tier is to be had. */
     size_t bytes = TRANSFERS * TRANSFER_BYTES;
-    uint8_t *frames = calloc(bytes, 1);
-    if (frames == NULL) {
-        fprintf(stderr, "no memory\n");
-        return 1;
-    }
+    uint8_t *frames = NULL;
+    check(pinring_buffer_alloc(bytes, &frames), "memory");
     PinringRegion *region = NULL;
     check(pinring_register(device, frames, bytes, PINRING_PERMIT_C2H, PINRING_TIER_BYPASS, PINRING_TIER_PER_TRANSFER, &region),
           "register");
@@ -75,7 +72,11 @@ int main(void)
     /* The memory may be freed only when the device has let go of it. */
     check(pinring_unregister(region, PINRING_FOREVER), "unregister");
     printf("first bytes %02x %02x %02x %02x\n", frames[4], frames[5], frames[6], frames[7]);
-    free(frames);
+    pinring_buffer_free(frames, bytes);
+    PinringStatistics statistics;
+    check(pinring_statistics(device, &statistics), "statistics");
+    printf("%llu transfers took %llu doorbells\n", (unsigned long long)statistics.transfers,
+           (unsigned long long)statistics.doorbells);
     pinring_close(device);
     return left == 0 ? 0 : 1;
 }

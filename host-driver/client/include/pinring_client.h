@@ -90,6 +90,54 @@ typedef struct {
   uint32_t mapped_once_missing;
 } PinringDeviceInfo;
 
+// Counters; those with `handle` in their name are of this device handle, the others of the device since the driver was loaded.
+typedef struct {
+  // Regions registered or allocated now.
+  uint64_t regions;
+  // Bytes locked now.
+  uint64_t locked_bytes;
+  // Regions of this handle.
+  uint64_t handle_regions;
+  // Bytes locked by this handle.
+  uint64_t handle_locked_bytes;
+  // Transfers of this handle that have not been reported.
+  uint64_t handle_in_flight;
+  // Batches submitted.
+  uint64_t batches;
+  // Transfers submitted.
+  uint64_t transfers;
+  // Transfers that ended well.
+  uint64_t completed;
+  // Transfers that ended as aborted.
+  uint64_t aborted;
+  // Transfers that ended otherwise.
+  uint64_t failed;
+  // Bytes from card to host.
+  uint64_t c2h_bytes;
+  // Bytes from host to card.
+  uint64_t h2c_bytes;
+  // Doorbells written.
+  uint64_t doorbells;
+  // Registers read.
+  uint64_t mmio_reads;
+  // Interrupts taken.
+  uint64_t interrupts;
+  // Deferred procedure calls run.
+  uint64_t dpcs;
+  // Lists prepared for single transfers.
+  uint64_t lists;
+  // Nanoseconds spent on them.
+  uint64_t list_ns;
+  // Lists that had to wait for map registers.
+  uint64_t shortages;
+  // Registrations made.
+  uint64_t registrations;
+  // Nanoseconds spent on them.
+  uint64_t registration_ns;
+  // Resets after faults.
+  uint64_t resets;
+} PinringStatistics;
+
 // What a registration or an allocation came to.
 typedef struct {
   // Names the region in transfers.
@@ -177,6 +225,17 @@ void pinring_close(PinringDevice *device);
 
 // What device and driver can do now.
 int32_t pinring_device_info(const PinringDevice *device, PinringDeviceInfo *info);
+
+// Counters of driver and handle.
+int32_t pinring_statistics(const PinringDevice *device, PinringStatistics *statistics);
+
+// Allocates zeroed memory to register: whole pages, as tier MappedOnce needs them, at least `bytes`. pinring_buffer_free() frees it.
+int32_t pinring_buffer_alloc(size_t bytes,
+                             uint8_t **buffer);
+
+// Frees what pinring_buffer_alloc() gave for this number of bytes, once no region of it is registered any more; null is left alone.
+void pinring_buffer_free(uint8_t *buffer,
+                         size_t bytes);
 
 // Registers `length` bytes at `buffer`: locks them and has their list written once. The tier is the strongest that is to be had
 // from `first_tier` to `last_tier` (PINRING_TIER_BYPASS to PINRING_TIER_PER_TRANSFER takes any).

@@ -51,7 +51,7 @@ impl Drop for AlignedBuffer {
 }
 
 /// Bytes rounded up to pages; `None` for 0 and for what no address space holds.
-fn whole_pages(bytes: usize) -> Option<usize> {
+pub(crate) fn whole_pages(bytes: usize) -> Option<usize> {
     let whole = bytes.checked_next_multiple_of(PAGE_BYTES)?;
     (whole > 0 && whole <= isize::MAX as usize).then_some(whole)
 }

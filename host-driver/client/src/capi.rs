@@ -8,9 +8,10 @@ use std::ffi::{CStr, CString, c_char};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use crate::buffer::whole_pages;
 use crate::{
-    Completion, Device, Direction, DriverTransport, Error, Permissions, Region, RegionHandle,
-    RegionInfo, Tier, TierChoice, Transfer, Transport, Unowned,
+    AlignedBuffer, Completion, Device, Direction, DriverTransport, Error, OutOfMemory, Permissions,
+    Region, RegionHandle, RegionInfo, Storage, Tier, TierChoice, Transfer, Transport, Unowned,
 };
 
 /// All is well.
@@ -93,6 +94,56 @@ pub struct PinringDeviceInfo {
     pub mapped_once_missing: u32,
 }
 
+/// Counters; those with `handle` in their name are of this device handle, the others of the device since the driver was loaded.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PinringStatistics {
+    /// Regions registered or allocated now.
+    pub regions: u64,
+    /// Bytes locked now.
+    pub locked_bytes: u64,
+    /// Regions of this handle.
+    pub handle_regions: u64,
+    /// Bytes locked by this handle.
+    pub handle_locked_bytes: u64,
+    /// Transfers of this handle that have not been reported.
+    pub handle_in_flight: u64,
+    /// Batches submitted.
+    pub batches: u64,
+    /// Transfers submitted.
+    pub transfers: u64,
+    /// Transfers that ended well.
+    pub completed: u64,
+    /// Transfers that ended as aborted.
+    pub aborted: u64,
+    /// Transfers that ended otherwise.
+    pub failed: u64,
+    /// Bytes from card to host.
+    pub c2h_bytes: u64,
+    /// Bytes from host to card.
+    pub h2c_bytes: u64,
+    /// Doorbells written.
+    pub doorbells: u64,
+    /// Registers read.
+    pub mmio_reads: u64,
+    /// Interrupts taken.
+    pub interrupts: u64,
+    /// Deferred procedure calls run.
+    pub dpcs: u64,
+    /// Lists prepared for single transfers.
+    pub lists: u64,
+    /// Nanoseconds spent on them.
+    pub list_ns: u64,
+    /// Lists that had to wait for map registers.
+    pub shortages: u64,
+    /// Registrations made.
+    pub registrations: u64,
+    /// Nanoseconds spent on them.
+    pub registration_ns: u64,
+    /// Resets after faults.
+    pub resets: u64,
+}
+
 /// What a registration or an allocation came to.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
@@ -167,6 +218,7 @@ thread_local! {
 /// A refusal of this interface's own, or the library's.
 enum Refusal {
     Argument(&'static str),
+    Memory(OutOfMemory),
     Library(Error),
 }
 
@@ -181,6 +233,7 @@ fn call(body: impl FnOnce() -> Result<(), Refusal>) -> i32 {
     let (code, message, status) = match body() {
         Ok(()) => return PINRING_OK,
         Err(Refusal::Argument(what)) => (PINRING_INVALID_ARGUMENT, what.to_string(), 0),
+        Err(Refusal::Memory(error)) => (PINRING_OTHER, error.to_string(), 0),
         Err(Refusal::Library(error)) => {
             let code = match &error {
                 Error::NoDevice => PINRING_NO_DEVICE,
@@ -370,6 +423,67 @@ pub unsafe extern "C" fn pinring_device_info(
             },
         )
     })
+}
+
+/// Counters of driver and handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pinring_statistics(
+    device: *const PinringDevice,
+    statistics: *mut PinringStatistics,
+) -> i32 {
+    // SAFETY: the caller's pointers are null or valid.
+    call(|| unsafe {
+        let now = get(device, NO_DEVICE)?.device.statistics()?;
+        put(
+            statistics,
+            PinringStatistics {
+                regions: now.regions,
+                locked_bytes: now.locked_bytes,
+                handle_regions: now.handle_regions,
+                handle_locked_bytes: now.handle_locked_bytes,
+                handle_in_flight: now.handle_in_flight,
+                batches: now.batches,
+                transfers: now.transfers,
+                completed: now.completed,
+                aborted: now.aborted,
+                failed: now.failed,
+                c2h_bytes: now.c2h_bytes,
+                h2c_bytes: now.h2c_bytes,
+                doorbells: now.doorbells,
+                mmio_reads: now.mmio_reads,
+                interrupts: now.interrupts,
+                dpcs: now.dpcs,
+                lists: now.lists,
+                list_ns: now.list_ns,
+                shortages: now.shortages,
+                registrations: now.registrations,
+                registration_ns: now.registration_ns,
+                resets: now.resets,
+            },
+        )
+    })
+}
+
+/// Allocates zeroed memory to register: whole pages, as tier MappedOnce needs them, at least `bytes`. pinring_buffer_free() frees it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pinring_buffer_alloc(bytes: usize, buffer: *mut *mut u8) -> i32 {
+    call(|| {
+        if buffer.is_null() {
+            return Err(Refusal::Argument("the buffer has no place: pass a pointer"));
+        }
+        let memory = AlignedBuffer::new(bytes).map_err(Refusal::Memory)?;
+        // SAFETY: the caller's pointer is valid, as it is not null.
+        unsafe { put(buffer, memory.into_raw().0.cast().as_ptr()) }
+    })
+}
+
+/// Frees what pinring_buffer_alloc() gave for this number of bytes, once no region of it is registered any more; null is left alone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pinring_buffer_free(buffer: *mut u8, bytes: usize) {
+    if let (Some(start), Some(whole)) = (NonNull::new(buffer), whole_pages(bytes)) {
+        // SAFETY: the caller's promise: `pinring_buffer_alloc` gave it for as many bytes, and nothing uses it any more.
+        drop(unsafe { AlignedBuffer::from_raw(NonNull::slice_from_raw_parts(start, whole), ()) });
+    }
 }
 
 /// Registers `length` bytes at `buffer`: locks them and has their list written once. The tier is the strongest that is to be had

@@ -63,6 +63,7 @@ fn example_runs() {
             .filter(|line| line.ends_with(": 4194304 bytes, done"));
         assert_eq!(transfers.count(), 8, "{out}");
         assert!(out.contains("first bytes b9 79 37 9e"), "{out}");
+        assert!(out.contains("8 transfers took 1 doorbells"), "{out}");
     }
     // The header is one for C++, too, and the example compiles for the real driver.
     run(Command::new("c++")
