@@ -5,7 +5,7 @@ mod common;
 use common::options;
 use pinring_sim::report::Report;
 use pinring_sim::run::{self, Driver, Options};
-use pinring_sim::scenario::{Direction, IommuMode, LayoutKind, Scenario, Strategy};
+use pinring_sim::scenario::{Direction, IommuMode, LayoutKind, Scenario, Strategy, WriteCombining};
 
 fn run(scenario: &Scenario, driver: Driver) -> Result<Report, run::RunError> {
     let options = Options {
@@ -136,4 +136,8 @@ fn what_the_client_cannot_do_is_said() {
     scenario.burst.direction = Direction::Both;
     let error = run(&scenario, Driver::Kmdf).expect_err("bursts have one direction");
     assert!(error.to_string().contains("one direction"), "{error}");
+    let mut scenario = short();
+    scenario.host.write_combining = WriteCombining::Whole;
+    let error = run(&scenario, Driver::Kmdf).expect_err("the driver has no inline slots");
+    assert!(error.to_string().contains("write_combining"), "{error}");
 }

@@ -109,8 +109,9 @@ fn bench_answers_what_each_way_costs() {
              common-buffer   CommonBuffer   8.00 µs         0 ns   1.00 µs       709 µs     3.29 ms   2.94 ms   10.7    39.5 %
             ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
             Median of the bursts, and least to most. Made once: all registrations, or allocations. Times run from the burst's first
-            action; submit: inside the calls; first byte: the first buffer's first bytes changed (common-buffer: were copied); last
-            byte: the last transfer was reported (and copied). Part of a frame: of its period.
+            action; submit: inside the calls; first byte: the first buffer's first bytes changed (common-buffer: were copied); none
+            from host to card, which the host cannot see; last byte: the last transfer was reported (and copied). Part of a frame: of
+            its period.
         "#]],
     );
 }
@@ -133,8 +134,9 @@ fn bench_says_which_way_cannot_be_had() {
              common-buffer   CommonBuffer   24.0 µs         0 ns   24.0 µs            –     9.19 ms   8.82 ms   11.5   220.5 %
             ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
             Median of the bursts, and least to most. Made once: all registrations, or allocations. Times run from the burst's first
-            action; submit: inside the calls; first byte: the first buffer's first bytes changed (common-buffer: were copied); last
-            byte: the last transfer was reported (and copied). Part of a frame: of its period.
+            action; submit: inside the calls; first byte: the first buffer's first bytes changed (common-buffer: were copied); none
+            from host to card, which the host cannot see; last byte: the last transfer was reported (and copied). Part of a frame: of
+            its period.
             registered: REGISTER: tier MappedOnce needs Windows 11 or Server 2022 and version 3 of the DMA interface: allow
             PerTransfer
         "#]],

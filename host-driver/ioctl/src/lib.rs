@@ -17,7 +17,7 @@
 //! | [`COPY_IN`] | [`CopyRange`] | the application's buffer, read | after the copy into such a region |
 //! | [`SUBMIT`] | [`Submit`], then its [`Transfer`]s | | at once; all of the batch is taken, or nothing |
 //! | [`WAIT`] | [`Wait`] | [`Completion`]s | when there are enough, in submission order of each direction |
-//! | [`CANCEL`] | [`Cancel`] | | at once; what was in flight completes as aborted |
+//! | [`CANCEL`] | [`Cancel`] | | at once; what was in flight, of one region or of all, completes as aborted |
 //! | [`STATISTICS`] | | [`Statistics`] | at once |
 //! | [`READ_LOG`] | | bytes of the firmware's defmt log | at once, with what there is |
 #![no_std]

@@ -94,11 +94,11 @@ pub struct Host {
     /// `off`: bus addresses are physical ones. `remap`: an IOMMU translates. `bounce`: map registers, data is copied.
     pub iommu: IommuMode,
     /// Mean time for which a thread keeps its CPU before another ready thread gets it; the points are drawn from the
-    /// seed. 0: threads run to their end; at most 1,000,000,000 ns.
+    /// seed. 0: threads run to their end; at most 1,000,000,000 ns. With `--driver kmdf` threads are preempted only if `--preempt` says so.
     pub preempt_ns: u64,
     /// How the driver's lone submissions may reach the device. `off`: by doorbells, as where BAR0 is mapped uncached. `whole`: through
     /// the inline slots, each in one write-combined TLP of 64 bytes. `split`: in pieces of 8 bytes and more, in an order drawn from the
-    /// seed.
+    /// seed. The Windows driver maps BAR0 uncached: `--driver kmdf` takes `off` alone.
     pub write_combining: WriteCombining,
     /// Stated costs. Each is a number, or `{ value, low, high, source }`.
     pub costs: Costs,

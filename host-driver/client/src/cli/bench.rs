@@ -430,6 +430,7 @@ fn text(report: &Report) -> String {
 
 const LEGEND: &str = "\
 Median of the bursts, and least to most. Made once: all registrations, or allocations. Times run from the burst's first
-action; submit: inside the calls; first byte: the first buffer's first bytes changed (common-buffer: were copied); last
-byte: the last transfer was reported (and copied). Part of a frame: of its period.
+action; submit: inside the calls; first byte: the first buffer's first bytes changed (common-buffer: were copied); none
+from host to card, which the host cannot see; last byte: the last transfer was reported (and copied). Part of a frame: of
+its period.
 ";

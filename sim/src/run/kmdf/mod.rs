@@ -30,7 +30,7 @@ use super::{Options, Outcome};
 use crate::cpu::{ActivityId, Context, Span as CpuSpan};
 use crate::host::{Layout, Payload};
 use crate::report::{Lane, Span, Timeline};
-use crate::scenario::{self, Bound, Costs, IommuMode, Scenario, Strategy};
+use crate::scenario::{self, Bound, Costs, IommuMode, Scenario, Strategy, WriteCombining};
 use card::{Arrival, Card};
 use costs::{Record, ScenarioCosts, Spent, What};
 pub use tool::pinring;
@@ -69,6 +69,12 @@ fn inner(
             ));
         }
     };
+    if scenario.host.write_combining != WriteCombining::Off {
+        return Err(Stop::Driver(
+            "the Windows driver maps BAR0 uncached: set host.write_combining to off for --driver kmdf"
+                .to_string(),
+        ));
+    }
     let (board, payload) = setup::board(scenario, strategy, options)?;
     let layouts = setup::layouts(scenario)?;
     let card = Card::new(board);

@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     /// Windows remaps DMA: "Kernel DMA Protection" in msinfo32
     #[arg(long, value_enum)]
     remapping: Option<Switch>,
-    /// Virtualization-based security runs: msinfo32 says so
+    /// Virtualization-based security runs: msinfo32 says so. It tells why remapping may be on; it decides nothing alone
     #[arg(long, value_enum)]
     vbs: Option<Switch>,
     /// How the driver was installed to take part in remapping
