@@ -77,6 +77,8 @@ errors! {
     NotOwner = 26, "the request needs the process that opened the handle";
     /// An administrator has set TierLimit.
     ForbiddenByRegistry = 27, "the registry value TierLimit forbids the tier: allow a weaker tier, or have the value lowered";
+    /// ALLOCATE of more than Windows makes a common buffer of.
+    TooLarge = 28, "a common buffer has less than 4 GiB: allocate several, or register a buffer of your own";
 }
 
 impl Error {

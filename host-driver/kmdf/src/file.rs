@@ -220,7 +220,7 @@ pub(crate) unsafe extern "C" fn cleanup(object: WDFFILEOBJECT) {
         // SAFETY: the file is on the list until it is closed, and the lock is held.
         unsafe { (*file).begin_close() }
     });
-    wait::serve(card);
+    wait::serve_own(card, file);
     card.wake();
 }
 

@@ -64,7 +64,6 @@ pub(crate) fn queue(
 pub(crate) fn timer() -> WDF_TIMER_CONFIG {
     WDF_TIMER_CONFIG {
         Size: size::<WDF_TIMER_CONFIG>(),
-        UseHighResolutionTimer: _WDF_TRI_STATE::WdfUseDefault,
         ..WDF_TIMER_CONFIG::default()
     }
 }

@@ -1,7 +1,7 @@
 //! Control codes: each is parsed once, checked, and answered or handed on.
 
 use pinring_core::{Capabilities, CopyDirection};
-use pinring_ioctl::{self as ioctl, Code, Error};
+use pinring_ioctl::{self as ioctl, Code, Error, Method};
 use pinring_protocol::{Direction, LAYOUT_HASH};
 use wdk_sys::ntddk::PsGetCurrentProcessId;
 use wdk_sys::{
@@ -58,7 +58,7 @@ pub(crate) unsafe extern "C" fn in_caller_context(device: WDFDEVICE, request: WD
     }
 }
 
-/// EvtIoDeviceControl of the default queue. PASSIVE_LEVEL.
+/// EvtIoDeviceControl of the default queue, and of the one in which requests wait while the device has no power. PASSIVE_LEVEL.
 pub(crate) unsafe extern "C" fn control(
     queue: WDFQUEUE,
     request: WDFREQUEST,
@@ -69,7 +69,12 @@ pub(crate) unsafe extern "C" fn control(
     // SAFETY: the queue is valid.
     let card = card_of(unsafe { call_unsafe_wdf_function_binding!(WdfIoQueueGetDevice, queue) });
     let answer = match Code::from_value(code) {
-        Some(code) => dispatch(card, request, code, input_bytes, output_bytes),
+        Some(code) => match dispatch(card, request, code, input_bytes, output_bytes) {
+            Err(status) if status == Error::NotRunning.status() && queue != card.powered => {
+                wait_for_power(card, request, code).map_err(|refused| refused.unwrap_or(status))
+            }
+            answer => answer,
+        },
         None => Err(STATUS_INVALID_DEVICE_REQUEST),
     };
     let (status, information) = match answer {
@@ -88,8 +93,28 @@ pub(crate) unsafe extern "C" fn control(
     }
 }
 
-/// EvtIoStop of the default queue. Requests of that queue are answered by the callback that gets them, within a bounded time, or have gone on
-/// to a queue without power management: the framework waits for them.
+/// A request that finds the device without power, and has changed nothing, waits for it. Not one whose buffer is locked: the process that it
+/// belongs to could not end. On an error it is the caller's to complete.
+fn wait_for_power(
+    card: &'static Card,
+    request: WDFREQUEST,
+    code: Code,
+) -> Result<Answer, Option<NTSTATUS>> {
+    let sleeps = card
+        .state
+        .with(|state| matches!(state.power, Power::Asleep | Power::Off));
+    if !sleeps || code.method != Method::Buffered {
+        return Err(None);
+    }
+    // SAFETY: the request is ours until it is forwarded.
+    let forwarded = unsafe {
+        call_unsafe_wdf_function_binding!(WdfRequestForwardToIoQueue, request, card.powered)
+    };
+    check(forwarded).map(|()| Answer::Pended).map_err(Some)
+}
+
+/// EvtIoStop of the queue with power management. Its requests are answered by the callback that gets them, within a bounded time, or have
+/// gone on to a queue without power management: the framework waits for them.
 pub(crate) unsafe extern "C" fn stop(_queue: WDFQUEUE, _request: WDFREQUEST, _flags: u32) {}
 
 fn dispatch(
@@ -152,7 +177,7 @@ fn dispatch(
             let went = card
                 .state
                 .with(|state| region::cancel(state, file(context), input));
-            wait::serve(card);
+            wait::serve_own(card, context.file);
             card.wake();
             went.map_err(failed).and(none)
         }

@@ -12,9 +12,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use pinring_core::{
-    AdminError, BufferId, Permissions, RegionHandle, RegisterError, Request, Tier, TierPolicy,
-};
+use pinring_core::{AdminError, BufferId, Permissions, RegionHandle, Request, Tier, TierPolicy};
 use pinring_ioctl::{self as ioctl, Error, permissions, tier, tier_reason};
 use pinring_protocol::Direction;
 use wdk_sys::{
@@ -186,7 +184,8 @@ impl Regions {
     }
 
     fn has(&self, region: *const Region) -> bool {
-        self.all().any(|known| core::ptr::eq(known, region))
+        let mut taken = self.slots.iter().take(self.end);
+        taken.any(|slot| core::ptr::eq(slot.region, region))
     }
 
     /// The region that a handle names, whatever a stranger may say.
@@ -402,6 +401,10 @@ pub(crate) fn allocate(
     if asked.length == 0 {
         return Err(Error::Empty);
     }
+    if u32::try_from(asked.length).is_err() {
+        // WDF_COMMON_BUFFER lengths are those of a ULONG.
+        return Err(Error::TooLarge);
+    }
     let permissions = permissions_of(asked.permissions)?;
     let region = build(
         card,
@@ -421,15 +424,20 @@ pub(crate) fn allocate(
     )?;
     // SAFETY: the request in hand keeps the file.
     unsafe { take_queues(card, context.file, permissions) };
-    Ok(card.state.with(|state| {
+    let (info, leaving) = card.state.with(|state| {
         // SAFETY: only the end of `registering` lets others free it.
         let (region, file) = unsafe { (&mut *region, &mut *context.file) };
         region.registering = false;
         if file.closing {
             begin_leave(&mut file.lanes, region, STATUS_CANCELLED);
         }
-        region.info(state)
-    }))
+        (region.info(state), region.phase != Phase::Live)
+    });
+    if leaving {
+        // Its teardown has waited for the end of `registering`.
+        card.wake();
+    }
+    Ok(info)
 }
 
 /// Makes a region: checks and caps under the lock, mapping and table outside it, and the region's entry under it. On success the region
@@ -703,7 +711,7 @@ pub(crate) fn cancel(state: &mut State, file: &mut File, input: &[u8]) -> Result
                     // It waits for another command, behind which nothing of it is in flight.
                     Err(AdminError::Queue(_)) => {}
                     Err(error) => {
-                        state.may_retry(error);
+                        state.not_taken(error);
                         first.get_or_insert(error);
                     }
                 }
@@ -755,7 +763,7 @@ pub(crate) fn advance(state: &mut State, file: &mut File, place: usize) -> Next 
                     Next::Again
                 }
                 Err(error) => {
-                    state.may_retry(error);
+                    state.not_taken(error);
                     Next::Wait
                 }
             }
@@ -888,17 +896,17 @@ pub(crate) unsafe extern "C" fn cancelled(queue: WDFQUEUE, request: WDFREQUEST) 
     let region = unsafe { (*REQUEST.of(request.cast())).region };
     let left = card.state.with(|state| {
         // SAFETY: as above, and the lock is held.
-        let region_ref = unsafe { &mut *region };
-        region_ref.owned = true;
+        let region = unsafe { &mut *region };
+        region.owned = true;
         for file in state.files() {
             // SAFETY: files on the list are alive.
             let file = unsafe { &mut *file };
             if file.regions.has(region) {
-                begin_leave(&mut file.lanes, region_ref, STATUS_CANCELLED);
+                begin_leave(&mut file.lanes, region, STATUS_CANCELLED);
                 file.look_at_waits();
             }
         }
-        region_ref.left
+        region.left
     });
     if left {
         // SAFETY: the work item has left it to us.
@@ -906,9 +914,4 @@ pub(crate) unsafe extern "C" fn cancelled(queue: WDFQUEUE, request: WDFREQUEST) 
     } else {
         card.wake();
     }
-}
-
-/// Whether an error of a list means "later, when another was released".
-pub(crate) fn is_shortage(error: &RegisterError) -> bool {
-    error.is_shortage()
 }

@@ -363,23 +363,12 @@ impl State {
         }
     }
 
-    /// What an admin command that was not taken means: try again later (`true`), or the device is lost.
-    pub(crate) fn may_retry(&mut self, error: AdminError) -> bool {
+    /// An admin command was not taken: if that is the device's fault it is reset or given up. Whoever asked asks again later.
+    pub(crate) fn not_taken(&mut self, error: AdminError) {
         match error {
-            AdminError::Fault(_) => {
-                self.fault(Cause::Protocol);
-                true
-            }
-            AdminError::Refused(_) => {
-                self.give_up(Cause::Refused);
-                true
-            }
-            AdminError::State(_)
-            | AdminError::Full { .. }
-            | AdminError::ListsOutstanding(_)
-            | AdminError::Queue(_)
-            | AdminError::Region(_) => true,
-            _ => false,
+            AdminError::Fault(_) => self.fault(Cause::Protocol),
+            AdminError::Refused(_) => self.give_up(Cause::Refused),
+            _ => {}
         }
     }
 

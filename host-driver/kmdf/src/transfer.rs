@@ -719,9 +719,4 @@ impl Lane {
     pub(crate) fn flying(&self) -> u64 {
         self.sent - self.reaped
     }
-
-    /// Behind a new start of the device, which knows of no queue: what waits has one made.
-    pub(crate) fn restart(&mut self) {
-        self.close();
-    }
 }

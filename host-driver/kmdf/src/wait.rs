@@ -52,7 +52,7 @@ pub(crate) fn pend(
         card.wake();
     }
     check(forwarded)?;
-    serve(card);
+    serve_own(card, file);
     Ok(None)
 }
 
@@ -88,16 +88,22 @@ fn answer_now(
 
 /// Completes every WAIT that may end. PASSIVE_LEVEL, outside the lock.
 pub(crate) fn serve(card: &'static Card) {
-    serve_rounds(card, usize::MAX);
+    serve_rounds(card, |_| true, usize::MAX);
 }
 
 /// As [`serve`], but no more than a few of them: the work item goes on. IRQL <= DISPATCH_LEVEL, outside the lock.
 pub(crate) fn serve_some(card: &'static Card) {
-    serve_rounds(card, ROUNDS);
+    serve_rounds(card, |_| true, ROUNDS);
 }
 
-fn serve_rounds(card: &'static Card, mut rounds: usize) {
-    while let Some((file, object)) = card.state.with(next) {
+/// As [`serve_some`], for one file, which may be gone. For an application's thread: it may not run for long while it serves, and nobody
+/// else's WAITs are to wait for that.
+pub(crate) fn serve_own(card: &'static Card, own: *mut File) {
+    serve_rounds(card, |file| file == own, ROUNDS);
+}
+
+fn serve_rounds(card: &'static Card, which: impl Fn(*mut File) -> bool, mut rounds: usize) {
+    while let Some((file, object)) = card.state.with(|state| next(state, &which)) {
         let more = loop {
             if rounds == 0 {
                 break true;
@@ -147,8 +153,11 @@ fn serve_rounds(card: &'static Card, mut rounds: usize) {
 /// A file whose WAITs are to be looked at, and that no other processor serves; with a reference to its object.
 ///
 /// EvtFileClose does not wait for `serving`: it may come from within the completion of the file's last WAIT, on the thread that serves.
-fn next(state: &mut State) -> Option<(*mut File, WDFFILEOBJECT)> {
-    let file = state.files().find(|&file| {
+fn next(
+    state: &mut State,
+    which: impl Fn(*mut File) -> bool,
+) -> Option<(*mut File, WDFFILEOBJECT)> {
+    let file = state.files().filter(|&file| which(file)).find(|&file| {
         // SAFETY: files on the list are alive.
         let file = unsafe { &*file };
         file.wanted && !file.serving && !file.closed
@@ -270,7 +279,7 @@ pub(crate) unsafe extern "C" fn cancelled(queue: WDFQUEUE, request: WDFREQUEST) 
             unsafe { (*context.file).wanted = true }
         });
         // It is not in the queue any more; still in hand, it keeps file and device.
-        serve_some(card);
+        serve_own(card, context.file);
     }
     // SAFETY: the request is ours again.
     unsafe {

@@ -326,7 +326,7 @@ fn redeem(state: &mut State, event: AdminEvent) -> Option<Step> {
                     known = true;
                     lane.queue = LaneQueue::Ready(queue, None);
                     if let Err(error) = result {
-                        state.may_retry(error);
+                        state.not_taken(error);
                     }
                 }
                 LaneQueue::Leaving(_, waiting) if is(waiting) => {
@@ -342,7 +342,7 @@ fn redeem(state: &mut State, event: AdminEvent) -> Option<Step> {
                             state.queues_taken = state.queues_taken.saturating_sub(1);
                         }
                         Err(error) => {
-                            state.may_retry(error);
+                            state.not_taken(error);
                         }
                     }
                 }
@@ -353,7 +353,7 @@ fn redeem(state: &mut State, event: AdminEvent) -> Option<Step> {
                 match result {
                     Ok(()) => after = After::List(file, lane.direction, index),
                     Err(error) => {
-                        state.may_retry(error);
+                        state.not_taken(error);
                     }
                 }
             }
@@ -367,7 +367,7 @@ fn redeem(state: &mut State, event: AdminEvent) -> Option<Step> {
                 match result {
                     Ok(()) => after = After::Region(region),
                     Err(error) => {
-                        state.may_retry(error);
+                        state.not_taken(error);
                     }
                 }
             }
@@ -375,14 +375,14 @@ fn redeem(state: &mut State, event: AdminEvent) -> Option<Step> {
                 known = true;
                 region.cancelling = None;
                 if let Err(error) = result {
-                    state.may_retry(error);
+                    state.not_taken(error);
                 }
             }
         }
     }
     if !known && let Err(error) = result {
         // A queue that was to be made again behind a reset.
-        state.may_retry(error);
+        state.not_taken(error);
         state.give_up(Cause::Refused);
     }
     match retired {
@@ -437,10 +437,10 @@ fn close_all(state: &mut State) {
 
 /// The next step for one file: its queues, its lists that are spent, its regions, its end.
 fn next_of_file(state: &mut State, file: *mut File) -> Found {
-    // SAFETY: files on the list are alive, and the lock is held.
-    let open = unsafe { &mut *file };
     let mut again = false;
-    for at in 0..open.lanes.len() {
+    for at in 0..2 {
+        // SAFETY: files on the list are alive, and the lock is held. Made anew each time, as `released` makes one of its own.
+        let open = unsafe { &mut *file };
         let closing = open.closing;
         let lane = &mut open.lanes[at];
         let direction = lane.direction;
@@ -466,7 +466,7 @@ fn next_of_file(state: &mut State, file: *mut File) -> Found {
             match device.unregister(list) {
                 Ok(ticket) => lane.at(index).taking = Some(Waiting::new(ticket)),
                 Err(error) => {
-                    state.may_retry(error);
+                    state.not_taken(error);
                     break;
                 }
             }
@@ -491,7 +491,7 @@ fn next_of_file(state: &mut State, file: *mut File) -> Found {
                             state.queues_taken = state.queues_taken.saturating_sub(1);
                         }
                         Err(error) => {
-                            state.may_retry(error);
+                            state.not_taken(error);
                         }
                     }
                 }
@@ -499,6 +499,8 @@ fn next_of_file(state: &mut State, file: *mut File) -> Found {
             _ => {}
         }
     }
+    // SAFETY: as above.
+    let open = unsafe { &mut *file };
     for place in open.regions.places() {
         match region::advance(state, open, place) {
             Next::Wait => {}
@@ -633,7 +635,7 @@ fn next_list(state: &mut State) -> Found {
             state.lists += 1;
             Found::Step(Step::List(request, file, direction, index))
         }
-        Err(error) if region::is_shortage(&error) => {
+        Err(error) if error.is_shortage() => {
             state.list_outcome(true);
             Found::Nothing
         }
@@ -677,7 +679,7 @@ fn make_list(
                 state.lists = state.lists.saturating_sub(1);
                 let (now, others) = (now_ns(), state.lists);
                 let record = lane.at(index);
-                let short = region::is_shortage(&error);
+                let short = error.is_shortage();
                 if short && record.short_since == 0 {
                     record.short_since = now.max(1);
                 }

@@ -44,7 +44,7 @@ struct Defect {
     /// What its text has besides.
     #[serde(default)]
     names: String,
-    /// What else is replaced, in the same file.
+    /// What else is replaced.
     #[serde(default)]
     also: Vec<Change>,
 }
@@ -52,21 +52,27 @@ struct Defect {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Change {
+    /// Source file, if it is another.
+    file: Option<String>,
     find: String,
     replace: String,
 }
 
 impl Defect {
-    fn changes(&self) -> impl Iterator<Item = (&str, &str)> {
-        let also = self.also.iter();
-        let also = also.map(|change| (&*change.find, &*change.replace));
-        core::iter::once((&*self.find, &*self.replace)).chain(also)
+    /// File, what is replaced, and by what.
+    fn changes(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        let also = self.also.iter().map(|change| {
+            let file = change.file.as_deref().unwrap_or(&self.file);
+            (file, &*change.find, &*change.replace)
+        });
+        core::iter::once((&*self.file, &*self.find, &*self.replace)).chain(also)
     }
 
-    /// The text with the defect.
-    fn apply(&self, text: &str) -> String {
+    /// A file's text with the defect.
+    fn apply(&self, file: &str, text: &str) -> String {
         self.changes()
-            .fold(text.to_owned(), |text, (find, replace)| {
+            .filter(|(changed, ..)| *changed == file)
+            .fold(text.to_owned(), |text, (_, find, replace)| {
                 text.replace(find, replace)
             })
     }
@@ -105,8 +111,8 @@ fn stale(defects: &[Defect], source: &BTreeMap<String, String>) -> String {
     let mut complaints = String::new();
     let mut names = BTreeSet::from([UNCHANGED]);
     for defect in defects {
-        let Defect { name, file, .. } = defect;
-        for (find, _) in defect.changes() {
+        let name = &defect.name;
+        for (file, find, _) in defect.changes() {
             let count = source
                 .get(file)
                 .map_or(0, |text| text.matches(find).count());
@@ -206,8 +212,8 @@ fn generate(folder: &Path, defects: &[Defect], source: &BTreeMap<String, String>
         for (file, text) in source {
             let changed = defects
                 .iter()
-                .find(|defect| defect.name == name && defect.file == *file)
-                .map(|defect| defect.apply(text));
+                .find(|defect| defect.name == name)
+                .map(|defect| defect.apply(file, text));
             write(
                 &place.join("src").join(file),
                 changed.as_ref().unwrap_or(text),

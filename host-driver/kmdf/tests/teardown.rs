@@ -280,6 +280,91 @@ fn registrations_outlive_sleep() {
     }
 }
 
+/// Requests wait for the device to have power again, but for those whose buffers would be locked meanwhile.
+#[test]
+fn requests_wait_for_power() {
+    for config in hosts(0) {
+        let mut bench = slow(config);
+        let process = bench.machine.process().unwrap();
+        let (handle, memory, pending, info) = bench
+            .machine
+            .run(Some(process), || {
+                let handle = open();
+                let memory = buffer(1 << 20);
+                let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+                (handle, memory, pending, info)
+            })
+            .unwrap();
+        bench.machine.sleep().unwrap();
+        let submitted = Rc::new(Cell::new(false));
+        let place = submitted.clone();
+        let region = info.handle;
+        bench
+            .machine
+            .run(Some(process), move || {
+                let more = buffer(4096);
+                let refused = register(handle, &more, 2, ANY).map(|_| ());
+                assert_eq!(refused, Err(error(Error::NotRunning)));
+                let info: ioctl::DeviceInfo = ask(handle, ioctl::QUERY_DEVICE, &[]).unwrap();
+                assert_eq!(info.running, 0);
+                user::spawn(process, move || {
+                    submit(handle, direction::C2H, &batch(region)).unwrap();
+                    place.set(true);
+                });
+                user::sleep_ps(1_000_000_000_000);
+            })
+            .unwrap();
+        assert!(!submitted.get());
+        assert_eq!(bench.machine.wake(), Ok(0));
+        bench
+            .machine
+            .run(Some(process), move || {
+                let ended = wait(handle, 4).unwrap();
+                assert!(ended.iter().all(|end| end.status == 0));
+                unregister(handle, pending, info.handle);
+                user::close(handle).unwrap();
+                drop(memory);
+            })
+            .unwrap_or_else(|_| panic!("{:#?}", bench.machine.report()));
+        assert!(submitted.get());
+        bench.end();
+    }
+}
+
+/// The process ends behind a REGISTER that came while the device slept, on a handle with a completion port of which another process has a
+/// duplicate: no page may stay locked until the device wakes.
+#[test]
+fn the_end_of_a_process_does_not_wait_for_power() {
+    for seed in 0..6 {
+        for config in hosts(seed) {
+            let mut bench = slow(config);
+            let other = bench.machine.process().unwrap();
+            let process = bench.machine.process().unwrap();
+            let handle = bench.machine.run(Some(process), move || {
+                let handle = open();
+                let port = user::create_port();
+                user::associate(port, handle, 0).unwrap();
+                let _elsewhere = user::duplicate(handle, other).unwrap();
+                handle
+            });
+            let handle = handle.unwrap();
+            bench.machine.sleep().unwrap();
+            let _ = bench.machine.run(Some(process), move || {
+                user::spawn(process, move || {
+                    let memory = buffer(1 << 20);
+                    let _ = register_later(handle, &memory, 1, ANY);
+                    core::mem::forget(memory);
+                    user::exit_process();
+                });
+                user::sleep_ps(1_000_000_000_000);
+            });
+            assert_eq!(bench.machine.wake(), Ok(0));
+            bench.machine.settle().unwrap();
+            bench.machine.report().assert_clean();
+        }
+    }
+}
+
 /// BAR and messages are elsewhere, and fewer: the registrations end, and the open handle registers anew.
 #[test]
 fn a_rebalance_ends_registrations_and_leaves_handles() {

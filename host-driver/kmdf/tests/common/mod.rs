@@ -140,24 +140,7 @@ pub fn register(
     token: u64,
     tiers: (u32, u32),
 ) -> Result<(Pending, ioctl::RegionInfo), Status> {
-    let input = ioctl::Register {
-        token,
-        permissions: ioctl::permissions::BOTH,
-        first_tier: tiers.0,
-        last_tier: tiers.1,
-        reserved: 0,
-    };
-    // SAFETY: the buffer stays until the operation has ended, in the tests' own interest.
-    let pending = unsafe {
-        user::start_at(
-            handle,
-            ioctl::REGISTER.value(),
-            input.as_bytes(),
-            buffer.as_mut_ptr(),
-            buffer.len(),
-            None,
-        )
-    }?;
+    let pending = register_later(handle, buffer, token, tiers)?;
     // What is refused has ended at once.
     if let Some(completion) = user::result(pending, Some(0)) {
         return Err(Status(completion.status));
@@ -168,6 +151,33 @@ pub fn register(
         ioctl::Token { token }.as_bytes(),
     )?;
     Ok((pending, info))
+}
+
+/// Starts a registration for both directions.
+pub fn register_later(
+    handle: Handle,
+    buffer: &UserBuffer,
+    token: u64,
+    tiers: (u32, u32),
+) -> Result<Pending, Status> {
+    let input = ioctl::Register {
+        token,
+        permissions: ioctl::permissions::BOTH,
+        first_tier: tiers.0,
+        last_tier: tiers.1,
+        reserved: 0,
+    };
+    // SAFETY: the buffer stays until the operation has ended, in the tests' own interest.
+    unsafe {
+        user::start_at(
+            handle,
+            ioctl::REGISTER.value(),
+            input.as_bytes(),
+            buffer.as_mut_ptr(),
+            buffer.len(),
+            None,
+        )
+    }
 }
 
 /// Submits a batch.

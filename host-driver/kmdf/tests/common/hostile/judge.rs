@@ -116,6 +116,7 @@ impl Host {
                     Error::Malformed,
                 );
                 reasons.must(asked.length == 0, Error::Empty);
+                reasons.must(u32::try_from(asked.length).is_err(), Error::TooLarge);
                 self.caps(file, asked.length, &mut reasons);
             }
             ioctl::COPY_OUT | ioctl::COPY_IN => {
