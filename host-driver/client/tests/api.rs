@@ -326,6 +326,7 @@ fn common_buffers_are_copied_and_cancelled() {
         .unwrap();
     drop(common);
     assert!(device.wait(1, None).unwrap()[0].result.is_err());
+    loopback.sleep(SECOND);
     assert_eq!(loopback.left(), (0, 0));
 }
 
@@ -387,11 +388,18 @@ fn a_burst_that_stalls_is_cancelled() {
     ));
     assert_eq!(device.in_flight(), 0);
     loopback.configure(|config| config.stalled = false);
-    // All is reported, but the device has not let go of the region yet.
+    // The burst cancelled everything, behind which the next one waits.
     let burst = || Burst::new(Strategy::Registered, Direction::C2h, &transfers);
+    let begun_ns = loopback.now_ns();
+    loopback.configure(|config| config.cancel_ns = SECOND);
+    device.cancel().unwrap();
+    assert_eq!(burst().run(&device).unwrap().ends_ns.len(), 2);
+    assert!(loopback.now_ns() - begun_ns > SECOND);
+    // While a region is cancelled, it takes nothing.
+    region.cancel().unwrap();
     let busy = burst().run(&device).unwrap_err();
     assert_eq!(busy.driver(), Some(ioctl::Error::RegionBusy));
-    device.transport().sleep(100_000);
+    device.transport().sleep(2 * SECOND);
     assert_eq!(burst().run(&device).unwrap().ends_ns.len(), 2);
     let common = Burst::new(Strategy::CommonBuffer, Direction::C2h, &transfers);
     assert!(matches!(common.run(&device), Err(Error::Burst(_))));

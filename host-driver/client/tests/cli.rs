@@ -11,6 +11,8 @@ use pinring_client::{Error, Pending, Status, Transport, ioctl};
 fn pinring(config: Config, arguments: &str) -> (u8, String, String) {
     let loopback = Loopback::with(config);
     let result = over(&Rc::new(loopback.clone()), arguments);
+    // Driver memory goes when the device has let go of it.
+    loopback.sleep(1_000_000);
     assert_eq!(loopback.left(), (0, 0), "nothing is left behind");
     result
 }

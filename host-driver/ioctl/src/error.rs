@@ -61,8 +61,8 @@ errors! {
     RingFull = 18, "the batch does not fit behind what is in flight: wait for completions, or submit fewer";
     /// The transfer can never be mapped at once.
     TooLong = 19, "the transfer is longer than the host maps at once (see DeviceInfo::max_transfer_bytes): split it";
-    /// The region is being unregistered or cancelled.
-    RegionBusy = 20, "the region is being unregistered or cancelled: wait for that first";
+    /// A cancellation is under way, or the device has no place for another.
+    RegionBusy = 20, "the region is being cancelled, or the device has no place for another cancellation now: try again a little later";
     /// The TDEST is not the device's.
     BadTdest = 21, "the TDEST is outside the range of the device's streams";
     /// The device does not run.

@@ -41,9 +41,10 @@ pub struct Config {
     pub tdests: u16,
     /// The streams stand still: no transfer ends on its own.
     pub stalled: bool,
-    /// Nanoseconds that the device takes to let go of a region.
+    /// Nanoseconds that the device takes to let go of a region: until then it is no application's, but exists.
     pub teardown_ns: u64,
-    /// Nanoseconds for which a region with a lasting mapping takes nothing new after a cancellation, its aborted transfers reported or not.
+    /// Nanoseconds of a cancellation, the aborted transfers reported or not: of a region with a lasting mapping, which takes no transfers
+    /// meanwhile, or of everything, when what is submitted meanwhile waits.
     pub cancel_ns: u64,
     /// Nanoseconds until a registration that has been started is made.
     pub registration_ns: u64,

@@ -45,13 +45,8 @@ impl World {
             }
             ioctl::UNREGISTER => {
                 let handle = whole!(Handle, input).handle;
-                let region = self.idle(handle)?;
-                if matches!(region.memory, Memory::Own(_)) {
-                    self.abort(Some(handle));
-                    self.regions.remove(&handle);
-                } else {
-                    self.leave(handle, Ok(0));
-                }
+                self.region(handle)?;
+                self.leave(handle, Ok(0));
                 Ok(nothing)
             }
             ioctl::ALLOCATE => {
@@ -102,11 +97,8 @@ impl World {
             ioctl::CANCEL => {
                 let cancel = whole!(Cancel, input);
                 match (cancel.scope, cancel.handle) {
-                    (scope::ALL, 0) => self.cancel(None),
-                    (scope::REGION, handle) => {
-                        self.region(handle)?;
-                        self.cancel(Some(handle));
-                    }
+                    (scope::ALL, 0) => self.cancel_all(),
+                    (scope::REGION, handle) => self.cancel_region(handle)?,
                     _ => return Err(Error::Malformed.into()),
                 }
                 Ok(nothing)
@@ -123,44 +115,41 @@ impl World {
 
     fn named(&self, token: u64) -> Option<u64> {
         let named = self.regions.iter().find(|(_, region)| {
-            region.made_at <= self.now_ns
+            region.serves(self.now_ns)
                 && matches!(region.memory, Memory::Pinned { token: found, .. } if found == token)
         });
         named.map(|(handle, _)| *handle)
     }
 
-    /// A region that is not being taken back.
+    /// A region that serves. One that is being made or taken back has no handle.
     fn region(&mut self, handle: u64) -> Result<&mut Region, Error> {
-        let region = self.regions.get_mut(&handle).ok_or(Error::NoRegion)?;
-        match region.leaving {
-            Some(_) => Err(Error::RegionBusy),
-            None => Ok(region),
-        }
-    }
-
-    /// A region that no cancellation is busy with either.
-    fn idle(&mut self, handle: u64) -> Result<&mut Region, Error> {
         let now_ns = self.now_ns;
-        let region = self.region(handle)?;
-        match region.busy_until > now_ns {
-            true => Err(Error::RegionBusy),
-            false => Ok(region),
-        }
+        let region = self.regions.get_mut(&handle);
+        let serving = region.filter(|region| region.serves(now_ns));
+        serving.ok_or(Error::NoRegion)
     }
 
-    /// Aborts what is in flight; where the device knows the region, it has to let go of it first.
-    fn cancel(&mut self, handle: Option<u64>) {
-        let busy_until = self.now_ns + self.config.cancel_ns;
-        for flight in self.flights.iter().flatten() {
-            let of = flight.completion.handle;
-            if handle.is_none_or(|handle| handle == of)
-                && let Some(region) = self.regions.get_mut(&of)
-                && region.tier != tier::PER_TRANSFER
-            {
-                region.busy_until = busy_until;
-            }
+    /// Aborts what is in flight on a region. One with a lasting mapping is the device's to cancel, in flight or not.
+    fn cancel_region(&mut self, handle: u64) -> Result<(), Error> {
+        let (now_ns, cancel_ns) = (self.now_ns, self.config.cancel_ns);
+        let region = self.region(handle)?;
+        if region.busy_until > now_ns {
+            return Err(Error::RegionBusy);
         }
-        self.abort(handle);
+        if region.tier != tier::PER_TRANSFER {
+            region.busy_until = now_ns + cancel_ns;
+        }
+        self.abort(Some(handle));
+        Ok(())
+    }
+
+    /// Aborts everything. It is the queues that are cancelled: they take more, which waits, and no region is busy.
+    fn cancel_all(&mut self) {
+        let serve_at = self.now_ns + self.config.cancel_ns;
+        for free_at in &mut self.link_free_at {
+            *free_at = serve_at;
+        }
+        self.abort(None);
     }
 
     fn region_info(&self, handle: u64) -> Option<ioctl::RegionInfo> {
@@ -301,11 +290,14 @@ impl World {
             .map(ioctl::Transfer::parse)
             .collect();
         let transfers = transfers.ok_or(Error::Malformed)?;
-        for transfer in &transfers {
-            self.check(head.direction, transfer)?;
+        if self.config.info.running == 0 {
+            return Err(Error::NotRunning);
         }
         if self.outstanding(head.direction) + count > self.config.info.ring_entries as usize {
             return Err(Error::RingFull);
+        }
+        for transfer in &transfers {
+            self.check(head.direction, transfer)?;
         }
         for transfer in &transfers {
             self.take(head.direction, transfer);
@@ -317,12 +309,10 @@ impl World {
     }
 
     fn check(&mut self, way: u32, transfer: &ioctl::Transfer) -> Result<(), Error> {
-        let info = self.config.info;
-        let tdests = self.config.tdests;
-        if info.running == 0 {
-            return Err(Error::NotRunning);
-        }
-        let region = self.idle(transfer.handle)?;
+        let now_ns = self.now_ns;
+        let (tdests, max_transfer_bytes) =
+            (self.config.tdests, self.config.info.max_transfer_bytes);
+        let region = self.region(transfer.handle)?;
         if transfer.length == 0 {
             return Err(Error::Empty);
         }
@@ -333,7 +323,10 @@ impl World {
         if region.permissions & 1 << way == 0 {
             return Err(Error::WrongDirection);
         }
-        if region.tier == tier::PER_TRANSFER && transfer.length > info.max_transfer_bytes {
+        if region.busy_until > now_ns {
+            return Err(Error::RegionBusy);
+        }
+        if region.tier == tier::PER_TRANSFER && transfer.length > max_transfer_bytes {
             return Err(Error::TooLong);
         }
         if transfer.tdest >= tdests {

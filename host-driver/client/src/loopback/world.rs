@@ -32,13 +32,18 @@ pub(super) struct Region {
     pub setup_ns: u64,
     /// When it can be seen: its registration is made.
     pub made_at: u64,
-    /// Until when it takes nothing new, as a cancellation is under way.
+    /// Until when it takes no transfers, as it is being cancelled.
     pub busy_until: u64,
-    /// When the device has let go, and with what status the request ends, once it is being unregistered.
+    /// When the device has let go, and with what status a pended registration ends, once the region is being taken back.
     pub leaving: Option<(u64, Result<usize, Status>)>,
 }
 
 impl Region {
+    /// It is made, and not being taken back.
+    pub fn serves(&self, now_ns: u64) -> bool {
+        self.made_at <= now_ns && self.leaving.is_none()
+    }
+
     fn bytes(&mut self, offset: u64, length: u64) -> &mut [u8] {
         let (offset, length) = (offset as usize, length as usize);
         match &mut self.memory {
@@ -256,6 +261,7 @@ impl World {
             .map(|(handle, _)| *handle)
             .collect();
         for handle in gone {
+            // The driver's own memory just goes.
             if let Some(Region {
                 memory: Memory::Pinned { request, .. },
                 leaving: Some((_, result)),
