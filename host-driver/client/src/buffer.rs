@@ -220,21 +220,52 @@ unsafe impl Storage for Vec<u8> {
     }
 }
 
-/// Memory that the application answers for; see [`Device::register_raw`](crate::Device::register_raw).
-#[derive(Debug)]
-pub struct Unowned(pub(crate) NonNull<[u8]>);
+/// What a [`Region`](crate::Region)'s memory goes back to: its [`Storage`], or nothing that the library knows ([`Unowned`]).
+pub trait Owner {
+    /// What remains of the owner while the memory is registered.
+    type Rest;
+    /// What [`Region::unregister`](crate::Region::unregister) gives.
+    type Back;
 
-// SAFETY: the one who made it promised so.
-unsafe impl Storage for Unowned {
+    /// Gives the memory back.
+    ///
+    /// # Safety
+    /// As [`Storage::from_raw`].
+    unsafe fn give_back(memory: NonNull<[u8]>, rest: Self::Rest) -> Self::Back;
+}
+
+impl<S: Storage> Owner for S {
+    type Rest = <S as Storage>::Rest;
+    type Back = S;
+
+    unsafe fn give_back(memory: NonNull<[u8]>, rest: Self::Rest) -> S {
+        // SAFETY: the caller's promise.
+        unsafe { S::from_raw(memory, rest) }
+    }
+}
+
+/// Marks a region of memory that the application answers for; see [`Device::register_raw`](crate::Device::register_raw).
+///
+/// What the application promised for that memory ends with the region. So unregistering gives nothing that [`Device::register`] would
+/// take: whoever registers the memory again promises again.
+///
+/// ```compile_fail,E0277
+/// use pinring_client::{Device, Permissions, Region, TierChoice, Transport, Unowned};
+///
+/// fn again<T: Transport>(device: &Device<T>, region: Region<T, Unowned>) {
+///     let _ = device.register(region.unregister(), Permissions::Both, TierChoice::best());
+/// }
+/// ```
+///
+/// [`Device::register`]: crate::Device::register
+#[derive(Clone, Copy, Debug)]
+pub enum Unowned {}
+
+impl Owner for Unowned {
     type Rest = ();
+    type Back = ();
 
-    fn into_raw(self) -> (NonNull<[u8]>, ()) {
-        (self.0, ())
-    }
-
-    unsafe fn from_raw(memory: NonNull<[u8]>, (): ()) -> Self {
-        Self(memory)
-    }
+    unsafe fn give_back(_: NonNull<[u8]>, (): ()) {}
 }
 
 #[cfg(test)]

@@ -8,13 +8,10 @@ use pinring_ioctl as ioctl;
 use zerocopy::IntoBytes;
 
 use crate::device::{Shared, ask, refused};
-use crate::{Device, Error, Permissions, RegionHandle, RegionInfo, Status, Transfer, Transport};
+use crate::{Device, Error, Permissions, RegionHandle, RegionInfo, Transfer, Transport};
 
 /// Bytes of one copy request: their number has 32 bits on the way.
 const COPY_BYTES: usize = 1 << 30;
-/// How often, and after how many nanoseconds each, a drop asks again while a cancellation holds it up.
-const RETRIES: u32 = 10_000;
-const RETRY_NS: u64 = 100_000;
 
 impl<T: Transport> Device<T> {
     /// Allocates a region of contiguous driver memory: tier CommonBuffer.
@@ -28,14 +25,16 @@ impl<T: Transport> Device<T> {
             ..ioctl::Allocate::default()
         };
         let wire = ask(&self.shared.transport, ioctl::ALLOCATE, input.as_bytes())?;
+        let info = RegionInfo::from_wire(&wire, ioctl::ALLOCATE)?;
+        self.shared.state().know(info.handle);
         Ok(CommonBuffer {
-            info: RegionInfo::from_wire(&wire, ioctl::ALLOCATE)?,
+            info,
             shared: Arc::clone(&self.shared),
         })
     }
 }
 
-/// A region of contiguous driver memory. Dropping it frees it; what is in flight on it ends as aborted and is still reported.
+/// A region of contiguous driver memory. Dropping it [frees](Self::free) it.
 #[must_use = "dropping it frees the memory"]
 pub struct CommonBuffer<T: Transport> {
     shared: Arc<Shared<T>>,
@@ -112,30 +111,38 @@ impl<T: Transport> CommonBuffer<T> {
         ended.map(drop).map_err(|status| refused(code.name, status))
     }
 
-    /// Cancels the region's transfers in flight; they are reported as aborted, but for what was faster. As with
-    /// [`Region::cancel`](crate::Region::cancel), the region may be busy for a while then.
+    /// Cancels the region's transfers in flight, as [`Region::cancel`](crate::Region::cancel) does.
     ///
     /// # Errors
     /// The driver's reason.
     pub fn cancel(&self) -> Result<(), Error> {
         self.shared.cancel(self.info.handle.0, ioctl::scope::REGION)
     }
+
+    /// Has the driver free it. What is in flight on it ends as aborted and is still reported. The driver frees the memory, and
+    /// takes it off the handle's caps, when the device has let go of it; it does not say when that is.
+    ///
+    /// # Errors
+    /// The driver's reason. The memory goes with the handle then.
+    pub fn free(mut self) -> Result<(), Error> {
+        self.end()
+    }
+
+    /// Only once, however often it is called.
+    fn end(&mut self) -> Result<(), Error> {
+        let handle = self.info.handle;
+        if !self.shared.state().forget(handle) {
+            return Ok(());
+        }
+        let input = ioctl::Handle { handle: handle.0 };
+        self.shared.tell(ioctl::UNREGISTER, input.as_bytes())
+    }
 }
 
 impl<T: Transport> Drop for CommonBuffer<T> {
     fn drop(&mut self) {
-        let input = ioctl::Handle {
-            handle: self.info.handle.0,
-        };
-        let busy = Status::from(ioctl::Error::RegionBusy);
-        for _ in 0..RETRIES {
-            let told = self.shared.tell(ioctl::UNREGISTER, input.as_bytes());
-            // Any other error: the memory goes with the handle.
-            if told.is_ok() || told.is_err_and(|error| error.status() != Some(busy)) {
-                return;
-            }
-            self.shared.transport.sleep(RETRY_NS);
-        }
+        // A refusal has nobody to go to.
+        let _ = self.end();
     }
 }
 

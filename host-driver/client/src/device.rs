@@ -8,7 +8,10 @@ use pinring_ioctl::{self as ioctl, Code, DeviceInfo, Statistics};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::region::Use;
-use crate::{Buffer, Completion, Direction, Error, Pending, Status, Transfer, Transport};
+use crate::transport::control;
+use crate::{
+    Buffer, Completion, Direction, Error, Pending, RegionHandle, Status, Transfer, Transport,
+};
 
 /// Completions that are taken with one request at most.
 const TAKE: usize = 256;
@@ -31,8 +34,8 @@ pub(crate) struct Shared<T> {
 
 #[derive(Default)]
 pub(crate) struct State {
-    pub(crate) next_token: u64,
-    pub(crate) regions: HashMap<u64, Use>,
+    /// Regions that transfers may name.
+    regions: HashMap<RegionHandle, Use>,
     in_flight: usize,
     spare: Vec<u8>,
 }
@@ -106,7 +109,8 @@ impl<T: Transport> Device<T> {
     /// [`poll`](Self::poll), in submission order of its direction.
     ///
     /// # Errors
-    /// A region is [viewed](crate::Region::view); the batch is longer than [`MAX_BATCH`](ioctl::MAX_BATCH); or the driver's reason.
+    /// A region is not this device's, or it is [viewed](crate::Region::view); the batch is longer than
+    /// [`MAX_BATCH`](ioctl::MAX_BATCH); or the driver's reason.
     pub fn submit(&self, direction: Direction, transfers: &[Transfer]) -> Result<(), Error> {
         if transfers.is_empty() {
             return Ok(());
@@ -125,15 +129,12 @@ impl<T: Transport> Device<T> {
         for transfer in transfers {
             input.extend_from_slice(ioctl::Transfer::from(transfer).as_bytes());
         }
-        let taken = self
-            .shared
-            .transport
-            .control(ioctl::SUBMIT, &input, &mut []);
+        let taken = control(&self.shared.transport, ioctl::SUBMIT, &input, &mut []);
         let mut state = self.shared.state();
         state.give_back(input);
         taken.map(drop).map_err(|status| {
             for transfer in transfers {
-                state.ended(transfer.region.0, direction);
+                state.ended(transfer.region, direction);
             }
             match status.driver() {
                 Some(ioctl::Error::TooLong) => Error::TransferTooLong {
@@ -254,11 +255,11 @@ impl<T: Transport> Device<T> {
         }
     }
 
-    /// Cancels everything of this handle that is in flight; it is reported as aborted, but for what was faster. As with
-    /// [`Region::cancel`](crate::Region::cancel), regions may be busy for a while then.
+    /// Cancels everything of this handle that is in flight; it is reported as aborted, but for what was faster. What is submitted
+    /// from now on is taken, and begins when the cancellation is over.
     ///
     /// # Errors
-    /// The driver's reason.
+    /// The driver's reason; [`RegionBusy`](ioctl::Error::RegionBusy) while the device has no place for another command.
     pub fn cancel(&self) -> Result<(), Error> {
         self.shared.cancel(0, ioctl::scope::ALL)
     }
@@ -277,10 +278,7 @@ impl<T: Transport> Device<T> {
     /// The driver's reason.
     pub fn read_log(&self, bytes: &mut [u8]) -> Result<usize, Error> {
         let room = bytes.len();
-        let read = self
-            .shared
-            .transport
-            .control(ioctl::READ_LOG, &[], bytes)
+        let read = control(&self.shared.transport, ioctl::READ_LOG, &[], bytes)
             .map_err(|status| refused(ioctl::READ_LOG.name, status))?;
         if read > room {
             return Err(bad(ioctl::READ_LOG, read));
@@ -298,17 +296,11 @@ impl<T> Shared<T> {
     /// Counts transfers as in flight, before the driver knows of them: a view that comes later is refused. Gives an empty buffer.
     fn reserve(&self, direction: Direction, transfers: &[Transfer]) -> Result<Vec<u8>, Error> {
         let mut state = self.state();
-        let viewed = transfers
-            .iter()
-            .filter_map(|transfer| state.regions.get(&transfer.region.0))
-            .any(|use_| !use_.permits(direction));
-        if viewed {
-            return Err(Error::Viewed { direction });
+        for transfer in transfers {
+            state.region(transfer.region)?.permits(direction)?;
         }
         for transfer in transfers {
-            if let Some(use_) = state.regions.get_mut(&transfer.region.0) {
-                use_.begin(direction);
-            }
+            state.region(transfer.region)?.begin(direction);
         }
         state.in_flight += transfers.len();
         let mut spare = std::mem::take(&mut state.spare);
@@ -326,7 +318,7 @@ impl<T> Shared<T> {
             let completion =
                 ioctl::Completion::parse(entry).and_then(|wire| Completion::from_wire(&wire));
             let completion = completion.ok_or_else(|| bad(ioctl::WAIT, bytes))?;
-            state.ended(completion.region.0, completion.direction);
+            state.ended(completion.region, completion.direction);
             found.push(completion);
         }
         Ok(())
@@ -345,15 +337,31 @@ impl<T: Transport> Shared<T> {
 
     /// A request without an answer.
     pub(crate) fn tell(&self, code: Code, input: &[u8]) -> Result<(), Error> {
-        let told = self.transport.control(code, input, &mut []);
+        let told = control(&self.transport, code, input, &mut []);
         told.map(drop).map_err(|status| refused(code.name, status))
     }
 }
 
 impl State {
-    fn ended(&mut self, region: u64, direction: Direction) {
+    /// From now on, transfers may name the region.
+    pub(crate) fn know(&mut self, region: RegionHandle) {
+        self.regions.insert(region, Use::default());
+    }
+
+    /// From now on, none may; whether they might.
+    pub(crate) fn forget(&mut self, region: RegionHandle) -> bool {
+        self.regions.remove(&region).is_some()
+    }
+
+    pub(crate) fn region(&mut self, region: RegionHandle) -> Result<&mut Use, Error> {
+        let known = self.regions.get_mut(&region);
+        known.ok_or(Error::UnknownRegion { handle: region.0 })
+    }
+
+    fn ended(&mut self, region: RegionHandle, direction: Direction) {
         self.in_flight = self.in_flight.saturating_sub(1);
-        if let Some(use_) = self.regions.get_mut(&region) {
+        // It may be gone: its transfers are reported all the same.
+        if let Ok(use_) = self.region(region) {
             use_.end(direction);
         }
     }
@@ -440,8 +448,7 @@ pub(crate) fn ask<A: FromBytes + IntoBytes + Immutable>(
     input: &[u8],
 ) -> Result<A, Error> {
     let mut answer = A::new_zeroed();
-    let bytes = transport
-        .control(code, input, answer.as_mut_bytes())
+    let bytes = control(transport, code, input, answer.as_mut_bytes())
         .map_err(|status| refused(code.name, status))?;
     if bytes != size_of::<A>() {
         return Err(bad(code, bytes));

@@ -1,6 +1,6 @@
 //! What can go wrong, and what to do about it.
 
-use crate::{Direction, OutOfMemory, Status};
+use crate::{OutOfMemory, Status};
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -79,12 +79,18 @@ pub enum Error {
         transfers: u32,
     },
     /// The program looks at the region, or changes it.
-    #[error(
-        "the region is viewed, which a {direction} transfer would disturb: drop the view first"
-    )]
+    #[error("the program is {} the region, through a view: drop the view first", if *changing { "changing" } else { "reading" })]
     Viewed {
-        /// Direction of the transfer that was to be submitted.
-        direction: Direction,
+        /// Through a [`ViewMut`](crate::ViewMut), and not only [`View`](crate::View)s.
+        changing: bool,
+    },
+    /// A transfer names a region that this device did not register or allocate, or that is gone.
+    #[error(
+        "region handle {handle:#x} is none of this open device's: it was unregistered, or another one gave it"
+    )]
+    UnknownRegion {
+        /// The handle.
+        handle: u64,
     },
     /// The range leaves the region.
     #[error("{length} bytes at {offset} leave a region of {region} bytes")]
@@ -131,6 +137,7 @@ impl Error {
         match self {
             Self::Refused { status, .. } | Self::Open { status, .. } => Some(*status),
             Self::TransferTooLong { .. } => Some(pinring_ioctl::Error::TooLong.into()),
+            Self::UnknownRegion { .. } => Some(pinring_ioctl::Error::NoRegion.into()),
             _ => None,
         }
     }

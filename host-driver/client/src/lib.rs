@@ -50,7 +50,9 @@ mod transport;
 #[cfg(windows)]
 mod windows;
 
-pub use buffer::{AlignedBuffer, Buffer, OutOfMemory, PAGE_BYTES, Release, Storage, Unowned};
+pub use buffer::{
+    AlignedBuffer, Buffer, OutOfMemory, Owner, PAGE_BYTES, Release, Storage, Unowned,
+};
 pub use burst::{Burst, BurstTimes, Strategy};
 pub use common::CommonBuffer;
 pub use device::Device;

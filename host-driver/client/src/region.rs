@@ -9,20 +9,23 @@
 //! - It becomes a buffer again only when the pended REGISTER request is over, which is the driver's word that the device has let go. A
 //!   drop that does not live to see that leaks the memory.
 //! - References into it ([`View`], [`ViewMut`]) exist only while no transfer that disturbs them is in flight, and while they exist,
-//!   such transfers are refused. In flight is what was submitted and whose completion was not yet taken.
+//!   such transfers are refused. In flight is what was submitted and whose completion was not yet taken. Nothing is in flight uncounted:
+//!   a handle is known from before the program can have it, and transfers of one that is not known are refused.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut, Range};
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use pinring_ioctl as ioctl;
 use zerocopy::IntoBytes;
 
 use crate::device::{Shared, ask, refused};
+use crate::transport::control;
 use crate::{
-    Device, Direction, Error, Pending, Permissions, Reason, RegionHandle, RegisterError, Status,
-    Storage, Tier, TierChoice, Transfer, Transport, Unowned,
+    Device, Direction, Error, Owner, Pending, Permissions, Reason, RegionHandle, RegisterError,
+    Status, Storage, Tier, TierChoice, Transfer, Transport, Unowned,
 };
 
 /// Bytes of one registration at most: what one MDL describes.
@@ -30,8 +33,11 @@ pub const MAX_REGION_BYTES: usize = (1 << 32) - 4096;
 
 /// How long a drop waits for the device to let go, before it leaks the buffer.
 const DROP_LIMIT_NS: u64 = 10_000_000_000;
-/// How long to wait for a registration that another request of the same region holds up, before asking again.
+/// How long to wait for a registration that is being made, before asking again.
 const RETRY_NS: u64 = 100_000;
+
+/// Tokens of registrations are the process's: two devices over one transport never ask for each other's.
+static TOKENS: AtomicU64 = AtomicU64::new(1);
 
 /// What a registration or an allocation came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,10 +83,25 @@ pub(crate) struct Use {
 }
 
 impl Use {
-    pub(crate) fn permits(&self, direction: Direction) -> bool {
+    pub(crate) fn permits(&self, direction: Direction) -> Result<(), Error> {
         match direction {
-            Direction::C2h => self.views == 0 && !self.changed,
-            Direction::H2c => !self.changed,
+            Direction::C2h => self.unviewed(),
+            Direction::H2c => self.unchanged(),
+        }
+    }
+
+    fn unchanged(&self) -> Result<(), Error> {
+        match self.changed {
+            true => Err(Error::Viewed { changing: true }),
+            false => Ok(()),
+        }
+    }
+
+    fn unviewed(&self) -> Result<(), Error> {
+        self.unchanged()?;
+        match self.views {
+            0 => Ok(()),
+            _ => Err(Error::Viewed { changing: false }),
         }
     }
 
@@ -113,14 +134,9 @@ impl<T: Transport> Device<T> {
         tiers: TierChoice,
     ) -> Result<Region<T, B>, RegisterError<B>> {
         let (memory, rest) = buffer.into_raw();
-        match self.pin(memory, permissions, tiers) {
-            Ok((pending, info)) => Ok(Region {
-                shared: Arc::clone(&self.shared),
-                memory,
-                rest: Some(rest),
-                pending: Some(pending),
-                info,
-            }),
+        // SAFETY: the memory was taken from its owner, and goes back when the request is over.
+        match unsafe { self.pin(memory, permissions, tiers) } {
+            Ok(pinned) => Ok(self.region(memory, rest, pinned)),
             Err(error) => Err(RegisterError {
                 // SAFETY: the parts of above; the registration is over, or has not begun.
                 buffer: unsafe { B::from_raw(memory, rest) },
@@ -136,8 +152,9 @@ impl<T: Transport> Device<T> {
     ///
     /// # Safety
     /// The `len` bytes at `start` are initialised, writable memory. Until [`Region::unregister`] has returned, or the region's drop
-    /// *and* that of the device with all its clones have, it is not freed, not unmapped, and not remapped; and no reference to it
-    /// exists while a transfer that disturbs it is in flight.
+    /// *and* that of the device with all its clones have, it is not freed, not unmapped, and not remapped. No reference to it exists
+    /// while a transfer that disturbs it is in flight; and whoever has the region may [view](Region::view), change and
+    /// [peek](Region::peek) at it on any thread, so that no other reference conflicts with that.
     pub unsafe fn register_raw(
         &self,
         start: NonNull<u8>,
@@ -145,12 +162,32 @@ impl<T: Transport> Device<T> {
         permissions: Permissions,
         tiers: TierChoice,
     ) -> Result<Region<T, Unowned>, Error> {
-        let memory = Unowned(NonNull::slice_from_raw_parts(start, len));
-        Ok(self.register(memory, permissions, tiers)?)
+        let memory = NonNull::slice_from_raw_parts(start, len);
+        // SAFETY: the caller's promise.
+        let pinned = unsafe { self.pin(memory, permissions, tiers)? };
+        Ok(self.region(memory, (), pinned))
+    }
+
+    fn region<O: Owner>(
+        &self,
+        memory: NonNull<[u8]>,
+        rest: O::Rest,
+        (pending, info): (Pending, RegionInfo),
+    ) -> Region<T, O> {
+        Region {
+            shared: Arc::clone(&self.shared),
+            memory,
+            rest: Some(rest),
+            pending: Some(pending),
+            info,
+        }
     }
 
     /// The pended request and what it came to. After an error the driver has let go of the memory.
-    fn pin(
+    ///
+    /// # Safety
+    /// The memory is initialised, and the device's to read and write until the request is over.
+    unsafe fn pin(
         &self,
         memory: NonNull<[u8]>,
         permissions: Permissions,
@@ -162,11 +199,7 @@ impl<T: Transport> Device<T> {
             });
         }
         let transport = &self.shared.transport;
-        let token = {
-            let mut state = self.shared.state();
-            state.next_token += 1;
-            state.next_token
-        };
+        let token = TOKENS.fetch_add(1, Ordering::Relaxed);
         let input = ioctl::Register {
             token,
             permissions: permissions.number(),
@@ -176,7 +209,7 @@ impl<T: Transport> Device<T> {
         };
         let failed = |status| refused(ioctl::REGISTER.name, status);
         let start = memory.as_ptr().cast();
-        // SAFETY: the memory was taken from its owner, and goes back when the request is over.
+        // SAFETY: the caller's promise.
         let started =
             unsafe { transport.start(ioctl::REGISTER, input.as_bytes(), start, memory.len()) };
         let pending = started.map_err(failed)?;
@@ -187,8 +220,7 @@ impl<T: Transport> Device<T> {
             let error =
                 match asked.and_then(|wire| RegionInfo::from_wire(&wire, ioctl::QUERY_REGION)) {
                     Ok(info) => {
-                        let mut state = self.shared.state();
-                        state.regions.insert(info.handle.0, Use::default());
+                        self.shared.state().know(info.handle);
                         return Ok((pending, info));
                     }
                     Err(error) => error,
@@ -209,26 +241,26 @@ impl<T: Transport> Device<T> {
     }
 }
 
-/// A registered buffer; `B` is what owned it before, and will again.
+/// A registered buffer; `O` is what owned it before, and will again.
 ///
 /// Dropping it unregisters: what is in flight on it ends as aborted and is still reported, and the drop waits until the device has let go
 /// of the memory. If that takes longer than 10 s, the memory is leaked rather than freed under the device.
 #[must_use = "dropping the region unregisters the buffer"]
-pub struct Region<T: Transport, B: Storage> {
+pub struct Region<T: Transport, O: Owner> {
     shared: Arc<Shared<T>>,
     memory: NonNull<[u8]>,
-    rest: Option<B::Rest>,
+    rest: Option<O::Rest>,
     /// `None` when the device has let go.
     pending: Option<Pending>,
     info: RegionInfo,
 }
 
 // SAFETY: it is its buffer and a share of the device; the pointer is to memory that it alone owns.
-unsafe impl<T: Transport + Send + Sync, B: Storage + Send> Send for Region<T, B> {}
+unsafe impl<T: Transport + Send + Sync, O: Owner + Send> Send for Region<T, O> {}
 // SAFETY: shared use reads the memory, or checks by the device's lock that nobody else does.
-unsafe impl<T: Transport + Send + Sync, B: Storage + Send + Sync> Sync for Region<T, B> {}
+unsafe impl<T: Transport + Send + Sync, O: Owner + Send + Sync> Sync for Region<T, O> {}
 
-impl<T: Transport, B: Storage> Region<T, B> {
+impl<T: Transport, O: Owner> Region<T, O> {
     /// What the registration came to.
     pub const fn info(&self) -> &RegionInfo {
         &self.info
@@ -263,13 +295,9 @@ impl<T: Transport, B: Storage> Region<T, B> {
     ///
     /// # Errors
     /// [`Error::InFlight`] while completions of C2H transfers have not been taken; [`Error::Viewed`] while it is being changed.
-    pub fn view(&self) -> Result<View<'_, T, B>, Error> {
+    pub fn view(&self) -> Result<View<'_, T, O>, Error> {
         self.borrow(|use_| {
-            if use_.changed {
-                return Err(Error::Viewed {
-                    direction: Direction::H2c,
-                });
-            }
+            use_.unchanged()?;
             if use_.c2h > 0 {
                 return Err(Error::InFlight {
                     transfers: use_.c2h,
@@ -285,13 +313,9 @@ impl<T: Transport, B: Storage> Region<T, B> {
     ///
     /// # Errors
     /// [`Error::InFlight`] while completions of transfers have not been taken; [`Error::Viewed`] while another view exists.
-    pub fn view_mut(&self) -> Result<ViewMut<'_, T, B>, Error> {
+    pub fn view_mut(&self) -> Result<ViewMut<'_, T, O>, Error> {
         self.borrow(|use_| {
-            if use_.changed || use_.views > 0 {
-                return Err(Error::Viewed {
-                    direction: Direction::C2h,
-                });
-            }
+            use_.unviewed()?;
             if use_.c2h + use_.h2c > 0 {
                 return Err(Error::InFlight {
                     transfers: use_.c2h + use_.h2c,
@@ -303,14 +327,12 @@ impl<T: Transport, B: Storage> Region<T, B> {
         Ok(ViewMut { region: self })
     }
 
-    fn borrow(&self, take: impl FnOnce(&mut Use) -> Result<(), Error>) -> Result<(), Error> {
-        let mut state = self.shared.state();
-        take(state.regions.entry(self.info.handle.0).or_default())
+    fn borrow<A>(&self, take: impl FnOnce(&mut Use) -> Result<A, Error>) -> Result<A, Error> {
+        take(self.shared.state().region(self.info.handle)?)
     }
 
     fn release(&self, give: impl FnOnce(&mut Use)) {
-        let mut state = self.shared.state();
-        if let Some(use_) = state.regions.get_mut(&self.info.handle.0) {
+        if let Ok(use_) = self.shared.state().region(self.info.handle) {
             give(use_);
         }
     }
@@ -318,7 +340,7 @@ impl<T: Transport, B: Storage> Region<T, B> {
     /// Eight bytes at `offset`, read from memory now even if the device is writing them: to see when data arrives.
     ///
     /// # Errors
-    /// They leave the region.
+    /// They leave the region; [`Error::Viewed`] while it is being changed.
     pub fn peek(&self, offset: usize) -> Result<[u8; 8], Error> {
         let fits = offset.checked_add(8).is_some_and(|end| end <= self.len());
         if !fits {
@@ -328,28 +350,32 @@ impl<T: Transport, B: Storage> Region<T, B> {
                 region: self.len() as u64,
             });
         }
-        let mut bytes = [0; 8];
-        for (index, byte) in bytes.iter_mut().enumerate() {
-            // SAFETY: inside the memory. Volatile: the device is another party.
-            *byte = unsafe { self.as_ptr().add(offset + index).read_volatile() };
-        }
-        Ok(bytes)
+        // Under the lock, so that nobody begins to change them meanwhile.
+        self.borrow(|use_| {
+            use_.unchanged()?;
+            let mut bytes = [0; 8];
+            for (index, byte) in bytes.iter_mut().enumerate() {
+                // SAFETY: inside the memory, to which no `&mut` exists. Volatile: the device is another party.
+                *byte = unsafe { self.as_ptr().add(offset + index).read_volatile() };
+            }
+            Ok(bytes)
+        })
     }
 
     /// Cancels the region's transfers in flight; they are reported as aborted, but for what was faster. It stays registered.
     ///
-    /// Until the device has let go of it, which may be after they are reported, new transfers are refused as
-    /// [`RegionBusy`](ioctl::Error::RegionBusy): submit them again.
+    /// Until the cancellation is over, which may be after they are reported, new transfers of a region with a lasting mapping are
+    /// refused as [`RegionBusy`](ioctl::Error::RegionBusy): submit them again.
     ///
     /// # Errors
-    /// The driver's reason.
+    /// The driver's reason; [`RegionBusy`](ioctl::Error::RegionBusy) if another cancellation of the region is not over.
     pub fn cancel(&self) -> Result<(), Error> {
         self.shared.cancel(self.info.handle.0, ioctl::scope::REGION)
     }
 
     /// Unregisters and gives the buffer back once the device has let go of it, however long that takes. What is in flight ends as
     /// aborted, and is still reported by [`Device::wait`].
-    pub fn unregister(self) -> B {
+    pub fn unregister(self) -> O::Back {
         let mut region = self;
         loop {
             match region.unregister_within(u64::MAX) {
@@ -363,13 +389,13 @@ impl<T: Transport, B: Storage> Region<T, B> {
     ///
     /// # Errors
     /// The region, if the device has not let go by then. Call it again, or drop it.
-    pub fn unregister_within(mut self, timeout_ns: u64) -> Result<B, Self> {
+    pub fn unregister_within(mut self, timeout_ns: u64) -> Result<O::Back, Self> {
         if !self.let_go(timeout_ns) {
             return Err(self);
         }
         match self.rest.take() {
             // SAFETY: the parts of `register`; the request is over, so that the device has let go.
-            Some(rest) => Ok(unsafe { B::from_raw(self.memory, rest) }),
+            Some(rest) => Ok(unsafe { O::give_back(self.memory, rest) }),
             None => Err(self), // Taken only here and in drop.
         }
     }
@@ -380,32 +406,23 @@ impl<T: Transport, B: Storage> Region<T, B> {
             return true;
         };
         let transport = &self.shared.transport;
-        let end = transport.now_ns().saturating_add(timeout_ns);
         let input = ioctl::Handle {
             handle: self.info.handle.0,
         };
-        loop {
-            let told = transport.control(ioctl::UNREGISTER, input.as_bytes(), &mut []);
-            let busy = told == Err(ioctl::Error::RegionBusy.into());
-            if told.is_err() && !busy {
-                transport.cancel(pending);
-            }
-            let left = end.saturating_sub(transport.now_ns());
-            // A cancellation of its transfers that is under way comes first; after that, ask again.
-            let patience = if busy { left.min(RETRY_NS) } else { left };
-            if transport.wait(pending, Some(patience)).is_some() {
-                self.pending = None;
-                self.shared.state().regions.remove(&self.info.handle.0);
-                return true;
-            }
-            if transport.now_ns() >= end {
-                return false;
-            }
+        if control(transport, ioctl::UNREGISTER, input.as_bytes(), &mut []).is_err() {
+            // The driver takes it back already, as it was told to before; or it did not listen: the request itself is another way.
+            transport.cancel(pending);
         }
+        let over = transport.wait(pending, Some(timeout_ns)).is_some();
+        if over {
+            self.pending = None;
+            self.shared.state().forget(self.info.handle);
+        }
+        over
     }
 }
 
-impl<T: Transport, B: Storage> Drop for Region<T, B> {
+impl<T: Transport, O: Owner> Drop for Region<T, O> {
     fn drop(&mut self) {
         if self.rest.is_none() {
             return;
@@ -417,30 +434,30 @@ impl<T: Transport, B: Storage> Drop for Region<T, B> {
         }
         if let Some(rest) = self.rest.take() {
             // SAFETY: the parts of `register`; the device has let go.
-            drop(unsafe { B::from_raw(self.memory, rest) });
+            drop(unsafe { O::give_back(self.memory, rest) });
         }
     }
 }
 
-impl<T: Transport, B: Storage> fmt::Debug for Region<T, B> {
+impl<T: Transport, O: Owner> fmt::Debug for Region<T, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Region").field(&self.info).finish()
     }
 }
 
 /// A region's bytes, to read.
-pub struct View<'a, T: Transport, B: Storage> {
-    region: &'a Region<T, B>,
+pub struct View<'a, T: Transport, O: Owner> {
+    region: &'a Region<T, O>,
 }
 
 /// A region's bytes, to change.
-pub struct ViewMut<'a, T: Transport, B: Storage> {
-    region: &'a Region<T, B>,
+pub struct ViewMut<'a, T: Transport, O: Owner> {
+    region: &'a Region<T, O>,
 }
 
 macro_rules! views {
     ($($name:ident, $give:expr;)+) => {$(
-        impl<T: Transport, B: Storage> Deref for $name<'_, T, B> {
+        impl<T: Transport, O: Owner> Deref for $name<'_, T, O> {
             type Target = [u8];
 
             fn deref(&self) -> &[u8] {
@@ -449,13 +466,13 @@ macro_rules! views {
             }
         }
 
-        impl<T: Transport, B: Storage> Drop for $name<'_, T, B> {
+        impl<T: Transport, O: Owner> Drop for $name<'_, T, O> {
             fn drop(&mut self) {
                 self.region.release($give);
             }
         }
 
-        impl<T: Transport, B: Storage> fmt::Debug for $name<'_, T, B> {
+        impl<T: Transport, O: Owner> fmt::Debug for $name<'_, T, O> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_tuple(stringify!($name)).field(self.region).finish()
             }
@@ -468,7 +485,7 @@ views! {
     ViewMut, |use_| use_.changed = false;
 }
 
-impl<T: Transport, B: Storage> DerefMut for ViewMut<'_, T, B> {
+impl<T: Transport, O: Owner> DerefMut for ViewMut<'_, T, O> {
     fn deref_mut(&mut self) -> &mut [u8] {
         let mut memory = self.region.memory;
         // SAFETY: initialised memory of the region; this is the only view, and no transfer is in flight while it exists.

@@ -42,7 +42,8 @@ pub trait Transport {
     /// # Safety
     /// The `len` bytes at `buffer` are memory that the driver may use as the code's method says (read alone for IN_DIRECT, else
     /// write) until [`wait`](Self::wait) has given the result, also if the `Pending` is dropped or forgotten. For REGISTER
-    /// the device writes there for as long.
+    /// the device writes there for as long. Where a [`Device`](crate::Device) uses the same handle, SUBMIT is its alone: it counts
+    /// what is in flight, and lends out memory by that.
     unsafe fn start(
         &self,
         code: Code,
@@ -75,25 +76,29 @@ pub trait Transport {
         Buffer::new(bytes).map_err(|_| Status::NO_MEMORY)
     }
 
-    /// Makes a request and waits for it: `output` is the answer, or the memory for direct I/O. Gives the bytes that came.
-    ///
-    /// # Errors
-    /// Why it failed.
-    fn control(&self, code: Code, input: &[u8], output: &mut [u8]) -> Result<usize, Status> {
-        // SAFETY: `output` is borrowed until this returns, and this returns when the request is over.
-        let pending = unsafe { self.start(code, input, output.as_mut_ptr(), output.len())? };
-        loop {
-            if let Some(result) = self.wait(&pending, None) {
-                return result;
-            }
-        }
-    }
-
     /// Lets `ns` nanoseconds pass.
     fn sleep(&self, ns: u64) {
         let end = self.now_ns().saturating_add(ns);
         while self.now_ns() < end {
             self.relax();
+        }
+    }
+}
+
+/// Makes a request and waits for it: `output` is the answer. Gives the bytes that came.
+///
+/// Not a method of [`Transport`]: a program could send a SUBMIT past the device's count of what is in flight.
+pub(crate) fn control(
+    transport: &impl Transport,
+    code: Code,
+    input: &[u8],
+    output: &mut [u8],
+) -> Result<usize, Status> {
+    // SAFETY: `output` is borrowed until this returns, and this returns when the request is over. A SUBMIT comes from the device.
+    let pending = unsafe { transport.start(code, input, output.as_mut_ptr(), output.len())? };
+    loop {
+        if let Some(result) = transport.wait(&pending, None) {
+            return result;
         }
     }
 }
@@ -130,10 +135,6 @@ macro_rules! forward {
 
             fn allocate(&self, bytes: usize) -> Result<Buffer, Status> {
                 (**self).allocate(bytes)
-            }
-
-            fn control(&self, code: Code, input: &[u8], output: &mut [u8]) -> Result<usize, Status> {
-                (**self).control(code, input, output)
             }
 
             fn sleep(&self, ns: u64) {

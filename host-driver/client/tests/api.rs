@@ -1,9 +1,13 @@
 //! The library's promises, over the driver double.
 
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use pinring_client::loopback::{Config, Loopback};
 use pinring_client::{
-    AlignedBuffer, Burst, Device, Direction, Error, Permissions, Region, Status, Strategy, Tier,
-    TierChoice, Transport, ioctl, pattern,
+    AlignedBuffer, Burst, Device, Direction, Error, Pending, Permissions, Region, RegionHandle,
+    Status, Strategy, Tier, TierChoice, Transfer, Transport, ioctl, pattern,
 };
 
 const MB: usize = 1 << 20;
@@ -67,8 +71,21 @@ fn views_and_transfers_exclude_each_other() {
             assert!(device.submit(direction, &one).is_err());
         }
         assert!(region.view().is_err());
+        let refused = region.peek(0).unwrap_err();
+        assert!(
+            matches!(refused, Error::Viewed { changing: true }),
+            "{refused}"
+        );
+    }
+    assert_eq!(region.peek(0).unwrap()[0], 7);
+    {
+        let _view = region.view().unwrap();
+        region.peek(MB - 8).unwrap();
+        let refused = region.peek(MB - 7).unwrap_err();
+        assert!(matches!(refused, Error::OutOfBounds { .. }), "{refused}");
     }
     device.submit(Direction::C2h, &one).unwrap();
+    region.peek(0).unwrap();
     assert!(matches!(
         region.view(),
         Err(Error::InFlight { transfers: 1 })
@@ -81,6 +98,155 @@ fn views_and_transfers_exclude_each_other() {
     assert_eq!(refused.driver(), Some(ioctl::Error::Empty));
     assert_eq!(device.in_flight(), 0);
     region.view_mut().unwrap();
+}
+
+#[test]
+fn a_look_never_meets_a_change() {
+    let (device, _) = open(Config::default());
+    let region = register(&device, 4096);
+    let (begun, enough) = (AtomicBool::new(false), AtomicBool::new(false));
+    let halves = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let bytes = (0..=255).cycle();
+            for byte in bytes.take_while(|_| !enough.load(Ordering::Relaxed)) {
+                let mut view = region.view_mut().unwrap();
+                view[..4].fill(byte);
+                begun.store(true, Ordering::Relaxed);
+                std::thread::yield_now();
+                view[4..8].fill(byte);
+            }
+        });
+        while !begun.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        let looks = std::iter::repeat_with(|| region.peek(0)).flatten();
+        let halves = looks
+            .take(50_000)
+            .filter(|bytes| *bytes != [bytes[0]; 8])
+            .count();
+        enough.store(true, Ordering::Relaxed);
+        halves
+    });
+    assert_eq!(halves, 0, "looks at half a change");
+}
+
+#[test]
+fn transfers_of_regions_that_are_not_the_device_s_are_refused() {
+    let (device, _) = open(Config::default());
+    let (other, _) = open(Config::default());
+    let refused_of = |handle: RegionHandle| {
+        let transfers = [Transfer::new(handle, 0..64)];
+        let refused = device.submit(Direction::C2h, &transfers).unwrap_err();
+        assert!(
+            matches!(refused, Error::UnknownRegion { handle: named } if named == handle.0),
+            "{refused}"
+        );
+        assert_eq!(refused.driver(), Some(ioctl::Error::NoRegion));
+        assert_eq!(device.in_flight(), 0);
+    };
+    // Two drivers' handles give the same numbers: this one is further on.
+    let _earlier = register(&other, MB);
+    let foreign = register(&other, MB);
+    refused_of(foreign.handle());
+    refused_of(RegionHandle(0));
+    let region = register(&device, MB);
+    let common = device.allocate(4096, Permissions::Both).unwrap();
+    let both = [region.transfer(0..64), common.transfer(0..64)];
+    device.submit(Direction::C2h, &both).unwrap();
+    device.wait(2, None).unwrap();
+    // A batch of which one is wrong counts as nothing.
+    let mixed = [region.transfer(0..64), foreign.transfer(0..64)];
+    device.submit(Direction::C2h, &mixed).unwrap_err();
+    region.view_mut().unwrap();
+    let handles = [region.handle(), common.handle()];
+    region.unregister();
+    drop(common);
+    handles.into_iter().for_each(refused_of);
+}
+
+/// A driver to whose devices somebody submits as soon as a registration is made, before its owner has the handle.
+struct Hasty {
+    loopback: Loopback,
+    device: RefCell<Option<Device<Rc<Self>>>>,
+    submitted: Cell<usize>,
+}
+
+impl Transport for Hasty {
+    unsafe fn start(
+        &self,
+        code: ioctl::Code,
+        input: &[u8],
+        buffer: *mut u8,
+        len: usize,
+    ) -> Result<Pending, Status> {
+        // SAFETY: the caller's promise is the same.
+        let pending = unsafe { self.loopback.start(code, input, buffer, len)? };
+        if code == ioctl::QUERY_REGION
+            && let Some(device) = &*self.device.borrow()
+        {
+            // SAFETY: the answer is there, and it is this request's alone.
+            let answer = unsafe { std::slice::from_raw_parts(buffer, len) };
+            let handle = ioctl::RegionInfo::parse(answer).unwrap().handle;
+            let transfers = [Transfer::new(RegionHandle(handle), 0..4096)];
+            let taken = device.submit(Direction::C2h, &transfers).is_ok();
+            self.submitted
+                .set(self.submitted.get() + usize::from(taken));
+        }
+        Ok(pending)
+    }
+
+    fn wait(&self, pending: &Pending, timeout_ns: Option<u64>) -> Option<Result<usize, Status>> {
+        self.loopback.wait(pending, timeout_ns)
+    }
+
+    fn cancel(&self, pending: &Pending) {
+        self.loopback.cancel(pending);
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.loopback.now_ns()
+    }
+
+    fn relax(&self) {
+        self.loopback.relax();
+    }
+}
+
+#[test]
+fn nothing_is_in_flight_on_a_region_uncounted() {
+    let hasty = Rc::new(Hasty {
+        loopback: Loopback::new(),
+        device: RefCell::new(None),
+        submitted: Cell::new(0),
+    });
+    let device = Device::new(Rc::clone(&hasty)).unwrap();
+    *hasty.device.borrow_mut() = Some(device.clone());
+    let region = device
+        .register(vec![0; 4096], Permissions::Both, TierChoice::best())
+        .unwrap();
+    assert_eq!(hasty.submitted.get(), 0, "the device writes what is viewed");
+    assert_eq!(hasty.loopback.statistics().transfers, 0);
+    region.view().unwrap();
+    hasty.device.take();
+}
+
+#[test]
+fn two_devices_of_one_handle_do_not_take_each_other_s_registrations() {
+    let loopback = Loopback::new();
+    let devices = [(); 2].map(|()| Device::new(loopback.clone()).unwrap());
+    let [one, two] = devices.each_ref().map(|device| register(device, MB));
+    assert_ne!(one.handle(), two.handle());
+    let [first, second] = &devices;
+    assert!(
+        first
+            .submit(Direction::C2h, &[two.transfer(0..64)])
+            .is_err()
+    );
+    assert!(
+        second
+            .submit(Direction::C2h, &[two.transfer(0..64)])
+            .is_ok()
+    );
 }
 
 #[test]
@@ -212,6 +378,79 @@ fn a_device_that_does_not_let_go_keeps_the_memory() {
     assert_eq!(loopback.left(), (1, 1));
     // SAFETY: it was leaked, not unmapped.
     assert_eq!(unsafe { start.read() }, 0);
+}
+
+#[test]
+fn a_region_that_is_being_unregistered_is_waited_for_again() {
+    for give_up in [false, true] {
+        let (device, loopback) = open(Config {
+            teardown_ns: 5 * SECOND,
+            ..Config::default()
+        });
+        let region = register(&device, MB);
+        let begun_ns = loopback.now_ns();
+        let region = region.unregister_within(SECOND).unwrap_err();
+        assert_eq!(loopback.left(), (1, 1));
+        // The driver knows the handle no more: the request is cancelled, which ends it no sooner.
+        let refused = region.cancel().unwrap_err();
+        assert_eq!(refused.driver(), Some(ioctl::Error::NoRegion));
+        let transfers = [region.transfer(0..64)];
+        let refused = device.submit(Direction::H2c, &transfers).unwrap_err();
+        assert_eq!(refused.driver(), Some(ioctl::Error::NoRegion));
+        match give_up {
+            true => drop(region),
+            false => assert_eq!(region.unregister().len(), MB),
+        }
+        let took_ns = loopback.now_ns() - begun_ns;
+        assert!((5 * SECOND..6 * SECOND).contains(&took_ns), "{took_ns} ns");
+        assert_eq!(loopback.left(), (0, 0));
+    }
+}
+
+#[test]
+fn cancelled_regions_are_given_back_at_once() {
+    let (device, loopback) = open(Config {
+        stalled: true,
+        cancel_ns: 60 * SECOND,
+        ..Config::default()
+    });
+    let region = register(&device, MB);
+    let common = device.allocate(4096, Permissions::Both).unwrap();
+    let both = [region.transfer(0..64), common.transfer(0..64)];
+    device.submit(Direction::C2h, &both).unwrap();
+    region.cancel().unwrap();
+    common.cancel().unwrap();
+    for busy in [region.cancel(), common.cancel()] {
+        assert_eq!(busy.unwrap_err().driver(), Some(ioctl::Error::RegionBusy));
+    }
+    common.copy_out(0, &mut [0; 64]).unwrap();
+    common.free().unwrap();
+    assert_eq!(region.unregister().len(), MB);
+    assert!(loopback.now_ns() < SECOND);
+    assert_eq!(device.wait(2, Some(0)).unwrap().len(), 2);
+    assert_eq!(loopback.left(), (0, 0));
+}
+
+#[test]
+fn driver_memory_is_freed_when_the_device_has_let_go() {
+    let (device, loopback) = open(Config {
+        teardown_ns: SECOND,
+        ..Config::default()
+    });
+    let make = || device.allocate(4096, Permissions::Both).unwrap();
+    make().free().unwrap();
+    assert_eq!(device.statistics().unwrap().handle_regions, 1);
+    loopback.sleep(SECOND);
+    assert_eq!(device.statistics().unwrap().handle_regions, 0);
+    // A refusal is told, and is the end of it, too.
+    let common = make();
+    let transfers = [common.transfer(0..64)];
+    loopback.configure(|config| config.fail = Some((ioctl::UNREGISTER, Status::NO_SUCH_DEVICE)));
+    let refused = common.free().unwrap_err();
+    assert_eq!(refused.status(), Some(Status::NO_SUCH_DEVICE));
+    let refused = device.submit(Direction::C2h, &transfers).unwrap_err();
+    assert!(matches!(refused, Error::UnknownRegion { .. }), "{refused}");
+    assert_eq!(loopback.left(), (1, 0), "it goes with the handle");
 }
 
 #[test]
