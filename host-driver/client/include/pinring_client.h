@@ -9,6 +9,27 @@
 /*
  * The C interface of Pinring: register a buffer once; from then on a transfer is one call, whatever its size.
  * Every function gives PINRING_OK, or a code that pinring_error_message() explains. examples/burst.c shows all of it at work.
+ *
+ * Pointers are null or valid; arrays have as many elements as the call says. Null where something is needed is refused
+ * (PINRING_INVALID_ARGUMENT).
+ *
+ * A PinringDevice pointer is valid from pinring_open() to pinring_close(); a PinringRegion pointer from pinring_register() or
+ * pinring_allocate() until pinring_unregister() gives anything but PINRING_BUSY, also if the device is closed before. Passing one
+ * later, or one that was never given, is undefined behaviour. A region's number (PinringRegionInfo.handle) is checked: one that is
+ * not, or no longer, of the device is refused.
+ *
+ * Registered memory stays allocated and mapped until pinring_unregister() gives PINRING_OK. The device writes it while C2H transfers
+ * of it are in flight, and reads it while H2C transfers are, from pinring_submit() until pinring_wait() has given the completion:
+ * do not read, or change, that part of it meanwhile.
+ *
+ * Threads: any thread may use any device and region, several at the same time, but for
+ * - pinring_close(): no other call with the same PinringDevice pointer runs meanwhile;
+ * - pinring_unregister(): no other call with the same PinringRegion pointer runs meanwhile. Calls with its number may: their
+ *   transfers are refused, or end as aborted;
+ * - pinring_wait(): one thread at a time waits on a device, as its completions come from one place and each is given once. A program
+ *   that waits in several threads opens the device once for each; regions belong to the device that they were made with;
+ * - pinring_open_loopback(): its devices are for one thread at a time.
+ * What pinring_error_message(), pinring_error_status() and pinring_transfer_status_text() give is the calling thread's own.
  */
 
 // All is well.
@@ -140,7 +161,7 @@ typedef struct {
 
 // What a registration or an allocation came to.
 typedef struct {
-  // Names the region in transfers.
+  // Names the region in transfers, until it is gone.
   uint64_t handle;
   // Bytes.
   uint64_t length;
@@ -154,7 +175,7 @@ typedef struct {
 
 // A transfer to submit.
 typedef struct {
-  // The region: PinringRegionInfo.handle.
+  // The region: PinringRegionInfo.handle, of the same device.
   uint64_t region;
   // First byte in the region.
   uint64_t offset;
@@ -220,7 +241,7 @@ int32_t pinring_open(const char *name, PinringDevice **device);
 int32_t pinring_open_loopback(PinringDevice **device);
 #endif
 
-// Closes a device; null is left alone. Its regions stay registered until they are unregistered.
+// Closes a device; null is left alone. Its regions stay registered, and the driver's handle open, until they are unregistered.
 void pinring_close(PinringDevice *device);
 
 // What device and driver can do now.
@@ -251,9 +272,15 @@ int32_t pinring_register(const PinringDevice *device,
 // Allocates a region of contiguous driver memory, reached by pinring_copy_in() and pinring_copy_out().
 int32_t pinring_allocate(const PinringDevice *device, uint64_t length, uint32_t permissions, PinringRegion **region);
 
-// Unregisters or frees a region, and waits up to `timeout_ns` nanoseconds until the device has let go of it. What is in flight on it
-// ends as aborted and is still reported. PINRING_OK: the region is gone, and the buffer is the application's again.
-// PINRING_BUSY: the time was up; the region stays, and so must the buffer; call it again. Null is left alone.
+// Unregisters or frees a region; what is in flight on it ends as aborted and is still reported. After PINRING_BUSY the region stays;
+// after anything else it is gone, and the pointer with it. Null is left alone.
+//
+// A registered buffer: waits up to `timeout_ns` nanoseconds until the device has let go of it. PINRING_OK: it has, and the buffer is the
+// application's again. PINRING_BUSY: the time was up; the buffer must stay; call it again. Nothing else comes of it.
+//
+// Driver memory: does not wait, as none of it is the application's; `timeout_ns` is not used. PINRING_OK: the driver frees it when the
+// device has let go of it, and until then counts it among the handle's locked bytes. Otherwise the driver refused
+// (pinring_error_message() says why), and frees it with the device's handle, when the device is closed and its regions are gone.
 int32_t pinring_unregister(PinringRegion *region,
                            uint64_t timeout_ns);
 
@@ -267,6 +294,7 @@ int32_t pinring_copy_out(const PinringRegion *region, uint64_t offset, uint8_t *
 int32_t pinring_copy_in(const PinringRegion *region, uint64_t offset, const uint8_t *source, size_t length);
 
 // Submits a batch of transfers of one direction: all of it is taken, or nothing. Each transfer is reported once by pinring_wait().
+// A region that this device did not give, or that is gone, is refused (PINRING_REFUSED).
 int32_t pinring_submit(const PinringDevice *device,
                        uint32_t direction,
                        const PinringTransfer *transfers,
@@ -282,6 +310,7 @@ int32_t pinring_wait(const PinringDevice *device,
                      size_t *count);
 
 // Cancels what is in flight on a region, or on the whole device if `region` is null; it is reported as aborted, but for what was faster.
+// Until the cancellation of a region is over, which may be after that, the driver may refuse its transfers: submit them again.
 int32_t pinring_cancel(const PinringDevice *device,
                        const PinringRegion *region);
 

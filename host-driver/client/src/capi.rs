@@ -1,7 +1,7 @@
 //! The C interface; `cargo xtask generate` writes its header, include/pinring_client.h.
 //!
 //! Handles are opaque pointers; results are codes, and [`pinring_error_message`] says what happened. Nothing here is for Rust programs.
-#![allow(clippy::missing_safety_doc)] // Said once, in the header: pointers are null or valid, handles are those that were given.
+#![allow(clippy::missing_safety_doc)] // Said once, at the head of the header (cbindgen.toml): pointers, threads, buffers.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char};
@@ -64,6 +64,13 @@ type Any = Arc<dyn Transport + Send + Sync>;
 pub struct PinringRegion {
     held: Held,
 }
+
+/// The header lets C use both from any thread.
+const _: () = {
+    const fn any_thread<T: Send + Sync>() {}
+    any_thread::<PinringDevice>();
+    any_thread::<PinringRegion>();
+};
 
 enum Held {
     Registered(Region<Any, Unowned>),
@@ -148,7 +155,7 @@ pub struct PinringStatistics {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PinringRegionInfo {
-    /// Names the region in transfers.
+    /// Names the region in transfers, until it is gone.
     pub handle: u64,
     /// Bytes.
     pub length: u64,
@@ -164,7 +171,7 @@ pub struct PinringRegionInfo {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PinringTransfer {
-    /// The region: PinringRegionInfo.handle.
+    /// The region: PinringRegionInfo.handle, of the same device.
     pub region: u64,
     /// First byte in the region.
     pub offset: u64,
@@ -238,9 +245,10 @@ fn call(body: impl FnOnce() -> Result<(), Refusal>) -> i32 {
             let code = match &error {
                 Error::NoDevice => PINRING_NO_DEVICE,
                 Error::NoDriver => PINRING_NO_DRIVER,
-                Error::Refused { .. } | Error::Open { .. } | Error::TransferTooLong { .. } => {
-                    PINRING_REFUSED
-                }
+                Error::Refused { .. }
+                | Error::Open { .. }
+                | Error::TransferTooLong { .. }
+                | Error::UnknownRegion { .. } => PINRING_REFUSED,
                 Error::Version { .. } => PINRING_VERSION,
                 Error::NotLetGo => PINRING_BUSY,
                 _ => PINRING_OTHER,
@@ -390,7 +398,7 @@ unsafe fn open(transport: Any, device: *mut *mut PinringDevice) -> Result<(), Re
     unsafe { put(device, Box::into_raw(opened)) }
 }
 
-/// Closes a device; null is left alone. Its regions stay registered until they are unregistered.
+/// Closes a device; null is left alone. Its regions stay registered, and the driver's handle open, until they are unregistered.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pinring_close(device: *mut PinringDevice) {
     if !device.is_null() {
@@ -547,23 +555,31 @@ fn permitted(permissions: u32) -> Result<Permissions, Refusal> {
     ))
 }
 
-/// Unregisters or frees a region, and waits up to `timeout_ns` nanoseconds until the device has let go of it. What is in flight on it
-/// ends as aborted and is still reported. PINRING_OK: the region is gone, and the buffer is the application's again.
-/// PINRING_BUSY: the time was up; the region stays, and so must the buffer; call it again. Null is left alone.
+/// Unregisters or frees a region; what is in flight on it ends as aborted and is still reported. After PINRING_BUSY the region stays;
+/// after anything else it is gone, and the pointer with it. Null is left alone.
+///
+/// A registered buffer: waits up to `timeout_ns` nanoseconds until the device has let go of it. PINRING_OK: it has, and the buffer is the
+/// application's again. PINRING_BUSY: the time was up; the buffer must stay; call it again. Nothing else comes of it.
+///
+/// Driver memory: does not wait, as none of it is the application's; `timeout_ns` is not used. PINRING_OK: the driver frees it when the
+/// device has let go of it, and until then counts it among the handle's locked bytes. Otherwise the driver refused
+/// (pinring_error_message() says why), and frees it with the device's handle, when the device is closed and its regions are gone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pinring_unregister(region: *mut PinringRegion, timeout_ns: u64) -> i32 {
     call(|| {
-        if region.is_null() {
+        // SAFETY: null, or from `pinring_register` or `pinring_allocate` and not gone; no other call uses it.
+        let Some(held) = (unsafe { region.as_mut() }) else {
             return Ok(());
+        };
+        if let Held::Registered(registered) = &mut held.held
+            && !registered.let_go(timeout_ns)
+        {
+            return Err(Error::NotLetGo.into());
         }
-        // SAFETY: it came from `pinring_register` or `pinring_allocate`, and the caller has not passed it here with success before.
-        unsafe {
-            if let Held::Registered(registered) = &mut (*region).held
-                && !registered.let_go(timeout_ns)
-            {
-                return Err(Refusal::Library(Error::NotLetGo));
-            }
-            drop(Box::from_raw(region));
+        // SAFETY: as above, and the caller uses it no more.
+        match unsafe { Box::from_raw(region) }.held {
+            Held::Registered(let_go) => drop(let_go),
+            Held::Common(common) => common.free()?,
         }
         Ok(())
     })
@@ -642,6 +658,7 @@ pub unsafe extern "C" fn pinring_copy_in(
 }
 
 /// Submits a batch of transfers of one direction: all of it is taken, or nothing. Each transfer is reported once by pinring_wait().
+/// A region that this device did not give, or that is gone, is refused (PINRING_REFUSED).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pinring_submit(
     device: *const PinringDevice,
@@ -720,6 +737,7 @@ impl From<&Completion> for PinringCompletion {
 }
 
 /// Cancels what is in flight on a region, or on the whole device if `region` is null; it is reported as aborted, but for what was faster.
+/// Until the cancellation of a region is over, which may be after that, the driver may refuse its transfers: submit them again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pinring_cancel(
     device: *const PinringDevice,
@@ -735,4 +753,128 @@ pub unsafe extern "C" fn pinring_cancel(
         };
         Ok(cancelled?)
     })
+}
+
+#[cfg(all(test, feature = "loopback"))]
+mod tests {
+    use std::ptr::null_mut;
+
+    use super::*;
+    use crate::Status;
+    use crate::loopback::{Config, Loopback};
+
+    fn opened(config: Config) -> (*mut PinringDevice, Loopback) {
+        let loopback = Loopback::with(config);
+        let mut device = null_mut();
+        // SAFETY: the place is valid.
+        assert!(unsafe { open(Arc::new(loopback.clone()), &raw mut device) }.is_ok());
+        (device, loopback)
+    }
+
+    fn registered(device: *mut PinringDevice, memory: &mut AlignedBuffer) -> *mut PinringRegion {
+        let (start, length, mut region) = (memory.as_mut_ptr(), memory.len(), null_mut());
+        let (first, last) = (PINRING_TIER_BYPASS, PINRING_TIER_PER_TRANSFER);
+        // SAFETY: the tests keep the memory until the region is gone.
+        let code =
+            unsafe { pinring_register(device, start, length, 3, first, last, &raw mut region) };
+        assert_eq!(code, PINRING_OK);
+        region
+    }
+
+    fn allocated(device: *mut PinringDevice) -> *mut PinringRegion {
+        let mut region = null_mut();
+        // SAFETY: the pointers are valid.
+        let code = unsafe { pinring_allocate(device, 4096, 3, &raw mut region) };
+        assert_eq!(code, PINRING_OK);
+        region
+    }
+
+    fn number(region: *mut PinringRegion) -> u64 {
+        let mut info = PinringRegionInfo::default();
+        // SAFETY: the pointers are valid.
+        assert_eq!(unsafe { pinring_region_info(region, &raw mut info) }, 0);
+        info.handle
+    }
+
+    fn submit(device: *mut PinringDevice, region: u64) -> i32 {
+        let transfer = PinringTransfer {
+            region,
+            length: 64,
+            ..PinringTransfer::default()
+        };
+        // SAFETY: the pointers are valid.
+        unsafe { pinring_submit(device, PINRING_C2H, &raw const transfer, 1) }
+    }
+
+    fn message() -> String {
+        // SAFETY: text that ends with 0, valid until the next failure.
+        let message = unsafe { CStr::from_ptr(pinring_error_message()) };
+        message.to_string_lossy().into_owned()
+    }
+
+    #[test]
+    fn numbers_of_other_devices_and_of_regions_that_are_gone_are_refused() {
+        let (device, _) = opened(Config::default());
+        let (other, _) = opened(Config::default());
+        let mut memory = AlignedBuffer::new(4096).unwrap();
+        let foreign = number(allocated(other));
+        let mine = registered(device, &mut memory);
+        let gone = number(mine);
+        let refused = |number: u64| {
+            assert_eq!(submit(device, number), PINRING_REFUSED);
+            let status = pinring_error_status();
+            assert_eq!(status, pinring_ioctl::Error::NoRegion.status());
+            assert!(message().contains(&format!("{number:#x}")), "{}", message());
+        };
+        refused(foreign);
+        refused(0);
+        assert_eq!(submit(device, gone), PINRING_OK);
+        // SAFETY: each is used for the last time.
+        unsafe {
+            assert_eq!(pinring_unregister(mine, PINRING_FOREVER), PINRING_OK);
+            refused(gone);
+            pinring_close(device);
+            pinring_close(other);
+        }
+    }
+
+    #[test]
+    fn a_buffer_is_the_application_s_again_when_the_device_has_let_go() {
+        let (device, loopback) = opened(Config {
+            teardown_ns: 5_000_000_000,
+            ..Config::default()
+        });
+        let mut memory = AlignedBuffer::new(4096).unwrap();
+        let region = registered(device, &mut memory);
+        // SAFETY: the region stays until the last call.
+        unsafe {
+            for _ in 0..2 {
+                assert_eq!(pinring_unregister(region, 1_000_000_000), PINRING_BUSY);
+                assert_eq!(loopback.left(), (1, 1));
+            }
+            assert_eq!(pinring_unregister(region, PINRING_FOREVER), PINRING_OK);
+            assert_eq!(loopback.left(), (0, 0));
+            assert_eq!(pinring_unregister(null_mut(), 0), PINRING_OK);
+            pinring_close(device);
+        }
+    }
+
+    #[test]
+    fn driver_memory_that_cannot_be_freed_is_told() {
+        let (device, loopback) = opened(Config::default());
+        let region = allocated(device);
+        // SAFETY: each region is used for the last time.
+        unsafe {
+            assert_eq!(pinring_unregister(region, 0), PINRING_OK);
+            loopback.sleep(1_000_000);
+            assert_eq!(loopback.left(), (0, 0));
+            let region = allocated(device);
+            let refusal = Some((pinring_ioctl::UNREGISTER, Status::NO_SUCH_DEVICE));
+            loopback.configure(|config| config.fail = refusal);
+            assert_eq!(pinring_unregister(region, 0), PINRING_REFUSED);
+            assert_eq!(pinring_error_status(), Status::NO_SUCH_DEVICE.0);
+            assert!(message().contains("UNREGISTER"), "{}", message());
+            pinring_close(device);
+        }
+    }
 }
