@@ -147,14 +147,15 @@ impl DmaConfig {
     /// How the HAL lets the device reach memory.
     ///
     /// Source: pci/enabling-dma-remapping-for-device-drivers.md. That an external device without remapping bounces under kernel DMA
-    /// protection is this model's: Windows may refuse to start it instead.
+    /// protection is this model's: Windows may refuse to start it instead. So is that Driver Verifier bounces what is not remapped:
+    /// devtest/dma-verification.md has it find what hardware writes beside a transfer, for which each needs pages of Verifier's own.
     pub fn translation(&self) -> Translation {
         if let Some(translation) = self.translation {
             return translation;
         }
         match self.iommu {
-            Iommu::Off => Translation::Direct,
-            _ if self.opted_in() => Translation::Remapping,
+            Iommu::On | Iommu::KernelDmaProtection if self.opted_in() => Translation::Remapping,
+            _ if self.driver_verifier => Translation::Bounce,
             Iommu::KernelDmaProtection if self.external => Translation::Bounce,
             _ => Translation::Direct,
         }
@@ -229,5 +230,17 @@ mod tests {
             ..DmaConfig::default()
         };
         assert_eq!(verified.translation(), Remapping);
+        for (inf, iommu) in [
+            (InfPolicy::compatible(0), On),
+            (InfPolicy::NONE, KernelDmaProtection),
+            (InfPolicy::compatible(2), Off),
+        ] {
+            let verified = DmaConfig {
+                inf,
+                iommu,
+                ..verified
+            };
+            assert_eq!(verified.translation(), Bounce);
+        }
     }
 }
