@@ -148,6 +148,10 @@ unsafe fn write(
     data: PEVENT_DATA_DESCRIPTOR,
 ) -> NTSTATUS {
     enter(ddi, 15);
+    if world::inject(ddi) {
+        // Documented for an event that cannot be logged.
+        return STATUS_INVALID_HANDLE;
+    }
     let mut bytes = Vec::new();
     if count > 128 {
         return STATUS_INVALID_PARAMETER;

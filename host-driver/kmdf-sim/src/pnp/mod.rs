@@ -24,6 +24,7 @@ pub(crate) enum Work {
     Interrupt(u64),
     Dispatch(u64),
     QueueState(u64, PFN_WDF_IO_QUEUE_STATE, u64),
+    Cancel(u64, crate::ddi::request::Act),
     CloseFile(u64),
     Remove,
 }
@@ -111,6 +112,7 @@ fn run(work: Work) {
         Work::QueueState(queue, callback, context) => {
             crate::ddi::queue::run_notification(queue, callback, context)
         }
+        Work::Cancel(request, act) => crate::ddi::request::carry_out(request, act),
         Work::CloseFile(file) => crate::user::close_if_done(file),
         Work::Remove => remove_if_unused(),
     }

@@ -24,6 +24,27 @@ pub unsafe fn WdfIoQueueGetDevice(Queue: WDFQUEUE) -> WDFDEVICE {
     ))
 }
 
+/// Makes a search fail in the way that is documented of one in a queue that runs: the application has cancelled the request just before,
+/// and EvtIoCanceledOnQueue has not come yet. The status follows from that.
+fn inject_cancellation(ddi: &'static str, request: impl FnOnce() -> Option<u64>) {
+    if world::inject(ddi)
+        && let Some(request) = request()
+    {
+        request::cancel_elsewhere(request);
+    }
+}
+
+/// The first waiting request that satisfies the condition.
+fn first(
+    ddi: &'static str,
+    queue: WDFQUEUE,
+    mut condition: impl FnMut(u64) -> bool,
+) -> Option<u64> {
+    object::get(ddi, queue.cast(), |queue: &mut Queue| queue.waiting.clone())
+        .into_iter()
+        .find(|request| condition(*request))
+}
+
 /// Takes a waiting request that satisfies the condition.
 fn retrieve(
     ddi: &'static str,
@@ -86,13 +107,10 @@ pub unsafe fn WdfIoQueueRetrieveRequestByFileObject(
     enter(ddi, DISPATCH);
     object::check(ddi, FileObject.cast());
     let file = object::number(FileObject);
+    let of_file = |request| request::file_of(request) == file;
+    inject_cancellation(ddi, || first(ddi, Queue, of_file));
     // SAFETY: the caller's contract.
-    unsafe {
-        crate::ddi::hand_out(
-            retrieve(ddi, Queue, |request| request::file_of(request) == file),
-            OutRequest,
-        )
-    }
+    unsafe { crate::ddi::hand_out(retrieve(ddi, Queue, of_file), OutRequest) }
 }
 
 /// Finds a request without taking it; it is referenced.
@@ -109,6 +127,12 @@ pub unsafe fn WdfIoQueueFindRequest(
 ) -> NTSTATUS {
     let ddi = "WdfIoQueueFindRequest";
     enter(ddi, DISPATCH);
+    let file = object::number(FileObject);
+    let matches = |request: u64| file == 0 || request::file_of(request) == file;
+    inject_cancellation(ddi, || match object::number(FoundRequest) {
+        0 => first(ddi, Queue, matches),
+        found => first(ddi, Queue, |request| request == found),
+    });
     let waiting = object::get(ddi, Queue.cast(), |queue: &mut super::Queue| {
         queue.waiting.iter().copied().collect::<Vec<_>>()
     });
@@ -119,12 +143,8 @@ pub unsafe fn WdfIoQueueFindRequest(
             None => return STATUS_NOT_FOUND,
         },
     };
-    let file = object::number(FileObject);
-    let Some(request) = waiting[after..]
-        .iter()
-        .copied()
-        .find(|request| file == 0 || request::file_of(*request) == file)
-    else {
+    let mut rest = waiting[after..].iter().copied();
+    let Some(request) = rest.find(|request| matches(*request)) else {
         return STATUS_NO_MORE_ENTRIES;
     };
     object::reference(ddi, object::handle(request));
@@ -152,6 +172,7 @@ pub unsafe fn WdfIoQueueRetrieveFoundRequest(
     enter(ddi, DISPATCH);
     object::check(ddi, FoundRequest.cast());
     let number = object::number(FoundRequest);
+    inject_cancellation(ddi, || first(ddi, Queue, |request| request == number));
     let found = retrieve(ddi, Queue, |request| request == number).map_err(|status| {
         if status == STATUS_NO_MORE_ENTRIES {
             STATUS_NOT_FOUND

@@ -121,28 +121,47 @@ pub unsafe fn WdfRequestIsCanceled(Request: WDFREQUEST) -> BOOLEAN {
 
 /// Cancels a request, wherever it is.
 pub(crate) fn cancel(request: u64) {
+    ask(request);
+    cancel_if_asked(request);
+}
+
+fn ask(request: u64) {
     let irp = peek_irp(request);
     with(|w| {
         if let Some(irp) = w.io.irps.get_mut(&irp) {
             irp.cancelled = true;
         }
     });
-    cancel_if_asked(request);
+}
+
+/// Cancels a request that waits in a queue, on another processor: it has left the queue at once, and what follows from that comes later.
+pub(crate) fn cancel_elsewhere(request: u64) {
+    ask(request);
+    let act = begin(request);
+    with(|w| w.pnp.work.push_back(crate::pnp::Work::Cancel(request, act)));
+    world::wake(crate::ddi::work::WORK);
 }
 
 /// Does what a cancelled request's place asks for.
 pub(crate) fn cancel_if_asked(request: u64) {
-    enum Act {
-        Nothing,
-        Finish,
-        Queue(PFN_WDF_IO_QUEUE_IO_CANCELED_ON_QUEUE, u64),
-        Driver(unsafe extern "C" fn(WDFREQUEST)),
-    }
     let irp = peek_irp(request);
-    if with(|w| w.io.irps.get(&irp).is_none_or(|irp| !irp.cancelled)) {
-        return;
+    if with(|w| w.io.irps.get(&irp).is_some_and(|irp| irp.cancelled)) {
+        carry_out(request, begin(request));
     }
-    let act = with(|w| {
+}
+
+/// What is left to do of a cancellation.
+#[derive(Clone, Copy)]
+pub(crate) enum Act {
+    Nothing,
+    Finish,
+    Queue(PFN_WDF_IO_QUEUE_IO_CANCELED_ON_QUEUE, u64),
+    Driver(unsafe extern "C" fn(WDFREQUEST)),
+}
+
+/// Takes a cancelled request from its place.
+fn begin(request: u64) -> Act {
+    with(|w| {
         let Some(data) = w.objects.peek::<Request>(request) else {
             return Act::Nothing;
         };
@@ -176,7 +195,11 @@ pub(crate) fn cancel_if_asked(request: u64) {
             },
             Owner::Framework | Owner::Completed => Act::Nothing,
         }
-    });
+    })
+}
+
+/// Does what [`begin`] has left.
+pub(crate) fn carry_out(request: u64, act: Act) {
     // At most DISPATCH_LEVEL, and which it is is left open.
     let irql = with(|w| {
         if w.config.preempt && w.random(2) == 0 {

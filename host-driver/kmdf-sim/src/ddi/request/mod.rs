@@ -9,7 +9,7 @@ pub use cancel::*;
 pub use moves::*;
 
 pub(crate) use buffers::direct_mdl;
-pub(crate) use cancel::{cancel, cancel_if_asked};
+pub(crate) use cancel::{Act, cancel, cancel_elsewhere, cancel_if_asked, carry_out};
 
 use super::queue;
 use crate::constants::*;
@@ -54,6 +54,8 @@ pub(crate) struct Request {
     pub(crate) suspended: bool,
     /// The device is being removed: it may not be kept.
     pub(crate) purging: bool,
+    /// The driver has asked for its file object.
+    file_asked: bool,
 }
 
 impl Payload for Request {
@@ -83,6 +85,7 @@ pub(crate) fn create(irp: u64) -> u64 {
         stopping: false,
         suspended: false,
         purging: false,
+        file_asked: false,
     };
     object::number(object::create_checked(
         "framework",
@@ -192,7 +195,18 @@ pub(crate) fn parameters(request: u64) -> WDF_REQUEST_PARAMETERS {
 pub unsafe fn WdfRequestGetFileObject(Request: WDFREQUEST) -> WDFFILEOBJECT {
     let ddi = "WdfRequestGetFileObject";
     enter(ddi, DISPATCH);
-    live(ddi, Request, |_| ());
+    let first = live(ddi, Request, |request| {
+        !core::mem::replace(&mut request.file_asked, true)
+    });
+    // One that another driver sends without a create before it has none, from its first moment on.
+    if first && world::inject(ddi) {
+        let irp = irp_of(ddi, Request);
+        with(|w| {
+            if let Some(irp) = w.io.irps.get_mut(&irp).filter(|irp| !irp.create) {
+                irp.file_object = 0;
+            }
+        });
+    }
     object::handle(file_of(object::number(Request)))
 }
 
