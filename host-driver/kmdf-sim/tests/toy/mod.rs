@@ -602,12 +602,12 @@ unsafe extern "C" fn control(
                 let busy = (*context).gone || !(*context).going.is_null();
                 if !busy {
                     (*context).going = request;
+                    // With the lock held: once a surprise removal has completed the request, nothing keeps the registers mapped.
+                    mmio::write_u32((*context).registers, 1);
                 }
                 wdf!(WdfSpinLockRelease, (*context).lock);
                 if busy {
                     wdf!(WdfRequestComplete, request, STATUS_DEVICE_BUSY);
-                } else {
-                    mmio::write_u32((*context).registers, 1);
                 }
             }
             LATER => {
