@@ -260,6 +260,7 @@ macro_rules! wire {
             ///
             /// # Errors
             /// The first rule that is broken.
+            #[inline]
             pub fn check(&self) -> Result<(), crate::DecodeError> {
                 for (index, (word, reserved)) in self.words.iter().zip(Self::RESERVED).enumerate() {
                     let bits = word.get() & reserved;
@@ -296,6 +297,7 @@ macro_rules! wire {
             }
 
             /// The bytes as they stand in memory.
+            #[inline]
             pub fn encode(&self) -> [u8; $bytes] {
                 zerocopy::transmute!(*self)
             }

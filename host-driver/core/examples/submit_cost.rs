@@ -24,7 +24,7 @@ use pinring_protocol::registers::{
 use pinring_protocol::ring::{RingIndex, RingSize};
 use pinring_protocol::{
     ABI_MAJOR, AdminEntry, AdminOpcode, CompletionEntry, Direction, LAYOUT_HASH, MAGIC,
-    QueueContext, Status,
+    QueueContext, Status, SubmissionEntry,
 };
 
 /// Submits a batch: what callgrind counts.
@@ -72,10 +72,15 @@ impl Flat {
             {
                 self.queues[1] = (entry.body(), RingIndex(0), RingIndex(0));
             }
+            // All that was asked for; an admin command moves nothing.
+            let moved = match SubmissionEntry::decode(&self.memory[submission..submission + 64]) {
+                Ok(entry) if queue != 0 => entry.length(),
+                _ => 0,
+            };
             let entry = CompletionEntry::new()
                 .with_slot(index.0)
                 .with_queue(queue as u16)
-                .with_bytes_moved(if queue == 0 { 0 } else { 4096 })
+                .with_bytes_moved(moved)
                 .with_phase(size.phase(index));
             let at = context.cq_address() as usize + slot * CompletionEntry::BYTES;
             self.memory[at..at + CompletionEntry::BYTES].copy_from_slice(&entry.encode());
@@ -285,16 +290,16 @@ fn run(
     ];
     let mut seed = 1u64;
     for _ in 0..rounds {
+        // From anywhere to the buffer's end.
         for transfer in &mut transfers {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            transfer.offset = (seed >> 20) % (length - 4095);
+            transfer.offset = (seed >> 20) % length;
+            transfer.length = length - transfer.offset;
         }
+        let bytes = transfers.iter().map(|transfer| transfer.length).sum();
         assert!(measured_submit(&mut device, queue, &transfers));
         device.platform_mut().complete(1);
-        assert_eq!(
-            measured_reap(&mut device, queue),
-            (batch, 4096 * batch as u64)
-        );
+        assert_eq!(measured_reap(&mut device, queue), (batch, bytes));
     }
     Ok(())
 }

@@ -98,11 +98,7 @@ impl AdminQueue {
         context: Option<QueueContext>,
     ) -> Result<(), AdminError> {
         self.check()?;
-        let Some(index) = self.rings.reserve(0) else {
-            return Err(AdminError::Full {
-                waiting: self.rings.in_flight(),
-            });
-        };
+        let index = self.rings.tail();
         let (opcode, target) = match command.purpose {
             Purpose::CreateQueue(id) => (AdminOpcode::CreateQueue, id.into()),
             Purpose::DestroyQueue(id) | Purpose::CancelQueue(id) => {
@@ -122,7 +118,7 @@ impl AdminQueue {
         self.rings.write(platform, index, &entry.encode());
         let slot = usize::from(self.rings.size().slot(index));
         self.commands[slot] = Some(command);
-        self.rings.publish(platform, 1, true, None);
+        self.rings.publish(platform, index.plus(1), true, None);
         Ok(())
     }
 

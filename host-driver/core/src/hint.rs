@@ -5,7 +5,10 @@ use alloc::vec::Vec;
 use crate::DmaError;
 
 /// Finds the element that holds a byte position (first-byte offset plus offset).
+///
+/// It has a tag of its own, as one out of a niche of the vectors takes longer to read than the index.
 #[derive(Clone, Debug, Default)]
+#[repr(u8)]
 pub(crate) enum HintIndex {
     /// Transfers begin in the first element: lists, and contiguous memory.
     #[default]

@@ -4,15 +4,15 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use pinring_protocol::limits::PAGE;
-use pinring_protocol::ring::{HostRing, PhaseConsumer, RingIndex, RingSize};
+use pinring_protocol::ring::{RingIndex, RingSize};
 use pinring_protocol::{
     CompletionEntry, Direction, Doorbell, Opcode, QueueContext, Status, SubmissionEntry,
 };
-use zerocopy::FromBytes;
+use zerocopy::IntoBytes;
 
 use crate::memory;
 use crate::region::RegionTable;
-use crate::{DeviceFault, DmaError, DmaMemory, Platform, QueueError, RegionHandle};
+use crate::{DeviceFault, DmaError, DmaMemory, Platform, QueueError, RegionHandle, SubmitError};
 
 /// How completions of a queue are noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,8 +126,11 @@ pub(crate) struct RingPair {
     /// A doorbell has armed the interrupt, and no completion was reaped since: it has not fired, or whoever it calls has not
     /// reaped yet.
     armed: bool,
-    indices: HostRing,
-    phase: PhaseConsumer,
+    size: RingSize,
+    /// The oldest submission in flight. Its completion is the next, at the same place of the other ring.
+    head: RingIndex,
+    /// The next submission.
+    tail: RingIndex,
     submission: DmaMemory,
     completion: DmaMemory,
 }
@@ -155,8 +158,9 @@ impl RingPair {
             slot: None,
             told: RingIndex(0),
             armed: false,
-            indices: HostRing::new(size),
-            phase: PhaseConsumer::new(size),
+            size,
+            head: RingIndex(0),
+            tail: RingIndex(0),
             submission,
             completion,
         })
@@ -172,40 +176,46 @@ impl RingPair {
         [self.submission, self.completion]
     }
 
+    #[inline]
     pub(crate) fn size(&self) -> RingSize {
-        self.indices.size()
+        self.size
     }
 
     pub(crate) fn addresses(&self) -> (u64, u64) {
         (self.submission.bus_address, self.completion.bus_address)
     }
 
-    pub(crate) fn in_flight(&self) -> u16 {
-        self.indices.occupancy()
-    }
-
-    pub(crate) fn free_slots(&self) -> u16 {
-        self.size().entries() - self.in_flight()
-    }
-
-    /// Index of the entry `ahead` behind the tail, if there is room.
     #[inline]
-    pub(crate) fn reserve(&self, ahead: u16) -> Option<RingIndex> {
-        self.indices.reserve(ahead)
+    pub(crate) fn in_flight(&self) -> u16 {
+        self.tail.since(self.head)
     }
 
+    #[inline]
+    pub(crate) fn free_slots(&self) -> u16 {
+        self.size.entries() - self.in_flight()
+    }
+
+    /// Index of the next entry to write.
+    #[inline]
+    pub(crate) fn tail(&self) -> RingIndex {
+        self.tail
+    }
+
+    /// Writes the entry of an index into its slot; gives the slot.
     #[inline]
     pub(crate) fn write<P: Platform>(
         &self,
         platform: &mut P,
         index: RingIndex,
         entry: &[u8; SubmissionEntry::BYTES],
-    ) {
-        let at = usize::from(self.size().slot(index)) * SubmissionEntry::BYTES;
-        platform.dma_write(self.submission.handle, at, entry);
+    ) -> usize {
+        let slot = usize::from(self.size().slot(index));
+        platform.dma_write(self.submission.handle, slot * SubmissionEntry::BYTES, entry);
+        slot
     }
 
-    /// Hands `count` written entries to the device, with one MMIO write: through the inline slot if `alone` is the only one.
+    /// Hands the entries before `tail` to the device, with one MMIO write: through the inline slot if `alone` is the only one. They
+    /// are written, and there was room.
     ///
     /// The slot's write tells no head and arms nothing. So it is for entries whose completion has room in the ring as the device
     /// sees it, by the last doorbell, and for queues whose interrupt is not asked for or is still to come.
@@ -213,36 +223,32 @@ impl RingPair {
     pub(crate) fn publish<P: Platform>(
         &mut self,
         platform: &mut P,
-        count: u16,
+        tail: RingIndex,
         arm: bool,
         alone: Option<&[u8; SubmissionEntry::BYTES]>,
     ) {
-        // Room was there when the entries were reserved, and only this side takes it.
-        if let Ok(doorbell) = self.indices.publish(count) {
-            let ahead = RingIndex(doorbell.sq_tail()).since(self.told);
-            if let (Some(entry), Some(slot)) = (alone, self.slot)
-                && ahead <= self.size().entries()
-                && (self.armed || !arm)
-                && platform.mmio_write_line(slot, entry)
-            {
-                return;
-            }
-            platform.write_barrier();
-            self.ring_doorbell(platform, doorbell.with_arm(arm));
+        debug_assert!(tail.since(self.head) <= self.size.entries());
+        self.tail = tail;
+        if let (Some(entry), Some(slot)) = (alone, self.slot)
+            && tail.since(self.told) <= self.size.entries()
+            && (self.armed || !arm)
+            && platform.mmio_write_line(slot, entry)
+        {
+            return;
         }
+        platform.write_barrier();
+        self.ring_doorbell(platform, arm);
     }
 
-    /// Arms the interrupt with the last head reaped.
-    pub(crate) fn arm<P: Platform>(&mut self, platform: &mut P) {
-        if let Ok(doorbell) = self.indices.reap(0) {
-            self.ring_doorbell(platform, doorbell.with_arm(true));
-        }
-    }
-
+    /// Tells the device tail and head, and arms the interrupt if asked to.
     #[inline]
-    fn ring_doorbell<P: Platform>(&mut self, platform: &mut P, doorbell: Doorbell) {
-        self.told = RingIndex(doorbell.cq_head());
-        self.armed |= doorbell.arm();
+    pub(crate) fn ring_doorbell<P: Platform>(&mut self, platform: &mut P, arm: bool) {
+        self.told = self.head;
+        self.armed |= arm;
+        let doorbell = Doorbell::new()
+            .with_sq_tail(self.tail.0)
+            .with_cq_head(self.head.0)
+            .with_arm(arm);
         platform.mmio_write64(self.doorbell, u64::from_le_bytes(doorbell.encode()));
     }
 
@@ -254,16 +260,16 @@ impl RingPair {
         platform: &mut P,
     ) -> Result<Option<(CompletionEntry, RingIndex)>, DeviceFault> {
         const TAG: usize = CompletionEntry::BYTES - 4;
-        let at = usize::from(self.phase.slot()) * CompletionEntry::BYTES;
-        let mut bytes = [0; CompletionEntry::BYTES];
-        platform.dma_read(self.completion.handle, at + TAG, &mut bytes[TAG..]);
-        if view(&bytes).phase() != self.size().phase(self.phase.head()) {
+        let at = usize::from(self.size.slot(self.head)) * CompletionEntry::BYTES;
+        let mut entry = CompletionEntry::new();
+        let tag = &mut entry.as_mut_bytes()[TAG..];
+        platform.dma_read(self.completion.handle, at + TAG, tag);
+        if entry.phase() != self.size.phase(self.head) {
             return Ok(None);
         }
         // The phase is in the last dword: behind it the rest is there too.
         platform.read_barrier();
-        platform.dma_read(self.completion.handle, at, &mut bytes);
-        let entry = view(&bytes);
+        platform.dma_read(self.completion.handle, at, entry.as_mut_bytes());
         entry.check().map_err(|cause| DeviceFault::BadEntry {
             queue: self.id,
             cause,
@@ -275,57 +281,49 @@ impl RingPair {
             });
         }
         let slot = entry.slot();
-        match self.indices.oldest() {
-            None => Err(DeviceFault::NothingInFlight {
+        if self.head == self.tail {
+            return Err(DeviceFault::NothingInFlight {
                 queue: self.id,
                 slot,
-            }),
-            Some(oldest) if oldest.0 != slot => Err(DeviceFault::WrongSlot {
-                queue: self.id,
-                expected: oldest.0,
-                found: slot,
-            }),
-            Some(oldest) => Ok(Some((entry, oldest))),
+            });
         }
+        if self.head.0 != slot {
+            return Err(DeviceFault::WrongSlot {
+                queue: self.id,
+                expected: self.head.0,
+                found: slot,
+            });
+        }
+        Ok(Some((entry, self.head)))
     }
 
     /// Takes the entry that `peek` showed.
     #[inline]
     pub(crate) fn take(&mut self) {
-        let phase = self.size().phase(self.phase.head());
         self.armed = false;
-        if self.phase.pop(phase).is_some() {
-            // It was in flight: `peek` has looked.
-            let _ = self.indices.reap(1);
-        }
+        self.head = self.head.plus(1);
     }
 
     /// Index of the oldest submission in flight, which is then no longer.
     pub(crate) fn drop_oldest(&mut self) -> Option<RingIndex> {
-        let oldest = self.indices.oldest()?;
-        self.indices.reap(1).ok().map(|_| oldest)
+        let oldest = self.head;
+        (oldest != self.tail).then(|| {
+            self.head = oldest.plus(1);
+            oldest
+        })
     }
 
     /// Empties the rings, which the device has let go of.
     pub(crate) fn restart<P: Platform>(&mut self, platform: &mut P) {
-        let size = self.size();
-        self.indices = HostRing::new(size);
-        self.phase = PhaseConsumer::new(size);
+        self.head = RingIndex(0);
+        self.tail = RingIndex(0);
         self.told = RingIndex(0);
         self.armed = false;
         let zeros = [0; CompletionEntry::BYTES];
-        for slot in 0..usize::from(size.entries()) {
+        for slot in 0..usize::from(self.size.entries()) {
             platform.dma_write(self.completion.handle, slot * zeros.len(), &zeros);
         }
         platform.write_barrier();
-    }
-}
-
-fn view(bytes: &[u8; CompletionEntry::BYTES]) -> CompletionEntry {
-    match CompletionEntry::read_from_bytes(bytes) {
-        Ok(entry) => entry,
-        // The length is the type's.
-        Err(_) => CompletionEntry::new(),
     }
 }
 
@@ -344,6 +342,19 @@ pub(crate) enum QueueState {
     Gone,
     /// The device broke the protocol.
     Faulted(DeviceFault),
+}
+
+impl QueueState {
+    /// Why a queue in this state takes no submissions.
+    #[cold]
+    fn refusal(&self, queue: QueueHandle) -> QueueError {
+        match *self {
+            Self::Faulted(fault) => QueueError::Faulted(fault),
+            Self::Draining => QueueError::Draining,
+            Self::Gone => QueueError::Stale(queue),
+            _ => QueueError::NotReady,
+        }
+    }
 }
 
 /// A data queue.
@@ -414,19 +425,17 @@ impl Queue {
     /// The rings, if the queue takes submissions.
     #[inline]
     pub(crate) fn open_rings(&mut self) -> Result<&mut RingPair, QueueError> {
-        match (self.state, &mut self.rings) {
+        match (&self.state, &mut self.rings) {
             (QueueState::Live, Some(rings)) => Ok(rings),
-            (QueueState::Faulted(fault), _) => Err(QueueError::Faulted(fault)),
-            (QueueState::Draining, _) => Err(QueueError::Draining),
-            (QueueState::Gone, _) => Err(QueueError::Stale(self.handle)),
-            _ => Err(QueueError::NotReady),
+            (state, _) => Err(state.refusal(self.handle)),
         }
     }
 
     /// Submissions that may follow: what is parked keeps its place until it is reaped, so that parking never has to grow.
     #[inline]
     pub(crate) fn room(&mut self) -> Result<u16, QueueError> {
-        let parked = self.parked.len().min(usize::from(u16::MAX)) as u16;
+        // Never more than the ring has entries.
+        let parked = self.parked.len() as u16;
         Ok(self.open_rings()?.free_slots().saturating_sub(parked))
     }
 
@@ -439,43 +448,69 @@ impl Queue {
                 .map_or(0, |rings| usize::from(rings.in_flight()))
     }
 
-    /// Writes one entry, `ahead` behind the tail, and gives its bytes; the caller has seen that there is room.
+    /// Claims and writes each transfer, then hands all of them to the device with one MMIO write; on any error, none.
+    ///
+    /// Entries are written as they are checked: behind the tail they are nothing to the device, and the next batch writes over them.
     #[inline]
-    pub(crate) fn write<P: Platform>(
+    pub(crate) fn submit<P: Platform>(
         &mut self,
         platform: &mut P,
-        ahead: u16,
-        transfer: &Transfer,
-        hint: u32,
-    ) -> Option<[u8; SubmissionEntry::BYTES]> {
-        let rings = self.rings.as_ref()?;
-        let index = rings.reserve(ahead)?;
-        let opcode = match self.config.direction {
+        regions: &mut RegionTable,
+        transfers: impl ExactSizeIterator<Item = Transfer>,
+    ) -> Result<(), SubmitError> {
+        let (asked, free) = (transfers.len(), self.room()?);
+        if asked > usize::from(free) {
+            return Err(SubmitError::RingFull { asked, free });
+        }
+        let (config, records) = (&self.config, &mut self.records);
+        let Some(rings) = &mut self.rings else {
+            return Err(QueueError::NotReady.into());
+        };
+        let opcode = match config.direction {
             Direction::C2h => Opcode::C2h,
             Direction::H2c => Opcode::H2c,
         };
-        let entry = SubmissionEntry::new()
-            .with_opcode(opcode)
-            .with_index(index.0)
-            .with_region(transfer.region.id)
-            .with_cookie(transfer.cookie)
-            .with_offset(transfer.offset)
-            .with_length(transfer.length)
-            .with_generation(transfer.region.generation)
-            .with_tdest(transfer.tdest)
-            .with_sg_hint(hint)
-            .with_user(transfer.user)
-            .encode();
-        rings.write(platform, index, &entry);
-        if let Some(record) = self.records.get_mut(usize::from(rings.size().slot(index))) {
-            *record = Record {
+        let first = rings.tail();
+        let (mut next, mut line) = (first, [0; SubmissionEntry::BYTES]);
+        // Whatever the iterator says of its length, no more than there is room for.
+        for transfer in transfers.take(asked) {
+            let hint = match regions.claim(&transfer, config) {
+                Ok(hint) => hint,
+                Err(cause) => {
+                    let index = usize::from(next.since(first));
+                    for ahead in 0..next.since(first) {
+                        let slot = usize::from(rings.size().slot(first.plus(ahead)));
+                        regions.unclaim(records[slot].region);
+                    }
+                    return Err(SubmitError::Transfer { index, cause });
+                }
+            };
+            line = SubmissionEntry::new()
+                .with_opcode(opcode)
+                .with_index(next.0)
+                .with_region(transfer.region.id)
+                .with_cookie(transfer.cookie)
+                .with_offset(transfer.offset)
+                .with_length(transfer.length)
+                .with_generation(transfer.region.generation)
+                .with_tdest(transfer.tdest)
+                .with_sg_hint(hint)
+                .with_user(transfer.user)
+                .encode();
+            let slot = rings.write(platform, next, &line);
+            records[slot] = Record {
                 region: transfer.region,
                 length: transfer.length,
                 cookie: transfer.cookie,
                 user: transfer.user,
             };
+            next = next.plus(1);
         }
-        Some(entry)
+        if next != first {
+            let alone = (next.since(first) == 1).then_some(&line);
+            rings.publish(platform, next, config.notify == Notify::Interrupt, alone);
+        }
+        Ok(())
     }
 
     /// Gives every completion that is there to `each`, oldest first; stops the queue at the first that cannot be believed.

@@ -425,18 +425,19 @@ impl RegionTable {
         platform.write_barrier();
     }
 
-    /// Checks a transfer and counts it in; nothing is counted on an error.
+    /// Checks a transfer and counts it in; gives the index of the SG element that holds its first byte. Nothing is counted on an error.
     #[inline]
     pub(crate) fn claim(
         &mut self,
         transfer: &Transfer,
         queue: &QueueConfig,
-    ) -> Result<(), TransferError> {
+    ) -> Result<u32, TransferError> {
         self.get(transfer.region)?.check(transfer, queue)?;
         let slot = &mut self.slots[transfer.region.id as usize];
         slot.in_flight += 1;
         slot.used = true;
-        Ok(())
+        let position = u64::from(slot.first_byte_offset) + transfer.offset;
+        Ok(slot.index.element(position))
     }
 
     /// Takes back a claim that was not submitted.
@@ -444,17 +445,6 @@ impl RegionTable {
         if let Some(slot) = self.slots.get_mut(region.id as usize) {
             slot.in_flight = slot.in_flight.saturating_sub(1);
             slot.used = false;
-        }
-    }
-
-    /// Index of the SG element that holds the first byte of a claimed transfer.
-    #[inline]
-    pub(crate) fn hint(&self, transfer: &Transfer) -> u32 {
-        match self.slots.get(transfer.region.id as usize) {
-            Some(slot) => slot
-                .index
-                .element(u64::from(slot.first_byte_offset) + transfer.offset),
-            None => 0,
         }
     }
 

@@ -260,6 +260,78 @@ fn a_refused_batch_leaves_what_is_queued_alone() {
     close(&mock, device);
 }
 
+/// Each claim of a refused batch is taken back from its own region, and the entries that were written for it are nothing.
+#[test]
+fn a_batch_refused_at_its_end_leaves_each_region_alone() {
+    let Setup {
+        mock,
+        mut device,
+        queue,
+    } = setup(Direction::C2h);
+    let buffers = [mock.lock_scattered(0, 10_000), mock.lock_scattered(5, 300)];
+    let [first, second] = buffers.map(|buffer| register(&mut device, buffer, Tier::Bypass));
+    let queued = [transfer(first, 0, 100), transfer(second, 0, 200)];
+    device.submit(queue, &queued).unwrap();
+    let batch = [
+        transfer(second, 7, 11),
+        transfer(first, 3, 13),
+        transfer(second, 0, 301),
+    ];
+    let Err(SubmitError::Transfer { index: 2, .. }) = device.submit(queue, &batch) else {
+        panic!("the third transfer leaves its region");
+    };
+    let in_flight = |device: &Device<Mock>, region| device.region_info(region).unwrap().in_flight;
+    assert_eq!(
+        (in_flight(&device, first), in_flight(&device, second)),
+        (1, 1)
+    );
+    device.submit(queue, &[transfer(first, 0, 300)]).unwrap();
+    assert_eq!(mock.run(), 3);
+    let moved: Vec<_> = reap(&mut device, queue)
+        .iter()
+        .map(|completion| (completion.region, completion.bytes))
+        .collect();
+    assert_eq!(moved, [(first, 100), (second, 200), (first, 300)]);
+    assert_eq!(
+        (in_flight(&device, first), in_flight(&device, second)),
+        (0, 0)
+    );
+    close(&mock, device);
+}
+
+/// An iterator whose length is not true: what it gives counts, up to the length that was checked.
+#[test]
+fn an_iterator_that_misstates_its_length_gets_no_more_than_its_room() {
+    struct Misstated(u16, usize, Transfer);
+    impl Iterator for Misstated {
+        type Item = Transfer;
+        fn next(&mut self) -> Option<Transfer> {
+            self.0 = self.0.checked_sub(1)?;
+            Some(self.2)
+        }
+    }
+    impl ExactSizeIterator for Misstated {
+        fn len(&self) -> usize {
+            self.1
+        }
+    }
+    let Setup {
+        mock,
+        mut device,
+        queue,
+    } = setup(Direction::C2h);
+    let buffer = mock.lock_scattered(0, 10_000);
+    let region = register(&mut device, buffer, Tier::Bypass);
+    for (given, stated, taken) in [(100, 8, 8), (3, 8, 3), (0, 5, 0)] {
+        let transfers = Misstated(given, stated, transfer(region, 0, 10));
+        device.submit_iter(queue, transfers).unwrap();
+        assert_eq!(mock.run(), taken);
+        assert_eq!(reap(&mut device, queue).len(), taken);
+        assert_eq!(device.region_info(region).unwrap().in_flight, 0);
+    }
+    close(&mock, device);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
 

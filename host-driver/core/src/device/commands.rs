@@ -232,7 +232,7 @@ impl<P: Platform> Device<P> {
     /// Arms the admin queue's interrupt, if commands are in flight.
     pub fn arm_admin(&mut self) {
         if self.phase == Phase::Running && self.admin.rings.in_flight() != 0 {
-            self.admin.rings.arm(&mut self.platform);
+            self.admin.rings.ring_doorbell(&mut self.platform, true);
         }
     }
 

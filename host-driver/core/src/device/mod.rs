@@ -23,9 +23,9 @@ use crate::request::{Backing, Kind};
 use crate::start::is_serving;
 use crate::{
     AdminError, AdminEvent, BufferId, Capabilities, Completion, CopyDirection, CopyError, CopySpan,
-    DeviceFault, DmaError, DmaMemory, Notify, OpenError, Permissions, Platform, QueueConfig,
-    QueueError, QueueHandle, QueueRequest, RegionHandle, RegionInfo, RegisterError, Request,
-    Retired, StartError, StateError, SubmitError, Ticket, TierPolicy, Transfer, TransferError, sg,
+    DeviceFault, DmaError, DmaMemory, OpenError, Permissions, Platform, QueueConfig, QueueError,
+    QueueHandle, QueueRequest, RegionHandle, RegionInfo, RegisterError, Request, Retired,
+    StartError, StateError, SubmitError, Ticket, TierPolicy, Transfer, TransferError, sg,
 };
 
 /// What a device is opened with.

@@ -18,7 +18,7 @@ impl<P: Platform> Device<P> {
         self.submit_iter(queue, transfers.iter().copied())
     }
 
-    /// As [`submit`](Self::submit), for transfers that are nowhere together: they are walked twice, and must be the same both times.
+    /// As [`submit`](Self::submit), for transfers that are nowhere together.
     ///
     /// # Errors
     /// The first transfer that is wrong, or the ring has not room for all.
@@ -26,41 +26,11 @@ impl<P: Platform> Device<P> {
     pub fn submit_iter(
         &mut self,
         queue: QueueHandle,
-        transfers: impl ExactSizeIterator<Item = Transfer> + Clone,
+        transfers: impl ExactSizeIterator<Item = Transfer>,
     ) -> Result<(), SubmitError> {
         self.running()?;
         let queue = find(&mut self.queues, queue)?;
-        let free = queue.room()?;
-        let asked = transfers.len();
-        let Some(count) = u16::try_from(asked).ok().filter(|&count| count <= free) else {
-            return Err(SubmitError::RingFull { asked, free });
-        };
-        for (index, transfer) in transfers.clone().enumerate() {
-            if let Err(cause) = self.regions.claim(&transfer, &queue.config) {
-                for claimed in transfers.take(index) {
-                    self.regions.unclaim(claimed.region);
-                }
-                return Err(SubmitError::Transfer { index, cause });
-            }
-        }
-        if count == 0 {
-            return Ok(());
-        }
-        let mut entry = None;
-        for (ahead, transfer) in (0..count).zip(transfers) {
-            entry = queue.write(
-                &mut self.platform,
-                ahead,
-                &transfer,
-                self.regions.hint(&transfer),
-            );
-        }
-        let arm = queue.config.notify == Notify::Interrupt;
-        let alone = entry.as_ref().filter(|_| count == 1);
-        queue
-            .open_rings()?
-            .publish(&mut self.platform, count, arm, alone);
-        Ok(())
+        queue.submit(&mut self.platform, &mut self.regions, transfers)
     }
 
     /// Gives every completion that is there to `each`, in submission order; returns how many. No MMIO. May be called in any state, also
@@ -90,7 +60,7 @@ impl<P: Platform> Device<P> {
             (QueueState::Live | QueueState::Draining, Some(rings))
                 if running && rings.in_flight() != 0 =>
             {
-                rings.arm(&mut self.platform);
+                rings.ring_doorbell(&mut self.platform, true);
                 Ok(true)
             }
             (QueueState::Faulted(fault), _) => Err(QueueError::Faulted(fault)),
