@@ -236,6 +236,7 @@ mod tests {
         watch.observe(7_000, &seen(|seen| seen.mail_out = fill(3)));
         let heartbeat = Some([CommandKind::Heartbeat as u8, 0]);
         watch.observe(9_000, &seen(|seen| seen.mail_out = heartbeat));
+        assert_eq!(watch.messages, 1);
         assert_eq!(
             spans(&watch),
             [

@@ -12,6 +12,8 @@ pub struct Run<'a> {
     pub processor: &'a str,
     /// Minutes that everything took.
     pub minutes: f64,
+    /// Only the conditions that matter most were measured.
+    pub quick: bool,
     /// Names of the plots that there are.
     pub plots: &'a [&'a str],
 }
@@ -21,8 +23,9 @@ pub fn document(rows: &[Row], run: Run<'_>) -> String {
     let mut text = String::from(HEAD);
     let _ = writeln!(
         text,
-        "\nThe run below took {} minutes on: {}. Only the section on the simulation's speed depends on that machine.\n",
-        number(run.minutes.round()),
+        "\nThe run below{} took {} minutes on: {}. Only the section on the simulation's speed depends on that machine.\n",
+        if run.quick { " (`--quick`)" } else { "" },
+        number(run.minutes.ceil()),
         run.processor
     );
     text += "## Promises\n\n| promise | worst figure | |\n|---|---|---|\n";
@@ -111,11 +114,12 @@ mod tests {
         let run = Run {
             processor: "a processor",
             minutes: 3.2,
+            quick: true,
             plots: &["speed"],
         };
         let text = document(&rows, run);
         for part in [
-            "3 minutes on: a processor",
+            "(`--quick`) took 4 minutes on: a processor",
             "`cargo xtask bench --only speed`",
             "images/bench-speed.svg",
             "Everywhere: width bits 512.",

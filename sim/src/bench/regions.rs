@@ -1,6 +1,7 @@
 //! Many registered regions, and a random one of them for every transfer.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 
 use pinring_core::{Permissions, Tier, TierPolicy};
 use pinring_protocol::Direction as Way;
@@ -51,6 +52,9 @@ fn measure(context: &Context<'_>, count: u32) -> Result<Vec<Row>, Error> {
     scenario.burst.length_bytes = LENGTH;
     let mut probe = Probe::new(context, &scenario, count)?;
     for index in BUFFERS..count as usize {
+        if context.cancel.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
         let buffer = probe.bench.regions[index % BUFFERS].0;
         let policy = TierPolicy {
             first: Tier::Bypass,

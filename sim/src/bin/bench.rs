@@ -36,7 +36,7 @@ struct Arguments {
     #[arg(long, value_name = "DIR", hide = true)]
     peers_verilog: Option<PathBuf>,
     /// Write docs/benchmarks.md and its plots
-    #[arg(long, conflicts_with_all = ["quick", "only"])]
+    #[arg(long, conflicts_with = "only")]
     write_docs: bool,
     /// File with the driver's counted instructions; `cargo xtask bench` gives it
     #[arg(long, value_name = "FILE", hide = true)]
@@ -139,7 +139,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         bail!("{} of {} runs failed", errors.len(), jobs.len());
     }
     if arguments.write_docs {
-        write_docs(&rows, begin.elapsed().as_secs_f64() / 60.0)?;
+        write_docs(&rows, begin.elapsed().as_secs_f64() / 60.0, arguments.quick)?;
     }
     Ok(())
 }
@@ -161,7 +161,7 @@ fn measure(jobs: &[Job], context: &bench::Context<'_>) -> Result<(Vec<Row>, Vec<
 }
 
 /// Writes the document and its pictures.
-fn write_docs(rows: &[Row], minutes: f64) -> Result<()> {
+fn write_docs(rows: &[Row], minutes: f64, quick: bool) -> Result<()> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     let plots = bench::plots(rows).map_err(anyhow::Error::msg)?;
     for (name, text) in &plots {
@@ -172,6 +172,7 @@ fn write_docs(rows: &[Row], minutes: f64) -> Result<()> {
     let run = Run {
         processor: &processor(),
         minutes,
+        quick,
         plots: &names,
     };
     let path = docs.join("benchmarks.md");
@@ -218,7 +219,6 @@ mod tests {
         };
         assert!(parse("--only speed --only burst --quick --json a.json").is_ok());
         for refused in [
-            "--write-docs --quick",
             "--write-docs --only speed",
             "--only nothing",
             "--list --quick",

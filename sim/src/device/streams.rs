@@ -268,3 +268,47 @@ fn keep(bytes: u64) -> u64 {
 fn chance(rng: &mut SplitMix64, percent: u32) -> bool {
     percent >= 100 || rng.next_u64() % 100 < u64::from(percent)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The beat of 16 bytes of the payload from `position` on, for this TDEST.
+    fn beat(payload: &Payload, position: u64, last: bool, dest: u16) -> Beat {
+        let mut data = [0; MAX_BEAT_BYTES];
+        payload.fill(position, &mut data[..16]);
+        Beat {
+            data,
+            keep: keep(16),
+            last,
+            dest,
+            user: false,
+        }
+    }
+
+    #[test]
+    fn packets_of_different_tdests_come_in_any_order_only_where_they_are_told_apart() {
+        let payload = Payload::Pattern { seed: 3 };
+        let sink = || {
+            let mut streams = Streams::new(16, payload.clone(), 100, 100, 1);
+            streams.expect(0, 32, 0);
+            streams.expect(32, 16, 1);
+            streams
+        };
+        let later = beat(&payload, 32, true, 1);
+        assert!(matches!(
+            sink().receive(&later),
+            Err(StreamFault::Shape { .. })
+        ));
+        let mut streams = sink();
+        streams.tell_apart();
+        streams.receive(&beat(&payload, 0, false, 0)).unwrap();
+        streams.receive(&later).unwrap();
+        streams.receive(&beat(&payload, 16, true, 0)).unwrap();
+        assert_eq!((streams.received(), streams.unfinished()), (48, 0));
+        assert!(matches!(
+            streams.receive(&later),
+            Err(StreamFault::Extra(1))
+        ));
+    }
+}

@@ -1,12 +1,15 @@
 //! Disjoint intervals of page numbers: who overlaps, and where is room.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// A set of disjoint, non-empty intervals of page numbers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Intervals {
     /// First page to first page past the end.
     ends: BTreeMap<u64, u64>,
+    /// Pages without a gap between them, from where the last room was looked for: the next search need not walk over them.
+    full: Range<u64>,
 }
 
 impl Intervals {
@@ -24,21 +27,38 @@ impl Intervals {
 
     /// Takes out the interval that begins at `start` and returns its pages, if there is one.
     pub fn remove(&mut self, start: u64) -> Option<u64> {
+        if start < self.full.end {
+            self.full.end = start.max(self.full.start);
+        }
         self.ends.remove(&start).map(|end| end - start)
     }
 
     /// Lowest start of `pages` free pages within `from..to`.
-    pub fn first_fit(&self, from: u64, to: u64, pages: u64) -> Option<u64> {
+    pub fn first_fit(&mut self, from: u64, to: u64, pages: u64) -> Option<u64> {
+        let skipped = if self.full.contains(&from) {
+            self.full.end
+        } else {
+            from
+        };
+        let mut full = from..skipped;
+        let from = skipped;
         let mut start = match self.ends.range(..=from).next_back() {
             Some((_, &end)) => end.max(from),
             None => from,
         };
+        let mut is_full = true;
+        full.end = start;
         for (&other, &other_end) in self.ends.range(start..) {
+            is_full &= other == start;
+            if is_full {
+                full.end = other_end;
+            }
             if other - start >= pages {
                 break;
             }
             start = other_end;
         }
+        self.full = full;
         (start.checked_add(pages)? <= to).then_some(start)
     }
 }
