@@ -60,6 +60,7 @@ pub struct SimPlatform {
     common: HashMap<u64, (CommonBuffer, u64)>,
     allocated: Vec<Range<u64>>,
     mappings: HashMap<u64, InForce>,
+    os_calls: u64,
     next: u64,
     write_combining: WriteCombining,
     rng: SplitMix64,
@@ -75,6 +76,7 @@ impl SimPlatform {
             common: HashMap::new(),
             allocated: Vec::new(),
             mappings: HashMap::new(),
+            os_calls: 0,
             next: 1,
             write_combining: WriteCombining::Off,
             rng: SplitMix64::seed_from_u64(0),
@@ -122,6 +124,11 @@ impl SimPlatform {
     /// Bus addresses of all common buffers that the driver has allocated so far, in that order.
     pub fn allocated(&self) -> &[Range<u64>] {
         &self.allocated
+    }
+
+    /// Calls of the operating system's memory manager so far: allocations, mappings, their ends, and copies.
+    pub fn os_calls(&self) -> u64 {
+        self.os_calls
     }
 
     fn keep(&mut self, result: Result<(), MachineError>) {
@@ -217,6 +224,7 @@ impl Platform for SimPlatform {
     }
 
     fn dma_alloc(&mut self, bytes: usize, _align: usize) -> Result<DmaMemory, DmaError> {
+        self.os_calls += 1;
         // Pages satisfy every alignment that the core asks for.
         let error = DmaError { bytes };
         // Above 4 GiB, as most of a host's memory is, unless the device's reach ends there.
@@ -266,6 +274,7 @@ impl Platform for SimPlatform {
     }
 
     fn dma_free(&mut self, memory: DmaMemory) {
+        self.os_calls += 1;
         if let Some((buffer, mapping)) = self.common.remove(&memory.handle.0) {
             self.release(MappingId(mapping));
             self.machine.pages.free(buffer);
@@ -313,6 +322,7 @@ impl Platform for SimPlatform {
     }
 
     fn map_persistent(&mut self, buffer: BufferId, tier: Tier) -> Result<Mapping, NotAvailable> {
+        self.os_calls += 1;
         let buffer = self
             .buffers
             .locked(buffer)
@@ -333,6 +343,7 @@ impl Platform for SimPlatform {
     }
 
     fn unmap_persistent(&mut self, mapping: MappingId) {
+        self.os_calls += 1;
         self.release(mapping);
     }
 
@@ -347,6 +358,7 @@ impl Platform for SimPlatform {
         length: u64,
         direction: Direction,
     ) -> Result<Mapping, MapError> {
+        self.os_calls += 1;
         let buffer = self.buffers.locked(buffer).ok_or(MapError::UnknownBuffer)?;
         if offset
             .checked_add(length)
@@ -368,6 +380,7 @@ impl Platform for SimPlatform {
     }
 
     fn unmap_transfer(&mut self, mapping: MappingId) {
+        self.os_calls += 1;
         self.release(mapping);
     }
 
@@ -391,6 +404,7 @@ impl Platform for SimPlatform {
     }
 
     fn copy(&mut self, span: CopySpan) -> bool {
+        self.os_calls += 1;
         let Some(buffer) = self.buffers.locked(span.buffer) else {
             return false;
         };

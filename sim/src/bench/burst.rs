@@ -51,7 +51,9 @@ fn run_one(
 
 fn burst(context: &Context<'_>, length: u64, direction: Direction) -> Result<Vec<Row>, Error> {
     let transfers = if context.quick { 8 } else { TRANSFERS };
-    let mut scenario = Setting::reference(X16, direction).scenario();
+    let setting = Setting::reference(X16, direction);
+    let limit = setting.limit();
+    let mut scenario = setting.scenario();
     scenario.buffers.count = transfers;
     scenario.buffers.bytes = length;
     scenario.burst.transfers = transfers;
@@ -63,13 +65,15 @@ fn burst(context: &Context<'_>, length: u64, direction: Direction) -> Result<Vec
         .with("direction", direction_name(direction))
         .with("round_trip_ns", 1000)
         .with("transfers", transfers)
-        .with("transfer_bytes", length);
+        .with("transfer_bytes", length)
+        .with("limit_by", limit.by);
     Ok(Point::new("burst", conditions)
         .maybe(
             "over_ceiling",
             report.burst_ns.map(|ns| ns / ceiling),
             "of ceiling time",
         )
+        .figure("limit", 1.0 / limit.efficiency, "of ceiling time")
         .maybe("time", report.burst_ns.map(|ns| ns / 1e6), "ms")
         .figure("ceiling_time", ceiling / 1e6, "ms")
         .figure("idle_cycles", report.idle_data_cycles as f64, "cycles")

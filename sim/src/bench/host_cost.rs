@@ -42,7 +42,12 @@ fn mmio(context: &Context<'_>, length: u64, is_moved: bool) -> Result<Vec<Row>, 
     scenario.burst.transfers = 1;
     scenario.burst.length_bytes = length;
     let mut probe = Probe::new(context, &scenario, 0)?;
-    let (writes, reads) = if is_moved {
+    // A count that counts nothing would be 0 below, too.
+    if probe.bench.device.platform().os_calls() == 0 {
+        let cause = "registering a buffer called no memory manager";
+        return Err(ProbeError::Wrong(cause.into()).into());
+    }
+    let (writes, reads, os_calls) = if is_moved {
         let step = Step {
             region: 0,
             offset: 0,
@@ -50,8 +55,10 @@ fn mmio(context: &Context<'_>, length: u64, is_moved: bool) -> Result<Vec<Row>, 
         };
         let lanes: Vec<_> = probe.lane(Way::C2h, vec![step]).into_iter().collect();
         probe.run(&lanes, 500)?;
+        let before = probe.bench.device.platform().os_calls();
         let repeat = probe.run(&lanes, 500)?;
-        (repeat.mmio_writes, repeat.mmio_reads)
+        let os_calls = probe.bench.device.platform().os_calls() - before;
+        (repeat.mmio_writes, repeat.mmio_reads, os_calls)
     } else {
         let transfer = Transfer {
             region: probe.bench.regions[0].1,
@@ -61,16 +68,19 @@ fn mmio(context: &Context<'_>, length: u64, is_moved: bool) -> Result<Vec<Row>, 
             user: 0,
             cookie: 0,
         };
+        let os_calls = probe.bench.device.platform().os_calls();
         let machine = probe.bench.machine();
         let before = (machine.mmio_writes, machine.mmio_reads);
         if let Some(queue) = probe.bench.queue(Way::C2h).map(|queue| queue.handle) {
             let submitted = probe.bench.device.submit(queue, &[transfer]);
             submitted.map_err(ProbeError::from)?;
         }
+        let os_calls = probe.bench.device.platform().os_calls() - os_calls;
         let machine = probe.bench.machine();
         (
             machine.mmio_writes - before.0,
             machine.mmio_reads - before.1,
+            os_calls,
         )
     };
     let conditions = Conditions::default()
@@ -81,6 +91,7 @@ fn mmio(context: &Context<'_>, length: u64, is_moved: bool) -> Result<Vec<Row>, 
     Ok(Point::new(NAME, conditions)
         .figure("mmio_writes", writes as f64, "per transfer")
         .figure("mmio_reads", reads as f64, "per transfer")
+        .figure("os_calls", os_calls as f64, "per transfer")
         .rows())
 }
 

@@ -13,6 +13,7 @@ mod peers;
 mod plots;
 mod probe;
 mod regions;
+mod repeat;
 mod row;
 mod small;
 mod speed;
@@ -134,14 +135,15 @@ pub const ALL: &[Measurement] = &[
     Measurement {
         name: "first-byte",
         title: "First byte",
-        about: "Device cycles from the doorbell's arrival at the device to the first TLP (C2H: first data write, H2C: first data read) and to the first data. \
+        about: "Device cycles from the arrival of a lone submission at the device to the first TLP (C2H: first data write, H2C: first data read) and to the first data. \
+                By doorbell the device reads the entry first, which is one round trip; the inline slot (a write-combined BAR0 page) brings it along. \
                 Cold: nothing of the region was ever used. Resident: its third transfer, the same bytes again.",
         jobs: first_byte::jobs,
     },
     Measurement {
         name: "small",
         title: "Small transfers on one queue",
-        about: "Transfers of 4 KiB a second, places of one region in turn, after one time around. The limit is the link's ceiling.",
+        about: "Transfers of 4 KiB a second, places of one region in turn, after one time around. The limit is that of long transfers, in transfers.",
         jobs: small::jobs,
     },
     Measurement {
@@ -154,13 +156,21 @@ pub const ALL: &[Measurement] = &[
     Measurement {
         name: "burst",
         title: "Bursts",
-        about: "From the application's call (modelled CPUs, stated costs) to the last completion visible, strategy `registered`, over the payload's time at the ceiling.",
+        about: "From the application's call (modelled CPUs, stated costs) to the last completion visible, strategy `registered`, over the payload's time at the ceiling; \
+                the limit is that of long transfers, over the same time.",
         jobs: burst::jobs,
+    },
+    Measurement {
+        name: "repeat",
+        title: "A repeat transfer of any size",
+        about: "One transfer with a doorbell of its own, of a whole buffer which an earlier transfer (of up to 8 MiB) has used, from its doorbell to its completion \
+                visible. The limit is that of long transfers: a short one also waits for doorbell, round trip and completion.",
+        jobs: repeat::jobs,
     },
     Measurement {
         name: "host-cost",
         title: "What a repeat transfer costs the host",
-        about: "MMIO writes and reads of a repeat transfer, from the co-simulation; 70 MiB and 2 GiB are submitted and not moved, as the host's part is over with \
+        about: "MMIO writes and reads of a repeat transfer, and calls of the operating system's memory manager (allocate, map, unmap, copy), from the co-simulation; 70 MiB and 2 GiB are submitted and not moved, as the host's part is over with \
                 the doorbell. Instructions of one call of `submit` and of `reap` of the driver core, counted by callgrind.",
         jobs: host_cost::jobs,
     },

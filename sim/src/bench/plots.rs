@@ -2,6 +2,7 @@
 
 use plotters::prelude::*;
 
+use super::first_byte::{BY_DOORBELL, INLINE};
 use super::{PORTS, Row};
 
 /// A line of points.
@@ -115,16 +116,21 @@ fn efficiency(rows: &[Row]) -> Vec<Panel> {
 
 fn first_byte(rows: &[Row]) -> Vec<Panel> {
     let panel = |direction: &'static str| {
-        let states = ["cold", "resident"];
-        let found = states.into_iter().filter_map(|state| {
+        let states = [
+            ("cold", BY_DOORBELL),
+            ("resident", BY_DOORBELL),
+            ("resident", INLINE),
+        ];
+        let found = states.into_iter().filter_map(|(state, entry)| {
             let conditions = [
                 ("link", "Gen3 x16"),
                 ("direction", direction),
                 ("state", state),
+                ("entry", entry),
             ];
             series(
                 rows,
-                state,
+                &format!("{state}, {entry}"),
                 "first-byte.first_tlp",
                 &conditions,
                 "round_trip_ns",

@@ -112,16 +112,18 @@ fn transfers(
     });
     let lanes: Vec<_> = lane.into_iter().collect();
     let measured = probe.run(&lanes, 250)?;
+    let limit = setting.limit();
     let conditions = Conditions::default()
         .with("link", X16.name)
         .with("direction", direction_name(direction))
         .with("round_trip_ns", setting.round_trip_ns)
         .with("regions", count)
         .with("transfer_bytes", LENGTH)
-        .with("transfers", transfers);
+        .with("transfers", transfers)
+        .with("limit_by", limit.by);
     Ok(Point::new("regions", conditions)
         .figure("efficiency", measured.efficiency(&setting), "of ceiling")
-        .figure("limit", setting.limit().efficiency, "of ceiling")
+        .figure("limit", limit.efficiency, "of ceiling")
         .figure("idle_cycles", measured.idle as f64, "cycles")
         .figure("list_wait_cycles", measured.list_wait as f64, "cycles")
         .figure(

@@ -114,13 +114,15 @@ fn one_queue(context: &Context<'_>, port: Port, direction: Direction) -> Result<
     let measured = probe.run(&lanes, 100)?;
     let rate = measured.transfers as f64 / measured.window_ns() * 1000.0;
     let setting = Setting::reference(port, direction);
-    let limit = 1000.0 / (setting.ceiling_ns_per_byte() * LENGTH as f64);
+    let limit = setting.limit();
+    let ceiling = 1000.0 / (setting.ceiling_ns_per_byte() * LENGTH as f64);
     let conditions = conditions(port, direction, count)
         .with("entries_per_doorbell", BATCH)
-        .with("in_flight", DEPTH);
+        .with("in_flight", DEPTH)
+        .with("limit_by", limit.by);
     Ok(Point::new("small", conditions)
         .figure("rate", rate, "M/s")
-        .figure("limit", limit, "M/s")
+        .figure("limit", limit.efficiency * ceiling, "M/s")
         .figure(
             "firmware_messages",
             measured.per_transfer(measured.messages),

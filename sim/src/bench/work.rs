@@ -12,6 +12,8 @@ pub struct Progress<'a> {
     pub share: f64,
     /// The job that has just begun or ended.
     pub job: &'a str,
+    /// It has ended.
+    pub is_end: bool,
 }
 
 /// What a job gave.
@@ -40,11 +42,13 @@ pub fn work(
         progress(Progress {
             share: share(0.0),
             job: &name,
+            is_end: false,
         });
         *lock(&slots[index]) = Some((job.work)(context));
         progress(Progress {
             share: share(job.weight),
             job: &name,
+            is_end: true,
         });
     };
 

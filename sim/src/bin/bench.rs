@@ -1,6 +1,7 @@
 //! The bench: measures the running chain and prints, writes or documents the figures. Started by `cargo xtask bench`.
 
 use std::fs;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -151,9 +152,13 @@ fn measure(jobs: &[Job], context: &bench::Context<'_>) -> Result<(Vec<Row>, Vec<
         "{bar:30} {percent:>3} % {msg}, {eta} left",
     )?);
     eprintln!("preparing the gateware (the first time takes minutes, then it is kept)");
+    let is_terminal = std::io::stderr().is_terminal();
     let show = |now: Progress<'_>| {
         bar.set_position((now.share * STEPS) as u64);
         bar.set_message(now.job.to_string());
+        if now.is_end && !is_terminal {
+            eprintln!("{:>3.0} % {}", now.share * 100.0, now.job);
+        }
     };
     let result = bench::work(jobs, context, &show);
     bar.finish_and_clear();
