@@ -24,7 +24,17 @@ pub(super) fn jobs(quick: bool) -> Vec<Job> {
                     } else {
                         trip
                     };
-                let label = format!("{} {:?} {} ns", port.name, direction, setting.round_trip_ns);
+                let Setting {
+                    round_trip_ns,
+                    completion_bytes,
+                    reorder,
+                    ..
+                } = setting;
+                let order = if reorder { " reordered" } else { "" };
+                let name = port.name;
+                let label = format!(
+                    "{name} {direction:?} {round_trip_ns} ns, completions of {completion_bytes} bytes{order}"
+                );
                 jobs.push(Job::new(NAME, label, weight, move |context| {
                     measure(context, setting)
                 }));
