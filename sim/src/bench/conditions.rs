@@ -189,13 +189,28 @@ impl Setting {
             times.push((loop_ns / reads, "read credits"));
         }
         times.insert(0, (up / rate, "wire"));
-        let (time, by) = times
-            .into_iter()
-            .reduce(|slowest, next| if next.0 > slowest.0 { next } else { slowest })
-            .unwrap_or((f64::INFINITY, "nothing"));
+        let slower = |slowest: (f64, _), next: (f64, _)| match next.0 > slowest.0 {
+            true => next,
+            false => slowest,
+        };
+        let ceiling = self.ceiling_ns_per_byte();
+        // Of those alone; infinite credits, and reads where there are none, set no limit.
+        let alone = |names: [&str; 2]| {
+            let those = times.iter().filter(|(_, name)| names.contains(name));
+            let (time, _) = those.copied().reduce(slower)?;
+            (time > 0.0).then_some(ceiling / time)
+        };
+        let (tags, credits) = (
+            alone(["tags", "completion space"]),
+            alone(["write credits", "read credits"]),
+        );
+        let slowest = times.iter().copied().reduce(slower);
+        let (time, by) = slowest.unwrap_or((f64::INFINITY, "nothing"));
         Limit {
-            efficiency: (self.ceiling_ns_per_byte() / time).min(1.0),
+            efficiency: (ceiling / time).min(1.0),
             by,
+            tags,
+            credits,
         }
     }
 }
@@ -216,6 +231,10 @@ pub struct Limit {
     pub efficiency: f64,
     /// What sets it.
     pub by: &'static str,
+    /// What tags and completion space alone allow, if data is read; above 1 they are not what is short.
+    pub tags: Option<f64>,
+    /// The same for credits, if they are finite.
+    pub credits: Option<f64>,
 }
 
 /// Name in tables.
@@ -237,6 +256,8 @@ mod tests {
             let limit = Setting::reference(port, Direction::C2h).limit();
             assert!((limit.efficiency - 1.0).abs() < 1e-9, "{limit:?}");
             assert_eq!(limit.by, "wire");
+            assert_eq!(limit.tags, None, "nothing is read");
+            assert!(limit.credits.unwrap() > 1.0, "{limit:?}");
         }
         let short = Setting {
             round_trip_ns: 250,
@@ -272,6 +293,9 @@ mod tests {
             "{limit:?}"
         );
         assert_ne!(limit.by, "wire");
+        // What alone is shortest, is the limit.
+        let alone = limit.tags.unwrap().min(limit.credits.unwrap());
+        assert!((limit.efficiency - alone).abs() < 1e-9, "{limit:?}");
     }
 
     #[test]

@@ -136,4 +136,6 @@ fn point(
         .figure("wire_down_busy", busy(Wire::Downstream), "of time")
         .figure("idle_cycles", measured.idle as f64, "cycles")
         .figure("list_wait_cycles", measured.list_wait as f64, "cycles")
+        .maybe("limit_of_credits", limit.credits, "of ceiling")
+        .maybe("limit_of_tags", limit.tags, "of ceiling")
 }

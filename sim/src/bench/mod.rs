@@ -128,7 +128,8 @@ pub const ALL: &[Measurement] = &[
                 could have gone on and the engine offered nothing; waiting for a list is counted apart (both are the gateware's own counters, both \
                 directions added). `limit` is the highest efficiency that the link model allows, by the slowest of: wire up, \
                 (1 + 24 / MPS) / rate for C2H, 24 / MRRS / rate more with H2C at the same time; wire down, (1 + 20 / completion) / rate; tags, \
-                (round trip + a read's own time on the wire) / (read slots x min(MRRS, slot)); completion space and credits in the same way with their bytes in flight. \
+                (round trip + a read's own time on the wire) / (read slots x min(MRRS, slot)); completion space and credits in the same way with their bytes in flight. What tags and completion space alone, or credits alone, allow \
+                stands beside it, and may be above the ceiling. \
                 It knows no reordering: a read that comes late keeps its slot.",
         jobs: efficiency::jobs,
     },
