@@ -1,4 +1,4 @@
-//! Gets submission entries: round robin over the queues that have some.
+//! Gets submission entries: round robin over the queues of a direction that have some.
 
 use crate::generated::structures::QueueContextDecode1;
 use crate::sizes::WORD_BITS;
@@ -14,6 +14,10 @@ use shares::Shares;
 /// A queue is served when entries wait in it, its direction has a free context (the admin queue: no admin command is
 /// being carried out), and its completion ring has room for what was read already and one more. The last contexts are
 /// for queues that hold none; see `Shares`.
+///
+/// The directions take turns, and in each of them the queues that could get a context, from the one behind the queue that was
+/// served last. So each context that comes free goes to the next queue, whenever that is. The admin queue has its turn
+/// among the C2H queues.
 ///
 /// What an inline slot names is looked at between two queues, and even while a read waits for the fetch unit: behind it
 /// waits the link's posted traffic, and behind that the completions which may free the fetch unit. It moves the queue's tail forward,
@@ -109,13 +113,18 @@ pub struct QueueScheduler {
     queue: DFF<Bits<4>>,
     // A hint was looked at last: now it is a queue's turn.
     looked: DFF<Bit>,
+    // Queue of each direction that had its turn last, and the direction.
+    c2h_last: DFF<Bits<4>>,
+    h2c_last: DFF<Bits<4>>,
+    was_h2c: DFF<Bit>,
     enabled: Flags,
     pending: Flags,
     /// Queues whose direction is H2C.
     downward: Flags,
     c2h_shares: Shares,
     h2c_shares: Shares,
-    pick: PickNext,
+    c2h_pick: PickNext,
+    h2c_pick: PickNext,
     rings: LutRam<Bits<64>, 4>,
     shapes: LutRam<Bits<64>, 4>,
     heads: LutRam<Bits<16>, 4>,
@@ -152,6 +161,12 @@ pub struct QueueScheduler {
     takes: Signal<Local, Bit>,
     next_head: Signal<Local, Bit>,
     nothing: Signal<Local, Bit>,
+    had_turn: Signal<Local, Bit>,
+    candidates: Signal<Local, Bits<16>>,
+    c2h_open: Signal<Local, Bits<16>>,
+    h2c_open: Signal<Local, Bits<16>>,
+    found: Signal<Local, Bit>,
+    picks_h2c: Signal<Local, Bit>,
 }
 
 /// What the scheduler does.
@@ -168,7 +183,9 @@ pub enum SchedulerState {
 impl Logic for QueueScheduler {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, state, queue, looked);
+        dff_setup!(
+            self, clock, state, queue, looked, c2h_last, h2c_last, was_h2c
+        );
         clock!(
             self, clock, enabled, pending, downward, c2h_shares, h2c_shares, rings, shapes, heads,
             tails, reaped
@@ -316,20 +333,47 @@ impl Logic for QueueScheduler {
         self.h2c_alloc.next = false;
         self.admin_alloc.next = false;
         self.next_head.next = false;
+        self.had_turn.next = false;
 
-        self.pick.among.next = self.pending.q.val() & self.enabled.q.val();
-        self.waiting_entries.next =
-            (self.pending.q.val() & self.enabled.q.val()).any() | self.hint_valid.val();
-        self.pick.start.next = self.queue.q.val() + 1;
+        // Who could get a context: nobody loses his turn because there is none just now.
+        self.candidates.next = self.pending.q.val() & self.enabled.q.val();
+        self.waiting_entries.next = self.candidates.val().any() | self.hint_valid.val();
+        self.c2h_open.next = 0.into();
+        if self.c2h_free.val() {
+            self.c2h_open.next = !self.c2h_shares.holders.val();
+            if self.c2h_shares.room.val() {
+                self.c2h_open.next = 0xffff.into();
+            }
+        }
+        self.h2c_open.next = 0.into();
+        if self.h2c_free.val() {
+            self.h2c_open.next = !self.h2c_shares.holders.val();
+            if self.h2c_shares.room.val() {
+                self.h2c_open.next = 0xffff.into();
+            }
+        }
+        self.c2h_pick.among.next = self.candidates.val()
+            & ((self.c2h_open.val() & (self.upward.val() & 0xfffe))
+                | bit_cast::<16, 1>(self.admin_free.val().into()));
+        self.c2h_pick.start.next = self.c2h_last.q.val() + 1;
+        self.h2c_pick.among.next =
+            self.candidates.val() & (self.h2c_open.val() & (self.downward.q.val() & 0xfffe));
+        self.h2c_pick.start.next = self.h2c_last.q.val() + 1;
+        self.found.next = self.c2h_pick.found.val() | self.h2c_pick.found.val();
+        self.picks_h2c.next =
+            self.h2c_pick.found.val() & !(self.was_h2c.q.val() & self.c2h_pick.found.val());
         match self.state.q.val() {
             SchedulerState::Choose => {
                 if self.switching.val() {
                     self.state.d.next = SchedulerState::Choose;
-                } else if self.hint_valid.val() & !(self.looked.q.val() & self.pick.found.val()) {
+                } else if self.hint_valid.val() & !(self.looked.q.val() & self.found.val()) {
                     self.queue.d.next = self.hint_queue.val();
                     self.state.d.next = SchedulerState::Look;
-                } else if self.pick.found.val() {
-                    self.queue.d.next = self.pick.index.val();
+                } else if self.found.val() {
+                    self.queue.d.next = self.c2h_pick.index.val();
+                    if self.picks_h2c.val() {
+                        self.queue.d.next = self.h2c_pick.index.val();
+                    }
                     self.state.d.next = SchedulerState::Serve;
                 }
             }
@@ -339,6 +383,7 @@ impl Logic for QueueScheduler {
                     self.fetch_valid.next = true;
                     if self.fetch_ready.val() {
                         self.next_head.next = true;
+                        self.had_turn.next = true;
                         if self.admin.val() {
                             self.admin_alloc.next = true;
                         } else if self.shape.direction.val().get_bit(0) {
@@ -351,6 +396,8 @@ impl Logic for QueueScheduler {
                         self.state.d.next = SchedulerState::Choose;
                     }
                 } else {
+                    // The context that it was to get may have gone to an inline slot's entry: then it is next again.
+                    self.had_turn.next = self.has_ctx.val();
                     // A doorbell in this very cycle may bring more.
                     if self.nothing.val() & !self.db_valid.val() {
                         self.pending.clear.next = self.mark.val();
@@ -385,6 +432,14 @@ impl Logic for QueueScheduler {
                         }
                     }
                 }
+            }
+        }
+        if self.had_turn.val() {
+            self.was_h2c.d.next = self.fetch_target.val() == 1;
+            if self.fetch_target.val() == 1 {
+                self.h2c_last.d.next = self.queue.q.val();
+            } else {
+                self.c2h_last.d.next = self.queue.q.val();
             }
         }
         self.c2h_shares.alloc.next = self.c2h_alloc.val();

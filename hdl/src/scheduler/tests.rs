@@ -334,16 +334,76 @@ fn queues_take_turns() -> Result {
     }
     bench.free()?;
     bench.run(150)?;
-    let order: Vec<_> = bench.served.iter().map(|(id, _)| *id).collect();
-    assert_eq!(order.len(), 32);
-    for round in order.chunks(16) {
-        let mut once = round.to_vec();
-        once.sort_unstable();
-        assert_eq!(
-            once,
-            (0..16).collect::<Vec<_>>(),
-            "one entry of each queue before a second one: {order:?}"
-        );
+    assert_eq!(bench.served.len(), 32);
+    for h2c in [false, true] {
+        let mut queues: Vec<_> = (0..16)
+            .filter(|id| (bench.queues[*id].target(*id) == 1) == h2c)
+            .collect();
+        let order: Vec<_> = bench
+            .served
+            .iter()
+            .map(|(id, _)| *id)
+            .filter(|id| queues.contains(id))
+            .collect();
+        let first = queues.iter().position(|id| *id == order[0]);
+        queues.rotate_left(first.expect("a queue of this direction"));
+        assert_eq!(order, queues.repeat(2), "in turn, H2C: {h2c}");
+    }
+    let half = &bench.served[..8];
+    let downward = half
+        .iter()
+        .filter(|(id, _)| bench.queues[*id].target(*id) == 1);
+    assert_eq!(downward.count(), 4, "the directions in turn: {half:?}");
+    Ok(())
+}
+
+/// Contexts that come back one by one go round all queues that wait, at whatever pace; queues of the other direction, and what slots
+/// name, make no difference.
+#[test]
+fn contexts_go_round_at_any_pace() -> Result {
+    let mut bench = of_one_direction(Direction::H2c, 9)?;
+    for id in 9..12 {
+        let queue = &mut bench.queues[id];
+        queue.context = queue.context.with_direction(Direction::C2h);
+        configure(&mut bench.dut, id as u64, &queue.context)?;
+    }
+    for id in 1..12 {
+        bench.switch(id, true)?;
+    }
+    for pace in 5..40 {
+        // Entries without end; the first ones take what contexts there are.
+        let refill = |bench: &mut Bench| -> Result {
+            for id in 1..12 {
+                let head = bench.queues[id].head;
+                bench.ring(id, head.wrapping_add(16), head)?;
+                bench.step()?;
+            }
+            Ok(())
+        };
+        refill(&mut bench)?;
+        bench.run(100)?;
+        bench.served.clear();
+        for turn in 0..32 {
+            // Old ones first, as transfers end.
+            for direction in 0..2 {
+                bench.held[direction].rotate_left(1);
+                bench.give_back(direction, bench.held[direction].len() - 1)?;
+            }
+            bench.run(pace)?;
+            if turn % 4 == 3 {
+                refill(&mut bench)?;
+            }
+        }
+        bench.run(100)?;
+        let order: Vec<_> = bench.served.iter().map(|(id, _)| *id).collect();
+        let downward: Vec<_> = order.iter().copied().filter(|id| *id < 9).collect();
+        let upward: Vec<_> = order.iter().copied().filter(|id| *id >= 9).collect();
+        for (order, queues) in [(downward, 8), (upward, 3)] {
+            assert!(order.len() >= 32, "{} at {pace}", order.len());
+            for round in order.windows(queues + 1) {
+                assert_eq!(round[0], round[queues], "not in turn at {pace}: {order:?}");
+            }
+        }
     }
     Ok(())
 }
