@@ -8,8 +8,12 @@ use rust_hdl::prelude::*;
 pub struct Choice {
     /// Its submission entry is here.
     pub submission_here: Signal<In, Bits<16>>,
+    /// Its region entry is to be read.
+    pub asks: Signal<In, Bits<16>>,
     /// Its region entry is here.
     pub region_here: Signal<In, Bits<16>>,
+    /// The firmware has answered its MISS.
+    pub answered: Signal<In, Bits<16>>,
     /// It has a block to read.
     pub wants: Signal<In, Bits<16>>,
     /// It runs.
@@ -35,6 +39,10 @@ pub struct Choice {
     pub submission: Signal<Out, Bit>,
     /// Whose.
     pub submission_ctx: Signal<Out, Bits<4>>,
+    /// A region entry can be read.
+    pub ask: Signal<Out, Bit>,
+    /// For whom.
+    pub ask_ctx: Signal<Out, Bits<4>>,
     /// A region entry can be checked.
     pub region: Signal<Out, Bit>,
     /// Whose.
@@ -48,6 +56,7 @@ pub struct Choice {
 
     pick_close: PickFirst,
     pick_submission: PickFirst,
+    pick_ask: PickFirst,
     pick_region: PickFirst,
     pick_block: PickFirst,
     open: Signal<Local, Bits<16>>,
@@ -67,10 +76,12 @@ impl Logic for Choice {
         self.no_reads.next = !self.reading.val();
         self.pick_close.among.next = self.closing.val() & self.no_reads.val();
         self.pick_submission.among.next = self.submission_here.val() & self.open.val();
-        self.pick_region.among.next = self.region_here.val() & self.open.val();
+        self.pick_region.among.next =
+            self.region_here.val() & (self.answered.val() & self.open.val());
         // The transfer that runs reads before those that wait.
         self.ended.next = self.closing.val() | (self.failed.val() | self.aborting.val());
         self.going.next = !self.ended.val();
+        self.pick_ask.among.next = self.asks.val() & self.going.val();
         self.all_blocks.next = self.wants.val() & self.going.val();
         self.running_blocks.next = self.all_blocks.val() & self.dispatched.val();
         self.pick_block.among.next = self.all_blocks.val();
@@ -84,6 +95,8 @@ impl Logic for Choice {
         self.close_ctx.next = self.pick_close.index.val();
         self.submission.next = self.pick_submission.found.val();
         self.submission_ctx.next = self.pick_submission.index.val();
+        self.ask.next = self.pick_ask.found.val();
+        self.ask_ctx.next = self.pick_ask.index.val();
         self.region.next = self.pick_region.found.val();
         self.region_ctx.next = self.pick_region.index.val();
         self.block.next = self.pick_block.found.val();

@@ -25,9 +25,13 @@ use rust_hdl::prelude::*;
 ///
 /// A context is allocated with a submission entry's read. Words 0..=3 of its eight in the context RAM are the entry, words 4..=7
 /// the region entry: read from host memory on a miss, words 4 and 5 copied from the region's place on a hit. The sequencer serves
-/// one event at a time: a block left behind, retire, close, a command of the firmware, a block to read, an arrived submission, an
-/// arrived region entry, dispatch. One that waits for the fetch unit lets all others go first. A context whose checks fail becomes
-/// ready with a status and goes through the engine in its turn, so that the completions of a queue stay in order.
+/// one event at a time: a block left behind, retire, close, a command of the firmware, a block to read, a region entry to read, an
+/// arrived submission, an arrived region entry, dispatch. One that waits for the fetch unit lets all others go first. A context
+/// whose checks fail becomes ready with a status and goes through the engine in its turn, so that the completions of a queue stay
+/// in order.
+///
+/// A set has one MISS under way. Until that region and its first block are here, or will not come, a transfer that misses in
+/// the same set, or hits a region without its block, waits; then it is looked at again. While it waits it is bound to nothing.
 #[derive(LogicBlock, Default)]
 pub struct ContextTable<const D: usize> {
     /// Clock.
@@ -232,6 +236,13 @@ pub struct ContextTable<const D: usize> {
     awaited: Flags,
     muted: Flags,
     submission_here: Flags,
+    // Its MISS is under way, the first block included.
+    leading: Flags,
+    // It waits for another one's.
+    waiting: Flags,
+    // Its region entry is to be read; the firmware has chosen a place.
+    asks: Flags,
+    answered: Flags,
     region_reads: Flags,
     region_here: Flags,
     // It has a block to read and a window for it; its first is not asked for.
@@ -239,6 +250,12 @@ pub struct ContextTable<const D: usize> {
     first: Flags,
     // It looks at the block of a place.
     pinning: Flags,
+
+    // By set: a MISS is under way.
+    missing: Flags,
+    // Set of a context with a MISS under way, for the sequencer and for blocks that come.
+    sets: LutRam<Bits<4>, 4>,
+    sets_back: LutRam<Bits<4>, 4>,
 
     origin: LutRam<Bits<20>, 4>,
     statuses: LutRam<Bits<8>, 4>,
@@ -293,6 +310,15 @@ pub struct ContextTable<const D: usize> {
     quiet_bit: Signal<Local, Bits<16>>,
     reads: Signal<Local, Bits<16>>,
     untaken: Signal<Local, Bits<16>>,
+    set_bit: Signal<Local, Bits<16>>,
+    left_set: Signal<Local, Bits<16>>,
+    filled_set: Signal<Local, Bits<16>>,
+    ends_miss: Signal<Local, Bit>,
+    landed: Signal<Local, Bits<16>>,
+    let_go: Signal<Local, Bits<16>>,
+    came: Signal<Local, Bits<16>>,
+    woken: Signal<Local, Bits<16>>,
+    closed: Signal<Local, Bits<16>>,
     is_bound: Signal<Local, Bit>,
     is_failed: Signal<Local, Bit>,
     is_empty: Signal<Local, Bit>,
@@ -325,7 +351,6 @@ pub struct ContextTable<const D: usize> {
     cmd_kind: Signal<Local, Bits<8>>,
     cmd_ctx: Signal<Local, Bits<8>>,
     cmd_current: Signal<Local, Bit>,
-    is_fill: Signal<Local, Bit>,
     handle: Signal<Local, Bits<8>>,
     concerned: Signal<Local, Bit>,
     eligible: Signal<Local, Bit>,
@@ -358,6 +383,8 @@ pub enum ContextState {
     Copy,
     /// MISS.
     SendMiss,
+    /// Read of the region entry, while the firmware chooses a place.
+    ReadRegion,
     /// FILL or REJECT.
     Answer,
     /// Checks of a region entry.

@@ -43,11 +43,18 @@ impl<const D: usize> Logic for ContextTable<D> {
             awaited,
             muted,
             submission_here,
+            leading,
+            waiting,
+            asks,
+            answered,
             region_reads,
             region_here,
             wants,
             first,
             pinning,
+            missing,
+            sets,
+            sets_back,
             words,
             origin,
             statuses,
@@ -78,6 +85,11 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.awaited.reset.next = self.reset.val();
         self.muted.reset.next = self.reset.val();
         self.submission_here.reset.next = self.reset.val();
+        self.leading.reset.next = self.reset.val();
+        self.waiting.reset.next = self.reset.val();
+        self.asks.reset.next = self.reset.val();
+        self.answered.reset.next = self.reset.val();
+        self.missing.reset.next = self.reset.val();
         self.region_reads.reset.next = self.reset.val();
         self.region_here.reset.next = self.reset.val();
         self.wants.reset.next = self.reset.val();
@@ -115,7 +127,15 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.awaited.clear.next = 0.into();
         self.muted.set.next = 0.into();
         self.muted.clear.next = 0.into();
-        self.submission_here.set.next = 0.into();
+        self.leading.set.next = 0.into();
+        self.waiting.set.next = 0.into();
+        self.asks.set.next = 0.into();
+        self.asks.clear.next = 0.into();
+        self.answered.set.next = 0.into();
+        self.answered.clear.next = 0.into();
+        self.missing.set.next = 0.into();
+        self.ends_miss.next = false;
+        self.closed.next = 0.into();
         self.submission_here.clear.next = 0.into();
         self.region_reads.set.next = 0.into();
         self.region_reads.clear.next = 0.into();
@@ -169,10 +189,11 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.directory.filled.next = self.windows.home_done.val();
         self.directory.filled_place.next = self.windows.home_place.val();
         self.directory.filled_well.next = !self.done_status.val().any();
+        self.came.next = 0.into();
         if self.done_valid.val() {
             if self.done_kind.val() == 0 {
                 self.read_status.write_enable.next = true;
-                self.submission_here.set.next = self.done_bit.val();
+                self.came.next = self.done_bit.val();
                 self.awaiting.clear.next = self.done_bit.val();
             }
             if self.done_kind.val() == 1 {
@@ -180,6 +201,14 @@ impl<const D: usize> Logic for ContextTable<D> {
                 self.region_here.set.next = self.done_bit.val();
                 self.region_reads.clear.next = self.done_bit.val();
             }
+        }
+
+        // A missed region's first block is here.
+        self.landed.next = self.windows.first_done.val() & self.leading.q.val();
+        self.sets_back.read_address.next = self.done_id.val().get_bits::<4>(1);
+        self.filled_set.next = 0.into();
+        if self.landed.val().any() {
+            self.filled_set.next = self.one.val() << self.sets_back.read_data.val();
         }
 
         // What the walker sees.
@@ -277,6 +306,11 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.directory.generation.next = self.sub2.generation.val();
         self.set.next = self.sub0.region.val().get_bits::<4>(0);
         self.set_place.next = bit_cast::<PLACE_BITS, 4>(self.set.val()) << 2;
+        self.set_bit.next = self.one.val() << self.set.val();
+        self.sets.read_address.next = self.ctx.q.val();
+        self.sets.write_address.next = self.ctx.q.val();
+        self.sets.write_data.next = self.set.val();
+        self.sets.write_enable.next = false;
         self.known_place.next =
             self.set_place.val() | bit_cast::<PLACE_BITS, 2>(self.directory.way.val());
         self.chosen_place.next = self.set_place.val()
@@ -437,7 +471,6 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.cmd_abort_queue.raw.next = self.cmd_data.val();
         self.cmd_kind.next = self.cmd_fill.kind.val();
         self.cmd_ctx.next = self.cmd_fill.ctx.val();
-        self.is_fill.next = self.cmd_kind.val() == self.kind_fill.val();
         // Is the command for what the context serves now? An aborted transfer reads no more of its list.
         self.cmd_current.next = (self.cmd_ctx.val() == self.handle.val())
             & (self.is_bound.val()
@@ -448,7 +481,9 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.reads.next =
             self.windows.reading.val() | (self.region_reads.q.val() | self.awaiting.q.val());
         self.choice.submission_here.next = self.submission_here.q.val();
+        self.choice.asks.next = self.asks.q.val();
         self.choice.region_here.next = self.region_here.q.val();
+        self.choice.answered.next = self.answered.q.val();
         self.choice.wants.next = self.wants.q.val();
         self.choice.dispatched.next = self.dispatched.q.val();
         self.choice.failed.next = self.failed.q.val();
@@ -466,8 +501,7 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.urgent.next = ((self.consumed_valid.val() | self.retire_valid.val())
             | (self.choice.close.val() | (self.quiesce_wanted.q.val() & self.choice.quiet.val())))
             | ((self.choice.submission.val() | self.choice.region.val())
-                | ((self.turns.found.val() & self.engine_ready.val())
-                    | (self.may_command.val() & !self.is_fill.val())));
+                | ((self.turns.found.val() & self.engine_ready.val()) | self.may_command.val()));
 
         match self.state.q.val() {
             ContextState::Idle => {
@@ -492,13 +526,11 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.state.d.next = ContextState::Close;
                 } else if self.quiesce_wanted.q.val() & self.choice.quiet.val() {
                     self.state.d.next = ContextState::SendQuiesced;
-                } else if self.may_command.val() & !(self.parked.q.val() & self.is_fill.val()) {
+                } else if self.may_command.val() {
                     self.ctx.d.next = bit_cast::<4, 8>(self.cmd_ctx.val());
-                    self.words.load.next = true;
-                    self.words.wanted.next = 0x07.into();
-                    self.after.d.next = ContextState::Answer;
-                    self.state.d.next = ContextState::Load;
+                    self.state.d.next = ContextState::Answer;
                     if self.is_abort.val() {
+                        self.state.d.next = ContextState::Load;
                         self.ctx.d.next = 0.into();
                         self.quiesce_queue.d.next =
                             self.cmd_kind.val() == self.kind_abort_queue.val();
@@ -519,6 +551,12 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.words.load.next = true;
                     self.words.wanted.next = 0x30.into();
                     self.after.d.next = ContextState::ReadBlock;
+                    self.state.d.next = ContextState::Load;
+                } else if self.choice.ask.val() & !self.parked.q.val() {
+                    self.ctx.d.next = self.choice.ask_ctx.val();
+                    self.words.load.next = true;
+                    self.words.wanted.next = 0x01.into();
+                    self.after.d.next = ContextState::ReadRegion;
                     self.state.d.next = ContextState::Load;
                 } else if self.choice.submission.val() {
                     self.ctx.d.next = self.choice.submission_ctx.val();
@@ -562,6 +600,16 @@ impl<const D: usize> Logic for ContextTable<D> {
                 if self.status.val().any() | self.submission_check.moves_nothing.val() {
                     self.ready_now.next = self.mark.val();
                     self.state.d.next = ContextState::Idle;
+                } else if (self.missing.q.val() & self.set_bit.val()).any()
+                    & !(self.directory.hit.val() & self.directory.here.val())
+                {
+                    // A MISS that ends in this very cycle wakes nobody who begins to wait in it: look again.
+                    self.waiting.set.next = self.mark.val();
+                    if self.landed.val().any() {
+                        self.waiting.set.next = 0.into();
+                        self.submission_here.clear.next = 0.into();
+                    }
+                    self.state.d.next = ContextState::Idle;
                 } else if self.directory.hit.val() {
                     self.bound.set.next = self.mark.val();
                     self.state.d.next = ContextState::Copy;
@@ -580,37 +628,39 @@ impl<const D: usize> Logic for ContextTable<D> {
                 if self.msg_ready.val() {
                     self.directory.miss.next = true;
                     self.bound.set.next = self.mark.val();
+                    self.leading.set.next = self.mark.val();
+                    self.missing.set.next = self.set_bit.val();
+                    self.sets.write_enable.next = true;
+                    self.asks.set.next = self.mark.val();
+                    self.state.d.next = ContextState::ReadRegion;
+                }
+            }
+            ContextState::ReadRegion => {
+                self.fetch_valid.next = true;
+                if self.fetch_ready.val() {
+                    self.asks.clear.next = self.mark.val();
+                    self.region_reads.set.next = self.mark.val();
+                    self.state.d.next = ContextState::Idle;
+                } else if self.urgent.val() {
+                    self.parked.d.next = true;
                     self.state.d.next = ContextState::Idle;
                 }
             }
             ContextState::Answer => {
+                self.cmd_ready.next = true;
+                self.state.d.next = ContextState::Idle;
+                self.status.next = bit_cast::<8, 16>(self.cmd_reject.status.val());
                 // One for an earlier transfer of the context is dropped.
-                self.place.d.next = self.known_place.val();
-                if self.cmd_current.val() & self.is_fill.val() {
-                    if self.directory.hit.val() {
-                        // Another transfer has brought the region in meanwhile.
-                        self.cmd_ready.next = true;
-                        self.state.d.next = ContextState::Copy;
-                    } else {
-                        self.fetch_valid.next = true;
-                        if self.fetch_ready.val() {
-                            self.fill_ways.write_enable.next = true;
-                            self.region_reads.set.next = self.mark.val();
-                            self.cmd_ready.next = true;
-                            self.state.d.next = ContextState::Idle;
-                        } else if self.urgent.val() {
-                            self.parked.d.next = true;
-                            self.state.d.next = ContextState::Idle;
-                        }
+                if self.cmd_current.val() {
+                    if self.cmd_kind.val() == self.kind_fill.val() {
+                        self.fill_ways.write_enable.next = true;
+                        self.answered.set.next = self.mark.val();
                     }
-                } else {
-                    self.cmd_ready.next = true;
-                    self.state.d.next = ContextState::Idle;
-                    self.status.next = bit_cast::<8, 16>(self.cmd_reject.status.val());
-                    if self.cmd_current.val() & (self.cmd_kind.val() == self.kind_reject.val()) {
+                    if self.cmd_kind.val() == self.kind_reject.val() {
                         self.statuses.write_enable.next = true;
                         self.failed.set.next = self.mark.val();
                         self.ready_now.next = self.mark.val();
+                        self.ends_miss.next = true;
                     }
                 }
             }
@@ -625,6 +675,7 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.statuses.write_enable.next = true;
                     self.failed.set.next = self.mark.val();
                     self.ready_now.next = self.mark.val();
+                    self.ends_miss.next = true;
                     self.state.d.next = ContextState::Idle;
                 }
             }
@@ -676,6 +727,7 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.windows.slot.next = self.first_slot.val();
                     self.windows.show.next = true;
                     if self.windows.show_ready.val() {
+                        self.ends_miss.next = true;
                         self.directory.pin.next = true;
                         self.pinning.set.next = self.mark.val();
                         self.pin_places.write_enable.next = true;
@@ -775,6 +827,10 @@ impl<const D: usize> Logic for ContextTable<D> {
                 }
             }
             ContextState::Close => {
+                self.ends_miss.next = true;
+                self.closed.next = self.mark.val();
+                self.asks.clear.next = self.mark.val();
+                self.answered.clear.next = self.mark.val();
                 self.directory.place.next = self.pin_places.read_data.val();
                 self.directory.unpin.next = self.is_pinning.val();
                 self.windows.close.next = self.mark.val();
@@ -818,6 +874,7 @@ impl<const D: usize> Logic for ContextTable<D> {
                 if self.concerned.val() {
                     self.aborting.set.next = self.mark.val();
                     self.awaited.set.next = self.mark.val();
+                    self.ends_miss.next = true;
                     // The engine ends what it was given, at once or, where only a user stream is left to serve, when
                     // that lets it.
                     self.in_engine.next =
@@ -864,6 +921,25 @@ impl<const D: usize> Logic for ContextTable<D> {
                 }
             }
         }
+
+        // A MISS is over: all that wait are looked at again.
+        self.left_set.next = 0.into();
+        self.let_go.next = self.landed.val();
+        if self.ends_miss.val() & (self.leading.q.val() & self.mark.val()).any() {
+            self.let_go.next = self.landed.val() | self.mark.val();
+            self.left_set.next = self.one.val() << self.sets.read_data.val();
+        }
+        self.sets_back.write_address.next = self.sets.write_address.val();
+        self.sets_back.write_data.next = self.sets.write_data.val();
+        self.sets_back.write_enable.next = self.sets.write_enable.val();
+        self.leading.clear.next = self.let_go.val();
+        self.missing.clear.next = self.left_set.val() | self.filled_set.val();
+        self.woken.next = 0.into();
+        if self.let_go.val().any() {
+            self.woken.next = self.waiting.q.val();
+        }
+        self.waiting.clear.next = self.woken.val() | self.closed.val();
+        self.submission_here.set.next = self.came.val() | self.woken.val();
 
         self.statuses.write_data.next = self.status.val();
         self.ready.set.next = self.ready_done.val() | self.ready_now.val();

@@ -501,6 +501,143 @@ fn an_invalidation_disturbs_no_neighbour() -> Result {
     bench.drain(2000)
 }
 
+/// Transfers of a region that is not on chip, and of one in another set, before anything comes back: the sets miss once each, entry and
+/// block are read once each, and the entries while the firmware says nothing yet.
+#[test]
+fn transfers_wait_for_the_first_miss_of_their_region() -> Result {
+    let mut bench = Bench::<1>::new(15)?;
+    (bench.refusals, bench.kept, bench.silent) = (0, 100, true);
+    let regions = [region_of(&bench, 1, 0), region_of(&bench, 1, 1)];
+    let mut waiting = Vec::new();
+    for region in regions {
+        one_block(&mut bench, region);
+        bench.only_region = Some(region);
+        for _ in 0..5 {
+            waiting.push(bench.start(1)?);
+        }
+    }
+    bench.only_region = None;
+    for _ in 0..1000 {
+        bench.step(None)?;
+    }
+    assert_eq!((bench.misses, bench.entries), (2, 2), "one of each set");
+    assert!(bench.reads.is_empty(), "the entries are here");
+    bench.silent = false;
+    bench.pace.held_kind = Some(2);
+    for _ in 0..1000 {
+        bench.step(None)?;
+    }
+    for region in regions {
+        bench.only_region = Some(region);
+        waiting.push(bench.start(1)?);
+    }
+    bench.only_region = None;
+    for _ in 0..300 {
+        bench.step(None)?;
+    }
+    assert_eq!(bench.reads.len(), 2, "their blocks are on their way, once");
+    bench.drain(8000)?;
+    assert_eq!(bench.ends, [Status::Ok; 12]);
+    assert_eq!((bench.misses, bench.entries), (2, 2));
+    let read = |ctx: &&usize| bench.transfer(**ctx).last_read.is_some();
+    assert_eq!(waiting.iter().filter(read).count(), 2);
+    Ok(())
+}
+
+/// The block that ends a MISS comes at each distance from the look at a transfer that would wait for it.
+#[test]
+fn nobody_waits_for_a_block_that_is_here() -> Result {
+    let mut bench = Bench::<0>::new(17)?;
+    (bench.refusals, bench.kept) = (0, 100);
+    let region = region_of(&bench, 1, 0);
+    one_block(&mut bench, region);
+    for distance in 5..14 {
+        bench.pace.held_kind = Some(2);
+        bench.pace.reads = 100;
+        bench.only_region = Some(region);
+        bench.start(1)?;
+        bench.until(2000, "block asked for", |bench| {
+            bench.reads.iter().any(|read| read.kind == 2)
+        })?;
+        let second = bench.start(1)?;
+        bench.only_region = None;
+        for _ in 0..distance {
+            bench.step(None)?;
+        }
+        bench.pace.held_kind = None;
+        bench.until(2000, "over", |bench| bench.transfer(second).is_over())?;
+        bench.drain(1000)?;
+        let quiesced = bench.quiesced;
+        bench.abort(Command::AbortRegion { region });
+        bench.until(1000, "QUIESCED", |bench| bench.quiesced > quiesced)?;
+    }
+    Ok(())
+}
+
+/// What a MISS's transfer is denied is not denied to those that wait for it: a refusal, an abort of its region or its queue, or a
+/// region that does not stay; one after the other they miss for themselves.
+#[test]
+fn those_that_wait_outlive_the_first() -> Result {
+    let mut bench = Bench::<0>::new(16)?;
+    (bench.refusals, bench.kept) = (0, 100);
+    let region = region_of(&bench, 1, 0);
+    let neighbour = region_of(&bench, 2, 0);
+    one_block(&mut bench, region);
+    assert_eq!(region % 16, neighbour % 16, "the same set");
+    for end in 0..4 {
+        // The engine stands still, so that no end of a transfer helps.
+        bench.pace.walker = 0;
+        let running = bench.start(1)?;
+        bench.until(2000, "the engine is at work", |bench| {
+            bench.transfer(running).dispatched
+        })?;
+        bench.silent = true;
+        let misses = bench.misses;
+        bench.only_region = Some(region);
+        bench.start(1)?;
+        bench.until(1000, "MISS", |bench| bench.misses > misses)?;
+        bench.only_region = Some(neighbour);
+        let waiting = [bench.start(2)?, bench.start(2)?];
+        bench.only_region = None;
+        for _ in 0..300 {
+            bench.step(None)?;
+        }
+        assert_eq!(bench.misses, misses + 1, "the neighbours wait");
+        match end {
+            0 => {
+                let Some(Command::Fill { ctx, .. }) = bench.commands.pop_back() else {
+                    panic!("no answer");
+                };
+                let status = Status::Rejected;
+                bench.commands.push_back(Command::Reject { ctx, status });
+                bench.silent = false;
+            }
+            1 => bench.abort(Command::AbortRegion { region }),
+            2 => bench.abort(Command::AbortQueue { queue: 1 }),
+            _ => (bench.kept, bench.silent) = (0, false),
+        }
+        bench.until(2000, "the next MISS", |bench| bench.misses == misses + 2)?;
+        (bench.silent, bench.pace) = (false, BRISK);
+        for ctx in waiting {
+            bench.until(4000, "over", |bench| bench.transfer(ctx).is_over())?;
+            // A block may fail, as anybody's.
+            let status = bench.transfer(ctx).expected;
+            assert!(
+                matches!(status, Status::Ok | Status::ReadUnsupported),
+                "end {end}: {status:?}"
+            );
+        }
+        bench.drain(4000)?;
+        // So that the next round begins with a MISS.
+        for region in [region, neighbour] {
+            let quiesced = bench.quiesced;
+            bench.abort(Command::AbortRegion { region });
+            bench.until(1000, "QUIESCED", |bench| bench.quiesced > quiesced)?;
+        }
+    }
+    Ok(())
+}
+
 /// Transfers of one resident block in a row, with everybody around at their fastest: what the sequencer takes for one.
 #[test]
 fn a_resident_transfer_takes_few_cycles() -> Result {

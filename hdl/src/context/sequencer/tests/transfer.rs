@@ -19,6 +19,8 @@ pub(super) struct Transfer {
     pub(super) lasting: bool,
     /// MISS was sent.
     pub(super) announced: bool,
+    /// Its region entry was asked for.
+    pub(super) asked: bool,
     /// Block that was read last.
     pub(super) last_read: Option<u32>,
     /// Blocks left behind.
@@ -271,6 +273,7 @@ impl Transfer {
             expected,
             lasting: lasting.is_some(),
             announced: false,
+            asked: false,
             last_read: None,
             left: 0,
             in_flight: 0,
