@@ -122,7 +122,7 @@ pub struct C2hEngine<const W: usize, const B: usize, const L: usize, const L1: u
     pub holds: Signal<Out, Bit>,
 
     walker: Walker,
-    realigner: Realigner<W, L, L1>,
+    realigner: Realigner<W, B, L, L1>,
     cutter: Cutter<W, B, L>,
     valid_lanes: KeepCount<B, L1>,
     lists: Ram<Bits<128>, WORD_BITS>,
@@ -209,7 +209,7 @@ impl<const W: usize, const B: usize, const L: usize, const L1: usize> Logic
         self.realigner.s_tlast.next = self.s_tlast.val();
         self.realigner.cancel.next = self.cutter.cancel.val();
         self.realigner.cancel_ctx.next = self.cutter.cancel_ctx.val();
-        // A count shows a beat two cycles after its write, and that comes two cycles after the stream gave its bytes: four
+        // A count shows a beat two cycles after its write, and that comes three cycles after the stream gave its bytes: five
         // beats may be on their way, one more leaves without asking. Of the end records, one may be on its way.
         self.realigner.out_room.next = (self.beats.count.val() < 240) & (self.ends.count.val() < 3);
         self.beats.data_in.next = self.realigner.out_data.val();

@@ -1,21 +1,22 @@
 //! Turns the packed user stream into address-aligned beats.
 
+use crate::widgets::{RotateLanes, SelectLanes};
 use rust_hdl::prelude::*;
 
 /// Rotates a transfer's stream bytes to the lanes of their bus addresses and packs them into full beats.
 ///
 /// One job is one transfer: its first lane, its length and its context. The job ends when `length` bytes were taken or
 /// with a beat that carries `s_tlast`; what is left of an input beat belongs to the next job. A beat leaves when its
-/// last lane is filled, or at the end of the job, so each job starts on a fresh beat. Three pipeline stages (control,
-/// rotate, merge) take one input beat a cycle; `out_room` must leave space for the beats that may be on their way.
+/// last lane is filled, or at the end of the job, so each job starts on a fresh beat. Four pipeline stages (control,
+/// rotate coarsely, rotate finely, merge) take one input beat a cycle; `out_room` must leave space for the beats that may be on their way.
 ///
 /// Only the stream waits for `out_room`. What a job holds when it is cancelled, or behind its last input beat, leaves at
 /// once: a cancel may come because nobody reads the FIFO any more. That is one beat beyond those on their way, as a job
 /// that has taken nothing holds nothing.
 ///
-/// `L1` must be `L + 1`.
+/// `B` must be `W / 8`, `L1` must be `L + 1`.
 #[derive(LogicBlock, Default)]
-pub struct Realigner<const W: usize, const L: usize, const L1: usize> {
+pub struct Realigner<const W: usize, const B: usize, const L: usize, const L1: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Drops all state.
@@ -94,38 +95,46 @@ pub struct Realigner<const W: usize, const L: usize, const L1: usize> {
     r_ctx: DFF<Bits<4>>,
     r_eop: DFF<Bit>,
     r_bytes: DFF<Bits<48>>,
-    // Stage 2 -> 3: the rotated beat.
+    // Stage 2 -> 3: turned by a multiple of eight lanes.
+    coarse: RotateLanes<W, 3>,
+    q_take: DFF<Bit>,
+    q_emit: DFF<Bit>,
+    q_end: DFF<Bit>,
+    q_turn: DFF<Bits<3>>,
+    q_lane: DFF<Bits<L>>,
+    q_ctx: DFF<Bits<4>>,
+    q_eop: DFF<Bit>,
+    q_bytes: DFF<Bits<48>>,
+    // Stage 3 -> 4: the rotated beat, and its lanes from the first one on.
+    fine: RotateLanes<W, 0>,
     m_take: DFF<Bit>,
     m_emit: DFF<Bit>,
     m_end: DFF<Bit>,
-    m_data: DFF<Bits<W>>,
-    m_lane: DFF<Bits<L>>,
+    m_lanes: DFF<Bits<B>>,
     m_ctx: DFF<Bits<4>>,
     m_eop: DFF<Bit>,
     m_bytes: DFF<Bits<48>>,
-    // Stage 3: lanes that wait for the rest of their beat.
+    // Stage 4: lanes that wait for the rest of their beat.
     held: DFF<Bits<W>>,
 
-    no_turn: Signal<Local, Bits<L>>,
-    turn_back: Signal<Local, Bits<L>>,
-    left: Signal<Local, Bits<10>>,
-    right: Signal<Local, Bits<10>>,
-    zeros: Signal<Local, Bits<W>>,
-    ones: Signal<Local, Bits<W>>,
-    upper: Signal<Local, Bits<W>>,
-    lower: Signal<Local, Bits<W>>,
-    lane_bits: Signal<Local, Bits<10>>,
-    merged: Signal<Local, Bits<W>>,
+    merge: SelectLanes<W, B>,
+    zeros: Signal<Local, Bits<B>>,
+    ones: Signal<Local, Bits<B>>,
+    turn_coarse: Signal<Local, Bits<L>>,
 }
 
-impl<const W: usize, const L: usize, const L1: usize> Logic for Realigner<W, L, L1> {
+impl<const W: usize, const B: usize, const L: usize, const L1: usize> Logic
+    for Realigner<W, B, L, L1>
+{
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
             self, clock, active, flushing, ctx, remaining, total, lane, consumed, eop, r_take,
-            r_emit, r_end, r_data, r_turn, r_lane, r_ctx, r_eop, r_bytes, m_take, m_emit, m_end,
-            m_data, m_lane, m_ctx, m_eop, m_bytes, held
+            r_emit, r_end, r_data, r_turn, r_lane, r_ctx, r_eop, r_bytes, q_take, q_emit, q_end,
+            q_turn, q_lane, q_ctx, q_eop, q_bytes, m_take, m_emit, m_end, m_lanes, m_ctx, m_eop,
+            m_bytes, held
         );
+        clock!(self, clock, coarse, fine);
 
         // Stage 1: how many bytes of this beat, and where they go.
         self.avail.next = self.s_count.val() - bit_cast::<L1, L>(self.consumed.q.val());
@@ -158,7 +167,7 @@ impl<const W: usize, const L: usize, const L1: usize> Logic for Realigner<W, L, 
         self.r_emit.d.next = false;
         self.r_end.d.next = false;
         self.r_data.d.next = self.s_tdata.val();
-        self.r_turn.d.next = self.lane.q.val() - self.consumed.q.val();
+        self.r_turn.d.next = self.consumed.q.val() - self.lane.q.val();
         self.r_lane.d.next = self.lane.q.val();
         self.r_ctx.d.next = self.ctx.q.val();
         self.r_eop.d.next = self.eop.q.val();
@@ -208,38 +217,44 @@ impl<const W: usize, const L: usize, const L1: usize> Logic for Realigner<W, L, 
             self.eop.d.next = false;
         }
 
-        // Stage 2: rotate left by r_turn lanes; a turn of 0 ORs the beat with itself.
-        self.no_turn.next = 0.into();
-        self.turn_back.next = self.no_turn.val() - self.r_turn.q.val();
-        self.left.next = bit_cast::<10, L>(self.r_turn.q.val()) << 3;
-        self.right.next = bit_cast::<10, L>(self.turn_back.val()) << 3;
-        self.m_data.d.next =
-            (self.r_data.q.val() << self.left.val()) | (self.r_data.q.val() >> self.right.val());
-        self.m_take.d.next = self.r_take.q.val();
-        self.m_emit.d.next = self.r_emit.q.val();
-        self.m_end.d.next = self.r_end.q.val();
-        self.m_lane.d.next = self.r_lane.q.val();
-        self.m_ctx.d.next = self.r_ctx.q.val();
-        self.m_eop.d.next = self.r_eop.q.val();
-        self.m_bytes.d.next = self.r_bytes.q.val();
-
-        // Stage 3: lanes below m_lane come from the beat before.
+        // Stages 2 and 3: rotate right by r_turn lanes.
+        self.turn_coarse.next = self.r_turn.q.val() >> 3;
+        self.coarse.data_in.next = self.r_data.q.val();
+        self.coarse.turn.next = bit_cast::<3, L>(self.turn_coarse.val());
+        self.q_turn.d.next = bit_cast::<3, L>(self.r_turn.q.val());
+        self.q_take.d.next = self.r_take.q.val();
+        self.q_emit.d.next = self.r_emit.q.val();
+        self.q_end.d.next = self.r_end.q.val();
+        self.q_lane.d.next = self.r_lane.q.val();
+        self.q_ctx.d.next = self.r_ctx.q.val();
+        self.q_eop.d.next = self.r_eop.q.val();
+        self.q_bytes.d.next = self.r_bytes.q.val();
+        self.fine.data_in.next = self.coarse.data_out.val();
+        self.fine.turn.next = self.q_turn.q.val();
         self.zeros.next = 0.into();
         self.ones.next = !self.zeros.val();
-        self.lane_bits.next = bit_cast::<10, L>(self.m_lane.q.val()) << 3;
-        self.upper.next = self.ones.val() << self.lane_bits.val();
-        self.lower.next = !self.upper.val();
-        self.merged.next = self.held.q.val();
+        self.m_lanes.d.next = self.ones.val() << self.q_lane.q.val();
+        self.m_take.d.next = self.q_take.q.val();
+        self.m_emit.d.next = self.q_emit.q.val();
+        self.m_end.d.next = self.q_end.q.val();
+        self.m_ctx.d.next = self.q_ctx.q.val();
+        self.m_eop.d.next = self.q_eop.q.val();
+        self.m_bytes.d.next = self.q_bytes.q.val();
+
+        // Stage 4: lanes below the first come from the beat before.
+        self.merge.chosen.next = self.fine.data_out.val();
+        self.merge.other.next = self.held.q.val();
+        self.merge.select.next = self.zeros.val();
+        self.merge.keep.next = self.ones.val();
         if self.m_take.q.val() {
-            self.merged.next =
-                (self.held.q.val() & self.lower.val()) | (self.m_data.q.val() & self.upper.val());
-            self.held.d.next = self.merged.val();
+            self.merge.select.next = self.m_lanes.q.val();
+            self.held.d.next = self.merge.data_out.val();
             if self.m_emit.q.val() {
-                self.held.d.next = self.m_data.q.val();
+                self.held.d.next = self.fine.data_out.val();
             }
         }
         self.out_write.next = self.m_emit.q.val();
-        self.out_data.next = self.merged.val();
+        self.out_data.next = self.merge.data_out.val();
         self.end_write.next = self.m_end.q.val();
         self.end_ctx.next = self.m_ctx.q.val();
         self.end_bytes.next = self.m_bytes.q.val();
@@ -251,6 +266,8 @@ impl<const W: usize, const L: usize, const L1: usize> Logic for Realigner<W, L, 
             self.consumed.d.next = 0.into();
             self.r_emit.d.next = false;
             self.r_end.d.next = false;
+            self.q_emit.d.next = false;
+            self.q_end.d.next = false;
             self.m_emit.d.next = false;
             self.m_end.d.next = false;
         }

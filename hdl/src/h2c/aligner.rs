@@ -1,7 +1,7 @@
 //! From address-aligned words to the user stream.
 
-use crate::h2c::lanes::{RotateLanes, SelectLanes};
 use crate::widgets::SmallFifo;
+use crate::widgets::{RotateLanes, SelectLanes};
 use rust_hdl::prelude::*;
 
 /// A step on its way through the pipeline.

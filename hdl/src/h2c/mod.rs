@@ -13,7 +13,6 @@
 mod aligner;
 mod engine;
 mod frontier;
-mod lanes;
 mod requester;
 mod sequencer;
 mod sink;

@@ -4,6 +4,7 @@ mod async_fifo;
 mod constant;
 mod fifo;
 mod flags;
+mod lanes;
 mod pick;
 mod ram;
 
@@ -11,5 +12,6 @@ pub use async_fifo::{AsyncFifo, Synchroniser};
 pub use constant::{Const, Param};
 pub use fifo::{BlockFifo, SmallFifo};
 pub use flags::Flags;
+pub use lanes::{RotateLanes, SelectLanes};
 pub use pick::{PickFirst, PickNext};
 pub use ram::{LutRam, Ram};

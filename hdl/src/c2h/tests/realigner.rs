@@ -28,11 +28,11 @@ struct Seen {
     cancelled_at_once: u32,
 }
 
-fn run<const W: usize, const L: usize, const L1: usize>(seed: u64) -> Result {
-    let lanes = W / 8;
+fn run<const W: usize, const B: usize, const L: usize, const L1: usize>(seed: u64) -> Result {
+    let lanes = B;
     let mut dut = Pair::new(
         Realigner::default(),
-        ports!(Realigner<W, L, L1> {
+        ports!(Realigner<W, B, L, L1> {
             clock: clock;
             in reset, job_valid, job_lane, job_length, job_ctx, s_tvalid, s_tdata, s_count, s_tlast, cancel, cancel_ctx,
                 out_room;
@@ -215,29 +215,29 @@ fn run<const W: usize, const L: usize, const L1: usize>(seed: u64) -> Result {
 
 #[test]
 fn packs_transfers_at_16_lanes() -> Result {
-    run::<128, 4, 5>(1)
+    run::<128, 16, 4, 5>(1)
 }
 
 #[test]
 fn packs_transfers_at_8_lanes() -> Result {
-    run::<64, 3, 4>(2)
+    run::<64, 8, 3, 4>(2)
 }
 
 #[test]
 fn packs_transfers_at_32_lanes() -> Result {
-    run::<256, 5, 6>(3)
+    run::<256, 32, 5, 6>(3)
 }
 
 #[test]
 fn packs_transfers_at_64_lanes() -> Result {
-    run::<512, 6, 7>(4)
+    run::<512, 64, 6, 7>(4)
 }
 
 #[test]
 fn reset_forgets_the_job() -> Result {
     let mut dut = Pair::new(
         Realigner::default(),
-        ports!(Realigner<128, 4, 5> {
+        ports!(Realigner<128, 16, 4, 5> {
             clock: clock;
             in reset, job_valid, job_lane, job_length, job_ctx, s_tvalid, s_tdata, s_count, s_tlast, cancel, cancel_ctx,
                 out_room;
