@@ -14,8 +14,9 @@ use crate::link::{HostEvent, Link, MmioError, MmioHandle};
 use crate::watch::Watch;
 
 /// Cycles without movement and without work in the device after which it counts as idle: longer than the firmware takes
-/// over a message. The link's own events are known and never skipped.
-const QUIET_CYCLES: u64 = 4_000;
+/// over a message and over a line of its log (5,000 and more), of which the device knows nothing. Stopped in the middle of a line, it would
+/// write the rest while the next transfer waits. The link's own events are known and never skipped.
+const QUIET_CYCLES: u64 = 20_000;
 
 /// Why the machine stopped.
 #[derive(Debug, thiserror::Error)]

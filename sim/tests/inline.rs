@@ -184,12 +184,14 @@ fn first_tlps(direction: Direction) -> Vec<f64> {
     cycles
 }
 
-/// The goal is 60 cycles from the submission's arrival, whatever the round trip is.
+/// The goal is 60 cycles from the submission's arrival, whatever the round trip is. A cold one has two round trips of 150 cycles for the
+/// region entry and the list, and 800 cycles for all the rest; the firmware has had time to write its log.
 #[test]
 fn a_resident_transfer_by_slot_begins_within_sixty_cycles() {
     for direction in [Direction::C2h, Direction::H2c] {
         let cycles = first_tlps(direction);
         println!("{direction:?}: cycles to the first TLP {cycles:?}");
+        assert!(cycles[0] <= 2.0 * 150.0 + 800.0, "{cycles:?}");
         assert!(
             cycles[1..].iter().all(|cycles| *cycles <= 60.0),
             "{cycles:?}"
