@@ -223,7 +223,7 @@ fn adapter_flags(env: &Env) -> u32 {
     let adapter = env.adapter(false);
     // SAFETY: zero is a value of every field.
     let mut info: DMA_ADAPTER_INFO = unsafe { core::mem::zeroed() };
-    info.Version = DMA_ADAPTER_INFO_VERSION1;
+    info.__bindgen_anon_1.Version = DMA_ADAPTER_INFO_VERSION1;
     let get = env.operations().GetDmaAdapterInfo.unwrap();
     // SAFETY: the adapter's own routine, and a structure that it fills in.
     unsafe {

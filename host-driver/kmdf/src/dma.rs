@@ -16,7 +16,7 @@ use wdk_sys::ntddk::{
 };
 use wdk_sys::{
     _EVENT_TYPE, _KWAIT_REASON, _MEMORY_CACHING_TYPE, _MM_PAGE_PRIORITY, _MODE, _WDF_DMA_DIRECTION,
-    _WDF_DMA_PROFILE, BUS_INTERFACE_STANDARD, DMA_ADAPTER_INFO, DMA_OPERATIONS, GUID, KEVENT,
+    _WDF_DMA_PROFILE, BUS_INTERFACE_STANDARD, DMA_OPERATIONS, GUID, KEVENT,
     MDL_MAPPED_TO_SYSTEM_VA, MDL_SOURCE_IS_NONPAGED_POOL, MdlMappingNoExecute, NTSTATUS,
     PCI_ENABLE_BUS_MASTER, PCI_WHICHSPACE_CONFIG, PDMA_ADAPTER, PDMA_OPERATIONS, PFN_NUMBER,
     PHYSICAL_ADDRESS, PMDL, PSCATTER_GATHER_LIST, STATUS_INSUFFICIENT_RESOURCES,
@@ -44,9 +44,27 @@ const API_BYPASS: u32 = 0x2;
 /// `DMA_ADAPTER_INFO_VERSION1` of wdm.h.
 const INFO_VERSION: u32 = 1;
 
-// Version 1 lies at byte 4, and its flags at byte 16: what the HAL writes, whatever the bindings think.
-const _: () = assert!(offset_of!(DMA_ADAPTER_INFO, __bindgen_anon_1) == 4);
-const _: () = assert!(4 + offset_of!(wdk_sys::DMA_ADAPTER_INFO_V1, Flags) == 16);
+/// Room for `DMA_ADAPTER_INFO` in each of the shapes that wdm.h has given it: the version, and at byte 4 or 8 `DMA_ADAPTER_INFO_V1`.
+#[repr(C, align(8))]
+struct AdapterInfo([u32; 22]);
+
+impl AdapterInfo {
+    /// Nothing that the HAL writes in the word behind the version, which is 0 or 1.
+    const UNTOUCHED: u32 = u32::MAX;
+
+    fn new() -> Self {
+        let mut words = [0; 22];
+        words[0] = INFO_VERSION;
+        words[1] = Self::UNTOUCHED;
+        Self(words)
+    }
+
+    /// `DMA_ADAPTER_INFO_V1::Flags` of an answer.
+    fn flags(&self) -> u32 {
+        let first = if self.0[1] == Self::UNTOUCHED { 2 } else { 1 };
+        self.0[first + offset_of!(wdk_sys::DMA_ADAPTER_INFO_V1, Flags) / 4]
+    }
+}
 
 /// A locked buffer of an application, or the length of one that the driver allocates.
 #[derive(Debug)]
@@ -210,18 +228,12 @@ impl Hardware {
     /// Which lasting tiers there are.
     fn ask(&mut self, settings: &Settings) {
         let operations = self.operations();
-        let mut info = DMA_ADAPTER_INFO {
-            Version: INFO_VERSION,
-            // SAFETY: plain integers.
-            ..unsafe { core::mem::zeroed() }
-        };
+        let mut info = AdapterInfo::new();
         // SAFETY: the adapter's table is valid and, for version 3, has this routine.
         if let Some(get) = unsafe { (*operations).GetDmaAdapterInfo } {
-            // SAFETY: the adapter is the enabler's, and the place is valid.
-            let got = unsafe { get(self.adapter, &raw mut info) };
-            // SAFETY: the version asked for is 1.
-            let flags = unsafe { info.__bindgen_anon_1.V1.Flags };
-            if got >= 0 && flags & API_BYPASS != 0 {
+            // SAFETY: the adapter is the enabler's, and the place has room for every shape of the structure.
+            let got = unsafe { get(self.adapter, (&raw mut info).cast()) };
+            if got >= 0 && info.flags() & API_BYPASS != 0 {
                 self.bypass_missing = tier_reason::NONE;
             }
         }

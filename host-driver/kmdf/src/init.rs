@@ -60,7 +60,7 @@ pub(crate) fn queue(
     config
 }
 
-/// `WDF_TIMER_CONFIG_INIT`.
+/// `WDF_TIMER_CONFIG_INIT`, but not serialized with the device's callbacks: the driver has its own lock.
 pub(crate) fn timer() -> WDF_TIMER_CONFIG {
     WDF_TIMER_CONFIG {
         Size: size::<WDF_TIMER_CONFIG>(),
@@ -68,7 +68,7 @@ pub(crate) fn timer() -> WDF_TIMER_CONFIG {
     }
 }
 
-/// `WDF_WORKITEM_CONFIG_INIT`.
+/// `WDF_WORKITEM_CONFIG_INIT`, but not serialized with the device's callbacks, as above.
 pub(crate) fn work_item() -> WDF_WORKITEM_CONFIG {
     WDF_WORKITEM_CONFIG {
         Size: size::<WDF_WORKITEM_CONFIG>(),

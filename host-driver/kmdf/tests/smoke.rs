@@ -90,6 +90,23 @@ fn data_moves_in_tier_bypass() {
     );
 }
 
+/// Whichever shape the system's headers had for the answer about the adapter.
+#[test]
+fn tier_bypass_is_found_in_every_shape_of_the_answer() {
+    let (any, translations) = (
+        (tier::BYPASS, tier::PER_TRANSFER),
+        [Translation::Direct, Translation::Remapping],
+    );
+    for (translation, got) in translations
+        .into_iter()
+        .zip([tier::BYPASS, tier::MAPPED_ONCE])
+    {
+        let mut config = host(translation);
+        config.dma.info_at_byte_8 = true;
+        round_trip(config, any, got);
+    }
+}
+
 #[test]
 fn data_moves_in_tier_mapped_once() {
     round_trip(

@@ -117,6 +117,8 @@ pub struct DmaConfig {
     pub registers_for_every_page: bool,
     /// Address bits that the bridges above the device pass, 1 to 64.
     pub reach_bits: u32,
+    /// `GetDmaAdapterInfo` writes version 1 behind eight bytes, as the headers of the time of 22H2 have it, and not behind four.
+    pub info_at_byte_8: bool,
 }
 
 impl Default for DmaConfig {
@@ -131,6 +133,7 @@ impl Default for DmaConfig {
             map_registers: 32_769,
             registers_for_every_page: false,
             reach_bits: 64,
+            info_at_byte_8: false,
         }
     }
 }

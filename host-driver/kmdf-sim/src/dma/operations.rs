@@ -464,7 +464,7 @@ unsafe extern "C" fn get_dma_adapter_info(
         return STATUS_NOT_SUPPORTED;
     }
     // SAFETY: the driver's structure, by the routine's contract.
-    if unsafe { (*info).Version } != DMA_ADAPTER_INFO_VERSION1 {
+    if unsafe { (*info).__bindgen_anon_1.Version } != DMA_ADAPTER_INFO_VERSION1 {
         return STATUS_INVALID_PARAMETER;
     }
     let found = with_hal(|hal| {
@@ -482,8 +482,13 @@ unsafe extern "C" fn get_dma_adapter_info(
     let Some(found) = found else {
         return STATUS_INVALID_PARAMETER;
     };
-    // SAFETY: as above.
-    unsafe { (*info).__bindgen_anon_1.V1 = found };
+    let place = with_hal(|hal| if hal.config.info_at_byte_8 { 8 } else { 4 });
+    // SAFETY: as above; it has room for both.
+    unsafe {
+        info.byte_add(place)
+            .cast::<DMA_ADAPTER_INFO_V1>()
+            .write(found)
+    };
     STATUS_SUCCESS
 }
 

@@ -122,30 +122,59 @@ pub struct _DMA_ADAPTER_INFO_V1 {
 /// What the HAL says of an adapter, version 1.
 pub type DMA_ADAPTER_INFO_V1 = _DMA_ADAPTER_INFO_V1;
 
-/// What the HAL says of an adapter. The version comes first and is set by the caller.
+/// What the HAL says of an adapter for a crash dump.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct _DMA_ADAPTER_INFO {
+pub struct _DMA_ADAPTER_INFO_CRASHDUMP {
+    /// `DEVICE_DESCRIPTION`.
+    pub DeviceDescription: [u64; 8],
+    /// Bytes of the identifier.
+    pub DeviceIdSize: usize,
+    /// The identifier.
+    pub DeviceId: *mut c_void,
+}
+
+/// What the HAL says of an adapter, as the headers of 10.0.26100 have it. In those of the time of 22H2 it is a structure, with version 1 at
+/// byte 8 behind the version; before that at byte 4, as here.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub union _DMA_ADAPTER_INFO {
+    /// Version 1.
+    pub __bindgen_anon_1: _DMA_ADAPTER_INFO__bindgen_ty_1,
+    /// Later ones.
+    pub __bindgen_anon_2: _DMA_ADAPTER_INFO__bindgen_ty_2,
+}
+/// Version 1 of [`_DMA_ADAPTER_INFO`].
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct _DMA_ADAPTER_INFO__bindgen_ty_1 {
     /// [`DMA_ADAPTER_INFO_VERSION1`].
     pub Version: u32,
     /// The answer.
-    pub __bindgen_anon_1: _DMA_ADAPTER_INFO__bindgen_ty_1,
+    pub V1: DMA_ADAPTER_INFO_V1,
 }
-/// The versions of [`_DMA_ADAPTER_INFO`].
+/// Later versions of [`_DMA_ADAPTER_INFO`].
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub union _DMA_ADAPTER_INFO__bindgen_ty_1 {
-    /// Version 1.
-    pub V1: DMA_ADAPTER_INFO_V1,
+pub struct _DMA_ADAPTER_INFO__bindgen_ty_2 {
+    /// The version, in its low half.
+    pub Reserved: u64,
+    /// The answer.
+    pub __bindgen_anon_1: _DMA_ADAPTER_INFO__bindgen_ty_2__bindgen_ty_1,
+}
+/// Answers of later versions of [`_DMA_ADAPTER_INFO`].
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub union _DMA_ADAPTER_INFO__bindgen_ty_2__bindgen_ty_1 {
+    /// For a crash dump.
+    pub Crashdump: _DMA_ADAPTER_INFO_CRASHDUMP,
 }
 /// What the HAL says of an adapter.
 pub type DMA_ADAPTER_INFO = _DMA_ADAPTER_INFO;
 /// Pointer to what the HAL says of an adapter.
 pub type PDMA_ADAPTER_INFO = *mut _DMA_ADAPTER_INFO;
 
-// A driver reads these two by their names; the layout is what a driver built with the WDK sees.
-const _: () = assert!(core::mem::offset_of!(_DMA_ADAPTER_INFO, __bindgen_anon_1) == 4);
-const _: () = assert!(4 + core::mem::offset_of!(_DMA_ADAPTER_INFO_V1, Flags) == 16);
+const _: () = assert!(size_of::<_DMA_ADAPTER_INFO>() == 88 && align_of::<_DMA_ADAPTER_INFO>() == 8);
 
 /// Version of [`DMA_ADAPTER_INFO`].
 pub const DMA_ADAPTER_INFO_VERSION1: u32 = 1;

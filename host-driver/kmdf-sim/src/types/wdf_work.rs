@@ -12,7 +12,7 @@ pub type PFN_WDF_TIMER = EVT_WDF_TIMER;
 c_struct! { _WDF_TIMER_CONFIG as WDF_TIMER_CONFIG, PWDF_TIMER_CONFIG {
     Size: ULONG, EvtTimerFunc: PFN_WDF_TIMER, Period: ULONG, AutomaticSerialization: BOOLEAN, TolerableDelay: ULONG,
     // DECLSPEC_ALIGN(8) of the next.
-    __bindgen_padding_0: ULONG, UseHighResolutionTimer: BOOLEAN,
+    __bindgen_padding_0: [u8; 4], UseHighResolutionTimer: BOOLEAN,
 } }
 pub type EVT_WDF_DPC = Option<unsafe extern "C" fn(Dpc: WDFDPC)>;
 pub type PFN_WDF_DPC = EVT_WDF_DPC;
