@@ -19,7 +19,7 @@ pub fn scenario(seed: u64, index: u64, transfers: u32) -> Scenario {
     let mut scenario = Scenario {
         name: format!("stress {seed} {index}"),
         seed: below(1 << 32),
-        ..Scenario::default()
+        ..Scenario::gen3_x4()
     };
     let lengths: Vec<u64> = (0..transfers)
         .map(|_| {

@@ -22,7 +22,7 @@ fn strategy(report: &Report, name: Strategy) -> &StrategyReport {
 
 /// The default scenario with a tenth of the data.
 fn tenth() -> Scenario {
-    let mut scenario = Scenario::default();
+    let mut scenario = Scenario::gen3_x4();
     scenario.burst.length_bytes /= 10;
     scenario
 }

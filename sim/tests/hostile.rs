@@ -12,7 +12,7 @@ use pinring_sim::scenario::{LayoutKind, Scenario, Strategy};
 const BUFFER: u64 = 1 << 18;
 
 fn bench() -> Bench {
-    let mut scenario = Scenario::default();
+    let mut scenario = Scenario::gen3_x4();
     scenario.buffers.count = 4;
     scenario.buffers.bytes = BUFFER;
     scenario.buffers.layout = LayoutKind::Shuffled;

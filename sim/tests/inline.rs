@@ -37,7 +37,7 @@ fn polled(bench: &mut Bench, direction: Direction) -> QueueHandle {
 /// Nanoseconds from the submission's arrival to the first message to the firmware, which follows the entry's check, for
 /// each transfer; with how many MMIO writes each was submitted.
 fn run(write_combining: WriteCombining, width_bits: u32) -> (Vec<f64>, f64) {
-    let mut scenario = Scenario::default();
+    let mut scenario = Scenario::gen3_x4();
     scenario.device.width_bits = width_bits;
     if width_bits == 512 {
         scenario.link.lanes = 16;
@@ -123,7 +123,7 @@ fn pieces_of_a_slot_arrive_as_well() {
 
 /// Device cycles from the arrival of a slot's write to the first data write or data read, transfer after transfer of the same bytes.
 fn first_tlps(direction: Direction) -> Vec<f64> {
-    let mut scenario = Scenario::default();
+    let mut scenario = Scenario::gen3_x4();
     scenario.device.width_bits = 512;
     scenario.link.lanes = 16;
     scenario.host.write_combining = WriteCombining::Whole;

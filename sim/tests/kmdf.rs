@@ -23,7 +23,7 @@ fn run_with(scenario: &Scenario, options: &Options<'_>) -> Result<Report, run::R
 
 /// Two bursts of eight transfers of odd length, from odd places of eight buffers.
 fn short() -> Scenario {
-    let mut scenario = Scenario::default();
+    let mut scenario = Scenario::gen3_x4();
     scenario.buffers.count = 8;
     scenario.buffers.bytes = 1 << 20;
     scenario.buffers.layout = LayoutKind::Shuffled;

@@ -26,7 +26,7 @@ struct Bench {
 impl Bench {
     /// A device of this width; 128 bits are for a link of 4 lanes.
     fn new(width_bits: u32) -> Self {
-        let mut scenario = Scenario::default();
+        let mut scenario = Scenario::gen3_x4();
         scenario.device.width_bits = width_bits;
         scenario.link.lanes = width_bits / 32;
         scenario.buffers.count = 2;

@@ -17,7 +17,7 @@ const WAITING: usize = 16;
 
 /// One queue of the stream's way to memory, for TDEST 0, and a buffer for each transfer.
 fn bench() -> Bench {
-    let mut scenario = Scenario::default();
+    let mut scenario = Scenario::gen3_x4();
     scenario.buffers.count = WAITING as u32 + 1;
     scenario.buffers.bytes = LENGTH;
     scenario.buffers.layout = LayoutKind::Shuffled;

@@ -16,7 +16,7 @@ const BOUND_NS: u64 = 200_000;
 
 /// Four buffers of 1 MiB in scattered pages, a queue per direction.
 fn bench() -> Bench {
-    let mut scenario = Scenario::default();
+    let mut scenario = Scenario::gen3_x4();
     scenario.buffers.count = 4;
     scenario.buffers.bytes = BUFFER;
     scenario.buffers.layout = LayoutKind::Shuffled;

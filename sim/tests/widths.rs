@@ -37,7 +37,7 @@ fn run(scenario: &Scenario) -> Report {
 /// links with other sizes, orders and splits.
 fn check(width_bits: u32, link: [u32; 2]) {
     for direction in [Direction::C2h, Direction::H2c] {
-        let mut scenario = on_link(Scenario::default(), width_bits, link);
+        let mut scenario = on_link(Scenario::gen3_x4(), width_bits, link);
         scenario.strategies = vec![Strategy::Registered];
         scenario.buffers.layout = LayoutKind::Shuffled;
         scenario.buffers.bytes = 1 << 20;

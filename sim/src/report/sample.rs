@@ -1,4 +1,4 @@
-//! A made-up run, close to what the default scenario gives, for tests of the outputs.
+//! A made-up run, close to what the default burst gives at Gen3 x4, for tests of the outputs.
 
 use super::{Deadlines, Label, Lane, Origin, Report, SimReport, Span, StrategyReport, Timeline};
 use crate::scenario::{Scenario, Strategy};
@@ -12,7 +12,7 @@ const INTERRUPT_NS: f64 = 1_000.0;
 pub(crate) fn sample() -> (Report, Vec<Timeline>) {
     let scenario = Scenario {
         name: "default".to_string(),
-        ..Scenario::default()
+        ..Scenario::gen3_x4()
     };
     let mut report = Report::new(&scenario, WIRE_NS * f64::from(TRANSFERS));
     let timelines: Vec<_> = Strategy::ALL.map(timeline).into_iter().collect();

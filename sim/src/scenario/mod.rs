@@ -123,6 +123,16 @@ impl Default for Scenario {
 }
 
 impl Scenario {
+    /// The default workload on the narrow path: 128 bits at Gen3 x4, and 600 ns from a read to its completion.
+    pub fn gen3_x4() -> Self {
+        let mut scenario = Self::default();
+        scenario.device.width_bits = 128;
+        scenario.link.lanes = 4;
+        scenario.link.one_way_latency_ns = 150;
+        scenario.link.root_complex_ns = 300;
+        scenario
+    }
+
     /// Reads and checks a scenario file. File names inside it are relative to its folder; the result holds them joined.
     ///
     /// # Errors

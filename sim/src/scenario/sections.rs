@@ -22,7 +22,7 @@ pub struct Device {
 impl Default for Device {
     fn default() -> Self {
         Self {
-            width_bits: 128,
+            width_bits: 512,
             clock_mhz: 250,
             core_clock_mhz: 125,
         }
@@ -63,13 +63,13 @@ impl Default for Link {
     fn default() -> Self {
         Self {
             generation: 3,
-            lanes: 4,
+            lanes: 16,
             mps_bytes: 256,
             mrrs_bytes: 512,
             rcb_bytes: 64,
             completion_bytes: None,
-            one_way_latency_ns: 150,
-            root_complex_ns: 300,
+            one_way_latency_ns: 250,
+            root_complex_ns: 500,
             jitter_ns: 0,
             reorder: false,
             random_split: false,

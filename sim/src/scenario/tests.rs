@@ -43,7 +43,6 @@ fn every_shipped_scenario_loads_and_is_described() {
         "burst-24",
         "calibration",
         "default",
-        "gen3-x16",
         "h2c",
         "large",
         "one-cpu",
