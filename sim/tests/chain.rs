@@ -20,7 +20,7 @@ fn strategy(report: &Report, name: Strategy) -> &StrategyReport {
     report.strategy(name).expect("it was run")
 }
 
-/// The default scenario with a tenth of the data.
+/// The default burst at Gen3 x4 with a tenth of the data.
 fn tenth() -> Scenario {
     let mut scenario = Scenario::gen3_x4();
     scenario.burst.length_bytes /= 10;
