@@ -214,7 +214,7 @@ mailbox! {
 mailbox! {
     /// What the firmware tells the gateware.
     pub enum Command in command "command", kinds CommandKind {
-        /// Answers MISS: read the region entry and the SG block.
+        /// Answers MISS: where the region stays, if it stays; its entry is being read meanwhile, and its SG block follows.
         Fill = 1 checked by check_fill {
             /// Context.
             ctx: u8 @ 0x01 as ContextId,

@@ -12,8 +12,8 @@ use crate::Doorbell;
 ///
 /// One thread at a time submits, one at a time reaps; the two run against each other freely. As one submission gives one completion,
 /// in order, the head counts both the completions reaped and the submission slots freed. Both indices live in one word (the low
-/// half of a [`Doorbell`]), so that every doorbell tells a state that has been. Two CPUs may still ring in either order: the device
-/// takes an index only forward.
+/// half of a [`Doorbell`]), so that every doorbell tells a state that has been. Two CPUs must not ring at the same time: the device takes
+/// what the last doorbell says.
 ///
 /// Memory that belongs to a slot passes from submitter to reaper by [`publish`](Self::publish), and back by
 /// [`reap`](Self::reap).
