@@ -66,8 +66,11 @@ fn peers(workspace: &Workspace) -> Result<PathBuf> {
 
 /// Whether the arguments ask for the measurement that counts instructions.
 fn is_counted(words: &[String]) -> bool {
-    let is_only = |word: &String| word == "--only" || word.starts_with("--only=");
-    !words.iter().any(is_only) || names(words, COUNTED)
+    let is_part = |word: &String| {
+        let option = word.split('=').next();
+        option == Some("--only") || option == Some("--from")
+    };
+    !words.iter().any(is_part) || names(words, COUNTED)
 }
 
 /// Whether the arguments name a measurement.
@@ -90,5 +93,7 @@ mod tests {
         assert!(asked("") && asked("--quick --json out.json"));
         assert!(asked("--only host-cost") && asked("--only=host-cost --only speed"));
         assert!(!asked("--only speed") && !asked("--only=burst"));
+        assert!(!asked("--from out.json") && !asked("--from=out.json --only speed"));
+        assert!(asked("--from out.json --only host-cost"));
     }
 }

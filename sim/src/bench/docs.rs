@@ -3,31 +3,12 @@
 use std::fmt::Write;
 
 use super::table::{Pivot, number};
-use super::{ALL, Row, verdicts};
+use super::{ALL, Row, runs, verdicts};
 
-/// How the figures were made.
-#[derive(Debug, Clone, Copy)]
-pub struct Run<'a> {
-    /// The processor that simulated.
-    pub processor: &'a str,
-    /// Minutes that everything took.
-    pub minutes: f64,
-    /// Only the conditions that matter most were measured.
-    pub quick: bool,
-    /// Names of the plots that there are.
-    pub plots: &'a [&'a str],
-}
-
-/// The document: promises, then each measurement with its command, its plot and its table.
-pub fn document(rows: &[Row], run: Run<'_>) -> String {
+/// The document: promises, then each measurement with its command, its plot (if it is among those named) and its table.
+pub fn document(rows: &[Row], plots: &[&str]) -> String {
     let mut text = String::from(HEAD);
-    let _ = writeln!(
-        text,
-        "\nThe run below{} took {} minutes on: {}. Only the section on the simulation's speed depends on that machine.\n",
-        if run.quick { " (`--quick`)" } else { "" },
-        number(run.minutes.ceil()),
-        run.processor
-    );
+    let _ = writeln!(text, "\n{}\n", runs::in_words(rows));
     text += "## Promises\n\n| promise | worst figure | |\n|---|---|---|\n";
     for verdict in verdicts(rows) {
         let _ = writeln!(
@@ -48,7 +29,7 @@ pub fn document(rows: &[Row], run: Run<'_>) -> String {
             "\n## {}\n\n{}\n\n`cargo xtask bench --only {}`\n",
             measurement.title, measurement.about, measurement.name
         );
-        if run.plots.contains(&measurement.name) {
+        if plots.contains(&measurement.name) {
             let _ = writeln!(
                 text,
                 "![{}](images/bench-{}.svg)\n",
@@ -97,7 +78,7 @@ Purpose: what the running chain reaches, each figure with its conditions, its li
 
 Every figure comes out of a co-simulation of driver core, firmware and gateware at 250 MHz (core: 125 MHz) on a modelled link and host, in
 which every payload byte is checked; instructions are counted by callgrind. `cargo xtask bench` runs all of it, `--quick` a part,
-`--json OUT` writes rows of `metric, conditions, value, unit`. Ceilings: `sim/src/link/config.rs`.
+`--json OUT` writes rows of `metric, conditions, value, unit`, which `--from OUT` takes up again. Ceilings: `sim/src/link/config.rs`.
 ";
 
 #[cfg(test)]
@@ -111,13 +92,8 @@ mod tests {
         let rows = Point::new("speed", conditions)
             .figure("rate", 151_234.0, "cycles per CPU second")
             .rows();
-        let run = Run {
-            processor: "a processor",
-            minutes: 3.2,
-            quick: true,
-            plots: &["speed"],
-        };
-        let text = document(&rows, run);
+        let rows = [rows, runs::ended(3.2, "a processor", true)].concat();
+        let text = document(&rows, &["speed"]);
         for part in [
             "(`--quick`) took 4 minutes on: a processor",
             "`cargo xtask bench --only speed`",

@@ -1,22 +1,26 @@
 //! One figure and what it was measured under.
 
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// What a figure was measured under: names and values, in the order of the table's columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Conditions(pub Vec<(&'static str, String)>);
+pub struct Conditions(pub Vec<(Cow<'static, str>, String)>);
 
 impl Conditions {
     /// With one condition more.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.0.push((name, value.to_string()));
+        self.0.push((name.into(), value.to_string()));
         self
     }
 
     /// Value of a condition.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(other, _)| *other == name)?;
+        let found = self.0.iter().find(|(other, _)| other == name)?;
         Some(&found.1)
     }
 }
@@ -34,8 +38,44 @@ impl Serialize for Conditions {
     }
 }
 
+impl<'de> Deserialize<'de> for Conditions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+/// Reads conditions in their order, numbers as the text that they were.
+struct InOrder;
+
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Value {
+    Number(u64),
+    Text(String),
+}
+
+impl<'de> Visitor<'de> for InOrder {
+    type Value = Conditions;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("names with numbers or texts")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Conditions, A::Error> {
+        let mut conditions = Conditions::default();
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            let value = match value {
+                Value::Number(number) => number.to_string(),
+                Value::Text(text) => text,
+            };
+            conditions.0.push((name.into(), value));
+        }
+        Ok(conditions)
+    }
+}
+
 /// A figure.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Row {
     /// What was measured, as `efficiency.idle_cycles`: the name of the measurement, and of the figure in it.
     pub metric: String,
@@ -44,7 +84,7 @@ pub struct Row {
     /// The figure.
     pub value: f64,
     /// Its unit.
-    pub unit: &'static str,
+    pub unit: Cow<'static, str>,
 }
 
 impl Row {
@@ -84,7 +124,7 @@ impl Point {
             metric: format!("{}.{name}", self.measurement),
             conditions: self.conditions.clone(),
             value,
-            unit,
+            unit: unit.into(),
         });
         self
     }
@@ -109,15 +149,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_among_the_conditions_are_numbers_in_json() {
+    fn numbers_among_the_conditions_are_numbers_in_json_and_rows_come_back_as_they_were() {
         let conditions = Conditions::default()
             .with("link", "Gen3 x8")
             .with("bytes", 7);
         let rows = Point::new("a", conditions).figure("b", 0.5, "ns").rows();
+        let text = serde_json::to_string(&rows).unwrap();
         assert_eq!(
-            serde_json::to_string(&rows).unwrap(),
+            text,
             r#"[{"metric":"a.b","conditions":{"link":"Gen3 x8","bytes":7},"value":0.5,"unit":"ns"}]"#
         );
+        assert_eq!(serde_json::from_str::<Vec<Row>>(&text).unwrap(), rows);
+        let wrong = text.replace("7", "null");
+        assert!(serde_json::from_str::<Vec<Row>>(&wrong).is_err());
         assert_eq!((rows[0].measurement(), rows[0].figure()), ("a", "b"));
     }
 }

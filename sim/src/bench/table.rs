@@ -32,12 +32,12 @@ impl<'a> Pivot<'a> {
         let mut groups: Vec<(&super::Conditions, Vec<&Row>)> = Vec::new();
         for &row in &rows {
             for (name, _) in &row.conditions.0 {
-                if !names.contains(name) {
+                if !names.contains(&name.as_ref()) {
                     names.push(name);
                 }
             }
-            if !figures.contains(&(row.figure(), row.unit)) {
-                figures.push((row.figure(), row.unit));
+            if !figures.contains(&(row.figure(), &row.unit)) {
+                figures.push((row.figure(), &row.unit));
             }
             match groups
                 .iter_mut()

@@ -11,7 +11,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use pinring_sim::bench::{self, ALL, Job, Measurement, PEERS, Progress, Row, Run};
+use pinring_sim::bench::{self, ALL, Job, Measurement, PEERS, Progress, Row};
 use pinring_sim::device::Tools;
 
 /// Measure what driver core, firmware and gateware reach, each figure beside the limit of the link.
@@ -36,8 +36,11 @@ struct Arguments {
     /// Folder of LitePCIe's Verilog; `cargo xtask bench` gives it
     #[arg(long, value_name = "DIR", hide = true)]
     peers_verilog: Option<PathBuf>,
-    /// Write docs/benchmarks.md and its plots
-    #[arg(long, conflicts_with = "only")]
+    /// Measure only what --only names; take all other figures from this file, which an earlier run wrote as --json
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    /// Write docs/benchmarks.md and its plots; needs figures of everything but --peers
+    #[arg(long)]
     write_docs: bool,
     /// File with the driver's counted instructions; `cargo xtask bench` gives it
     #[arg(long, value_name = "FILE", hide = true)]
@@ -67,6 +70,14 @@ fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     let begin = Instant::now();
+    let chosen = choose(arguments);
+    let earlier = match &arguments.from {
+        Some(path) => earlier(path, &chosen)?,
+        None => Vec::new(),
+    };
+    if arguments.write_docs {
+        whole(&chosen, &earlier)?;
+    }
     let tools = tools()?;
     if let Some(path) = &arguments.json {
         // A path that cannot be written does not cost a run.
@@ -83,16 +94,6 @@ fn run(arguments: &Arguments) -> Result<()> {
         quick: arguments.quick,
         peers: arguments.peers_verilog.as_deref(),
     };
-    let chosen: Vec<&Measurement> = ALL
-        .iter()
-        .filter(|one| {
-            let named = arguments.only.iter().any(|name| name == one.name);
-            match one.name {
-                PEERS => arguments.peers || named,
-                _ => named || arguments.only.is_empty(),
-            }
-        })
-        .collect();
     let jobs: Vec<Job> = chosen
         .iter()
         .flat_map(|one| (one.jobs)(arguments.quick))
@@ -108,6 +109,13 @@ fn run(arguments: &Arguments) -> Result<()> {
         }
         None => {}
     }
+
+    let is_cancelled = cancel.load(Ordering::Relaxed);
+    if errors.is_empty() && !is_cancelled && !jobs.is_empty() {
+        let minutes = begin.elapsed().as_secs_f64() / 60.0;
+        rows.extend(bench::ended(minutes, &processor(), arguments.quick));
+    }
+    rows.extend(earlier);
 
     for measurement in &chosen {
         if let Some(table) = bench::table(measurement, &rows) {
@@ -133,14 +141,57 @@ fn run(arguments: &Arguments) -> Result<()> {
     for error in &errors {
         eprintln!("error: {error}");
     }
-    if cancel.load(Ordering::Relaxed) {
+    if is_cancelled {
         bail!("interrupted: the tables hold what was complete by then");
     }
     if !errors.is_empty() {
         bail!("{} of {} runs failed", errors.len(), jobs.len());
     }
     if arguments.write_docs {
-        write_docs(&rows, begin.elapsed().as_secs_f64() / 60.0, arguments.quick)?;
+        write_docs(&rows)?;
+    }
+    Ok(())
+}
+
+/// What is measured.
+fn choose(arguments: &Arguments) -> Vec<&'static Measurement> {
+    let is_all = arguments.only.is_empty() && arguments.from.is_none();
+    ALL.iter()
+        .filter(|one| {
+            let named = arguments.only.iter().any(|name| name == one.name);
+            match one.name {
+                PEERS => arguments.peers || named,
+                _ => named || is_all,
+            }
+        })
+        .collect()
+}
+
+/// Figures of an earlier run, without those that are measured anew.
+fn earlier(path: &Path, anew: &[&Measurement]) -> Result<Vec<Row>> {
+    let show = || format!("cannot take figures from {}", path.display());
+    let text = fs::read_to_string(path).with_context(show)?;
+    bench::earlier(&text, anew)
+        .map_err(anyhow::Error::msg)
+        .with_context(show)
+}
+
+/// Refuses to document a part as if it were everything.
+fn whole(chosen: &[&Measurement], earlier: &[Row]) -> Result<()> {
+    let is_there = |name| {
+        chosen.iter().any(|one| one.name == name)
+            || earlier.iter().any(|row| row.measurement() == name)
+    };
+    let missing: Vec<&str> = ALL
+        .iter()
+        .map(|one| one.name)
+        .filter(|&name| name != PEERS && !is_there(name))
+        .collect();
+    if !missing.is_empty() {
+        bail!(
+            "--write-docs needs figures of everything: {} would be missing (--from gives those of an earlier run)",
+            missing.join(", ")
+        );
     }
     Ok(())
 }
@@ -166,7 +217,7 @@ fn measure(jobs: &[Job], context: &bench::Context<'_>) -> Result<(Vec<Row>, Vec<
 }
 
 /// Writes the document and its pictures.
-fn write_docs(rows: &[Row], minutes: f64, quick: bool) -> Result<()> {
+fn write_docs(rows: &[Row]) -> Result<()> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     let plots = bench::plots(rows).map_err(anyhow::Error::msg)?;
     for (name, text) in &plots {
@@ -174,14 +225,8 @@ fn write_docs(rows: &[Row], minutes: f64, quick: bool) -> Result<()> {
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let names: Vec<_> = plots.iter().map(|(name, _)| *name).collect();
-    let run = Run {
-        processor: &processor(),
-        minutes,
-        quick,
-        plots: &names,
-    };
     let path = docs.join("benchmarks.md");
-    fs::write(&path, bench::document(rows, run))
+    fs::write(&path, bench::document(rows, &names))
         .with_context(|| format!("cannot write {}", path.display()))?;
     println!("wrote docs/benchmarks.md and {} plots", plots.len());
     Ok(())
@@ -216,19 +261,47 @@ mod tests {
     use super::*;
     use clap::CommandFactory;
 
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(["bench"].into_iter().chain(line.split_whitespace()))
+    }
+
     #[test]
-    fn documents_are_written_of_whole_runs_only() {
+    fn arguments_are_consistent() {
         Arguments::command().debug_assert();
-        let parse = |line: &str| {
-            Arguments::try_parse_from(["bench"].into_iter().chain(line.split_whitespace()))
-        };
         assert!(parse("--only speed --only burst --quick --json a.json").is_ok());
-        for refused in [
-            "--write-docs --only speed",
-            "--only nothing",
-            "--list --quick",
-        ] {
+        for refused in ["--only nothing", "--list --quick", "--from"] {
             assert!(parse(refused).is_err(), "{refused}");
         }
+    }
+
+    #[test]
+    fn documents_are_written_of_whole_runs_only() {
+        let chosen = |line| choose(&parse(line).expect("arguments"));
+        let ended = bench::ended(1.0, "a processor", false);
+        assert!(whole(&chosen("--quick"), &[]).is_ok(), "without peers");
+        let refused = whole(&chosen("--only speed --peers"), &ended).unwrap_err();
+        let text = refused.to_string();
+        assert!(
+            text.contains("efficiency, first-byte") && !text.contains("speed, "),
+            "{text}"
+        );
+
+        let mut rows = ended;
+        for one in ALL.iter().filter(|one| one.name != PEERS) {
+            rows.push(Row {
+                metric: format!("{}.rate", one.name),
+                ..rows[0].clone()
+            });
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("all.json");
+        fs::write(&file, serde_json::to_string(&rows).expect("JSON")).expect("it is written");
+        let speed = chosen("--from all.json --only speed");
+        let rest = earlier(&file, &speed).expect("figures");
+        assert_eq!((speed.len(), rest.len()), (1, rows.len() - 1));
+        assert!(whole(&speed, &rest).is_ok());
+        assert!(whole(&[], &rest).is_err(), "speed is missing");
+        assert!(chosen("--from all.json").is_empty());
+        assert!(earlier(&folder.path().join("none"), &[]).is_err());
     }
 }
