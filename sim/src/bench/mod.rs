@@ -204,7 +204,8 @@ pub const ALL: &[Measurement] = &[
                 width and list of shuffled 4 KiB pages; every byte checked. LitePCIe 2024.12 (PyPI), 8 reads in flight and tables of 256 descriptors as in its own systems, \
                 in two ways. By MMIO: three register writes for every page, one every 50 ns, as long as the table has room, whose level the host knows for nothing. \
                 Resident table: 256 buffers of 8 KiB that the table goes round over, and a copy between them and the application's buffer at 12 bytes a \
-                nanosecond; host to card the first 32 are copied before the start. In LitePCIe's favour its header insertion is left out (its TLPs have no beats for headers) \
+                nanosecond; host to card the first 32 are copied before the start. Card to host nothing stops it: where the copy is slower than the link, it overwrites what was \
+                not copied yet, which is `lost`. In LitePCIe's favour its header insertion is left out (its TLPs have no beats for headers) \
                 and the end is seen at once, without an interrupt. CPU: modelled time of register writes and \
                 copies; Pinring's of the counted instructions of `submit` and one register write.",
         jobs: peers::jobs,

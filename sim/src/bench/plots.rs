@@ -160,7 +160,7 @@ fn host_cost(rows: &[Row]) -> Vec<Panel> {
             x: "bytes of the transfer",
             y: "instructions per call",
             log: true,
-            top: 0.0,
+            top: 300.0,
             series: found.collect(),
         }
     };
@@ -214,15 +214,12 @@ fn draw_panel(
         .map(|&(x, _)| place(x))
         .fold(f64::INFINITY, f64::min);
     let right = points().map(|&(x, _)| place(x)).fold(left + 1.0, f64::max);
-    let top = points().map(|&(_, y)| y * 1.1).fold(panel.top, f64::max);
-    let top = if panel.top > 0.0 {
-        panel.top.max(top.min(panel.top))
-    } else {
-        top
-    };
+    let top = points().map(|&(_, y)| y * 1.05).fold(panel.top, f64::max);
     let left = if left.is_finite() { left } else { 0.0 };
     let mut chart = ChartBuilder::on(area)
         .margin(10)
+        // Half of the last label stands beyond the axis.
+        .margin_right(20)
         .caption(&panel.title, ("sans-serif", 15))
         .x_label_area_size(36)
         .y_label_area_size(48)
@@ -268,7 +265,11 @@ fn draw_panel(
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::LowerRight)
+        .position(match panel.top > 0.0 {
+            // Shares are near the top, and what grows leaves that corner empty.
+            true => SeriesLabelPosition::LowerRight,
+            false => SeriesLabelPosition::UpperLeft,
+        })
         .background_style(WHITE.mix(0.8))
         .border_style(BLACK.mix(0.3))
         .label_font(("sans-serif", 12))

@@ -202,6 +202,9 @@ fn measure(jobs: &[Job], context: &bench::Context<'_>) -> Result<(Vec<Row>, Vec<
     bar.set_style(ProgressStyle::with_template(
         "{bar:30} {percent:>3} % {msg}, {eta} left",
     )?);
+    if jobs.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
     eprintln!("preparing the gateware (the first time takes minutes, then it is kept)");
     let is_terminal = std::io::stderr().is_terminal();
     let show = |now: Progress<'_>| {

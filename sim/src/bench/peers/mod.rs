@@ -59,6 +59,7 @@ fn measure(context: &Context<'_>, setting: Setting, bytes: u64) -> Result<Vec<Ro
         .figure("over_pinring", 1.0, "of Pinring's time")
         .figure("mmio_writes", 1.0, "per transfer")
         .figure("cpu_busy", submit_ns / 1000.0, "us")
+        .figure("lost", 0.0, "bytes")
         .rows();
     for (who, plan) in [
         ("LitePCIe, descriptors by MMIO", Plan::Mmio),
@@ -77,6 +78,7 @@ fn measure(context: &Context<'_>, setting: Setting, bytes: u64) -> Result<Vec<Ro
                 )
                 .figure("mmio_writes", done.mmio_writes as f64, "per transfer")
                 .figure("cpu_busy", done.cpu_ns / 1000.0, "us")
+                .figure("lost", done.lost as f64, "bytes")
                 .rows(),
         );
     }
