@@ -120,7 +120,7 @@
 #define PINRING_MESSAGE_KIND_QUIESCED 0x6u
 
 /* What the firmware tells the gateware. */
-/* Answers MISS: read the region entry and the SG block. */
+/* Answers MISS: where the region stays, if it stays; its entry is being read meanwhile, and its SG block follows. */
 #define PINRING_COMMAND_KIND_FILL 0x1u
 /* Answers MISS: end the transfer with the status. */
 #define PINRING_COMMAND_KIND_REJECT 0x2u
@@ -709,7 +709,7 @@ struct pinring_message_quiesced {
 	uint8_t reserved_08[8];
 };
 
-/* Answers MISS: read the region entry and the SG block. 16 bytes. */
+/* Answers MISS: where the region stays, if it stays; its entry is being read meanwhile, and its SG block follows. 16 bytes. */
 struct pinring_command_fill {
 	/* 0x00: Kind of the entry. */
 	uint8_t kind;

@@ -208,7 +208,7 @@ pub const MESSAGE_KIND_ADMIN: u64 = 0x5;
 /// An abort has finished: no read is in flight and the last write has entered the posted FIFO.
 pub const MESSAGE_KIND_QUIESCED: u64 = 0x6;
 
-/// Answers MISS: read the region entry and the SG block.
+/// Answers MISS: where the region stays, if it stays; its entry is being read meanwhile, and its SG block follows.
 pub const COMMAND_KIND_FILL: u64 = 0x1;
 /// Answers MISS: end the transfer with the status.
 pub const COMMAND_KIND_REJECT: u64 = 0x2;
