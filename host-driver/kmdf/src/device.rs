@@ -583,8 +583,8 @@ unsafe extern "C" fn d0_entry_interrupts(
     STATUS_SUCCESS
 }
 
-/// EvtDeviceD0Exit: no DMA is outstanding behind it. Regions stay registered. PASSIVE_LEVEL; the queue with power management has stopped, and interrupts
-/// are disconnected.
+/// EvtDeviceD0Exit: no DMA is outstanding behind it. Regions stay registered. PASSIVE_LEVEL; the queue with power management has stopped,
+/// and interrupts are disconnected.
 unsafe extern "C" fn d0_exit(device: WDFDEVICE, _target: WDF_POWER_DEVICE_STATE) -> NTSTATUS {
     let card = card_of(device);
     let sleeps = card.state.with(|state| {

@@ -438,12 +438,12 @@ fn close_all(state: &mut State) {
 /// The next step for one file: its queues, its lists that are spent, its regions, its end.
 fn next_of_file(state: &mut State, file: *mut File) -> Found {
     let mut again = false;
-    for at in 0..2 {
+    for direction in [Direction::C2h, Direction::H2c] {
+        let at = direction as usize;
         // SAFETY: files on the list are alive, and the lock is held. Made anew each time, as `released` makes one of its own.
         let open = unsafe { &mut *file };
         let closing = open.closing;
         let lane = &mut open.lanes[at];
-        let direction = lane.direction;
         if let Some(index) = lane.first_spent_list()
             && let (Some(list), Some(device)) = (lane.at(index).list, &mut state.device)
         {

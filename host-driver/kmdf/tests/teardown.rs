@@ -8,7 +8,8 @@ use std::rc::Rc;
 use common::card::Card;
 use common::*;
 use kmdf_sim::dma::{OsVersion, Translation};
-use kmdf_sim::user::{self, Pending};
+use kmdf_sim::memory::UserBuffer;
+use kmdf_sim::user::{self, Handle, Pending};
 use kmdf_sim::{Background, Config, STATUS_CANCELLED};
 use pinring_core::mock::Hostile;
 use pinring_ioctl::{self as ioctl, Error, direction, tier};
@@ -46,6 +47,14 @@ fn slow(config: Config) -> Bench {
     bench
 }
 
+/// An open handle with a buffer registered for both directions.
+fn registered() -> (Handle, UserBuffer, Pending, ioctl::RegionInfo) {
+    let handle = open();
+    let memory = buffer(1 << 20);
+    let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+    (handle, memory, pending, info)
+}
+
 fn batch(region: u64) -> [ioctl::Transfer; 4] {
     [0, 1, 2, 3].map(|at| transfer(region, at << 18, 1 << 18, at))
 }
@@ -59,9 +68,7 @@ fn a_closed_handle_ends_its_registrations() {
     for config in hosts(0) {
         let mut bench = slow(config);
         bench.app(|| {
-            let handle = open();
-            let memory = buffer(1 << 20);
-            let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+            let (handle, _memory, pending, info) = registered();
             submit(handle, direction::C2H, &batch(info.handle)).unwrap();
             user::sleep_ps(50_000_000);
             user::close(handle).unwrap();
@@ -76,9 +83,7 @@ fn a_cancelled_registration_ends() {
     for config in hosts(0) {
         let mut bench = slow(config);
         bench.app(|| {
-            let handle = open();
-            let memory = buffer(1 << 20);
-            let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+            let (handle, _memory, pending, info) = registered();
             submit(handle, direction::H2C, &batch(info.handle)).unwrap();
             assert!(user::cancel_io_ex(handle, Some(pending)));
             assert_eq!(status_of(pending), STATUS_CANCELLED);
@@ -100,9 +105,7 @@ fn unregistering_under_transfers_aborts_them() {
     for config in hosts(0) {
         let mut bench = slow(config);
         bench.app(|| {
-            let handle = open();
-            let memory = buffer(1 << 20);
-            let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+            let (handle, _memory, pending, info) = registered();
             submit(handle, direction::C2H, &batch(info.handle)).unwrap();
             unregister(handle, pending, info.handle);
             let completions = wait(handle, 4).unwrap();
@@ -123,9 +126,7 @@ fn cancelled_transfers_end_as_aborted_and_the_region_serves_on() {
         for scope in [ioctl::scope::REGION, ioctl::scope::ALL] {
             let mut bench = slow(config_like(&config));
             bench.app(move || {
-                let handle = open();
-                let memory = buffer(1 << 20);
-                let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+                let (handle, _memory, pending, info) = registered();
                 submit(handle, direction::C2H, &batch(info.handle)).unwrap();
                 let region = match scope {
                     ioctl::scope::REGION => info.handle,
@@ -227,9 +228,7 @@ fn a_device_that_is_pulled_out_ends_what_is_registered() {
         bench
             .machine
             .run(Some(process), || {
-                let handle = open();
-                let memory = buffer(1 << 20);
-                let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+                let (handle, memory, pending, info) = registered();
                 submit(handle, direction::C2H, &batch(info.handle)).unwrap();
                 user::spawn(process, move || {
                     assert!(status_of(pending) < 0);
@@ -254,9 +253,7 @@ fn registrations_outlive_sleep() {
         let (handle, memory, pending, info) = bench
             .machine
             .run(Some(process), || {
-                let handle = open();
-                let memory = buffer(1 << 20);
-                let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+                let (handle, memory, pending, info) = registered();
                 submit(handle, direction::C2H, &batch(info.handle)).unwrap();
                 (handle, memory, pending, info)
             })
@@ -286,15 +283,7 @@ fn requests_wait_for_power() {
     for config in hosts(0) {
         let mut bench = slow(config);
         let process = bench.machine.process().unwrap();
-        let (handle, memory, pending, info) = bench
-            .machine
-            .run(Some(process), || {
-                let handle = open();
-                let memory = buffer(1 << 20);
-                let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
-                (handle, memory, pending, info)
-            })
-            .unwrap();
+        let (handle, memory, pending, info) = bench.machine.run(Some(process), registered).unwrap();
         bench.machine.sleep().unwrap();
         let submitted = Rc::new(Cell::new(false));
         let place = submitted.clone();
@@ -376,9 +365,7 @@ fn a_rebalance_ends_registrations_and_leaves_handles() {
                 let (handle, pending) = bench
                     .machine
                     .run(Some(process), || {
-                        let handle = open();
-                        let memory = buffer(1 << 20);
-                        let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+                        let (handle, memory, pending, info) = registered();
                         submit(handle, direction::C2H, &batch(info.handle)).unwrap();
                         core::mem::forget(memory);
                         (handle, pending)
@@ -423,9 +410,7 @@ fn a_silent_device_is_reset() {
         let mut bench = slow(config);
         let device = bench.device.clone();
         bench.app(move || {
-            let handle = open();
-            let memory = buffer(1 << 20);
-            let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+            let (handle, _memory, pending, info) = registered();
             submit(handle, direction::C2H, &[transfer(info.handle, 0, 4096, 1)]).unwrap();
             assert_eq!(wait(handle, 1).unwrap()[0].status, 0);
             device.borrow_mut().silent = true;
@@ -462,9 +447,7 @@ fn a_dead_device_loses_the_bus_before_memory_is_unmapped() {
         bench
             .machine
             .run(Some(process), move || {
-                let handle = open();
-                let memory = buffer(1 << 20);
-                let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+                let (handle, _memory, pending, info) = registered();
                 submit(handle, direction::C2H, &batch(info.handle)).unwrap();
                 device.borrow_mut().silent = true;
                 device.borrow_mut().reset_stuck = true;
@@ -497,9 +480,7 @@ fn a_device_that_stops_is_reset() {
         let mut bench = slow(config);
         let device = bench.device.clone();
         bench.app(move || {
-            let handle = open();
-            let memory = buffer(1 << 20);
-            let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+            let (handle, _memory, pending, info) = registered();
             submit(handle, direction::C2H, &batch(info.handle)).unwrap();
             user::sleep_ps(100_000_000);
             device.borrow_mut().set(
@@ -531,9 +512,7 @@ fn a_device_that_breaks_the_protocol_is_reset() {
             let mut bench = Bench::new(config);
             let device = bench.device.clone();
             bench.app(move || {
-                let handle = open();
-                let memory = buffer(1 << 20);
-                let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+                let (handle, _memory, pending, info) = registered();
                 device.borrow_mut().hostile = Some(hostile);
                 submit(handle, direction::C2H, &batch(info.handle)).unwrap();
                 let ended = wait(handle, 4).unwrap();
@@ -797,9 +776,7 @@ fn a_failed_read_is_no_lost_bus() {
         let mut bench = Bench::with_card(config, Card::new(64, 1_000_000_000));
         let device = bench.device.clone();
         bench.app(move || {
-            let handle = open();
-            let memory = buffer(1 << 20);
-            let (pending, info) = register(handle, &memory, 1, ANY).unwrap();
+            let (handle, _memory, pending, info) = registered();
             user::sleep_ps(1_000_000_000_000);
             submit(
                 handle,

@@ -111,8 +111,16 @@ fn bits(low: usize, width: usize) -> String {
 }
 
 fn meaning(field: &Field) -> String {
+    // Some types are told about in the field's own text.
     let of = field
         .of
+        .filter(|of| {
+            let mut headings = CODES
+                .iter()
+                .map(|set| set.name)
+                .chain(STRUCTURES.iter().map(|item| item.name));
+            headings.any(|name| name == *of)
+        })
         .map(|of| format!(" ([{of}](#{}))", of.to_lowercase()))
         .unwrap_or_default();
     let zero = if field.must_be_zero { " *zero*" } else { "" };
