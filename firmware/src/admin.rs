@@ -307,6 +307,8 @@ mod tests {
             .with_protection_domain(5)
             .with_tdest_first(1)
             .with_tdest_last(2)
+            .with_moderation_count(8)
+            .with_moderation_time(312)
     }
 
     fn create(queue: u32) -> AdminEntry {
@@ -387,6 +389,10 @@ mod tests {
             ),
             (with(context().with_vector(16)), Status::BadQueueContext),
             (with(context().with_tdest_first(3)), Status::BadQueueContext),
+            (
+                with(context().with_moderation_time(0)),
+                Status::BadQueueContext,
+            ),
             (AdminEntry::from_words(direction), Status::BadQueueContext),
             (AdminEntry::from_words(unknown), Status::BadOpcode),
             (entry(AdminOpcode::DestroyQueue, 6), Status::BadQueue),

@@ -1,16 +1,21 @@
 //! Writes completion entries and decides when a vector is due.
 
 use crate::generated::structures::{
-    CompletionEntryEncode0, CompletionEntryEncode1, QueueContextDecode1,
+    CompletionEntryEncode0, CompletionEntryEncode1, QueueContextDecode1, QueueContextDecode2,
 };
 use crate::widgets::{Flags, LutRam, PickNext};
+use pinring_protocol::limits;
 use rust_hdl::prelude::*;
+
+// The scan visits one queue per cycle, and a visit counts one unit.
+const _: () = assert!(limits::QUEUES == 16 && limits::MODERATION_CYCLES == 16);
 
 /// From completion records to completion entries (two 128-bit words, one TLP) and interrupt requests.
 ///
-/// A queue is armed by a doorbell write; after its next completion entry its vector is requested and it is disarmed.
-/// An arming write that has not seen all completions fires at once. A queue that is set up is not armed, whatever its
-/// number was before.
+/// A queue is armed by a doorbell write with the head that the driver has seen. Its vector is requested, and it is disarmed,
+/// once as many entries as its moderation count lie behind that head: by an entry, or at once by the arming write itself. If
+/// fewer do, the vector is requested when they have lain there for the moderation time. A queue that is set up is not armed
+/// nor moderated, whatever its number was before; word 5 of its context, which comes later, moderates it.
 #[derive(LogicBlock, Default)]
 pub struct CompletionUnit {
     /// Clock.
@@ -84,11 +89,22 @@ pub struct CompletionUnit {
     vectors: LutRam<Bits<64>, 4>,
     tails: LutRam<Bits<16>, 4>,
     tails_back: LutRam<Bits<16>, 4>,
+    tails_scan: LutRam<Bits<16>, 4>,
+    heads: LutRam<Bits<16>, 4>,
+    heads_scan: LutRam<Bits<16>, 4>,
+    rules: LutRam<Bits<64>, 4>,
+    rules_back: LutRam<Bits<64>, 4>,
+    rules_scan: LutRam<Bits<64>, 4>,
+    waited: LutRam<Bits<16>, 4>,
+    scan: DFF<Bits<4>>,
     armed: Flags,
     due: Flags,
     pick: PickNext,
     shape: QueueContextDecode1,
     due_shape: QueueContextDecode1,
+    entry_rule: QueueContextDecode2,
+    db_rule: QueueContextDecode2,
+    scan_rule: QueueContextDecode2,
     low: CompletionEntryEncode0,
     high: CompletionEntryEncode1,
 
@@ -107,8 +123,15 @@ pub struct CompletionUnit {
     fresh: Signal<Local, Bit>,
     fresh_bit: Signal<Local, Bits<16>>,
     db_armed: Signal<Local, Bits<16>>,
-    disarm_entry: Signal<Local, Bits<16>>,
-    disarm_db: Signal<Local, Bits<16>>,
+    arming: Signal<Local, Bit>,
+    unseen: Signal<Local, Bits<16>>,
+    db_unseen: Signal<Local, Bits<16>>,
+    rule_write: Signal<Local, Bit>,
+    rule_data: Signal<Local, Bits<64>>,
+    scan_bit: Signal<Local, Bits<16>>,
+    scan_waits: Signal<Local, Bit>,
+    waited_next: Signal<Local, Bits<16>>,
+    scan_due: Signal<Local, Bits<16>>,
 }
 
 /// What the completion unit does.
@@ -128,10 +151,11 @@ impl Logic for CompletionUnit {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, state, queue, index, cookie, user, status, bytes, eop, when
+            self, clock, state, queue, index, cookie, user, status, bytes, eop, when, scan
         );
         clock!(
-            self, clock, rings, shapes, vectors, tails, tails_back, armed, due
+            self, clock, rings, shapes, vectors, tails, tails_back, tails_scan, heads, heads_scan,
+            rules, rules_back, rules_scan, waited, armed, due
         );
         self.armed.reset.next = self.reset.val();
         self.due.reset.next = self.reset.val();
@@ -139,7 +163,7 @@ impl Logic for CompletionUnit {
         self.one17.next = 1.into();
         self.mark.next = self.one.val() << self.queue.q.val();
 
-        // Queue contexts: word 1 holds the completion ring, word 2 its size and the vector.
+        // Queue contexts: word 1 holds the completion ring, word 2 its size and the vector, word 5 the moderation.
         self.rings.write_address.next = self.cfg_queue.val();
         self.rings.write_data.next = self.cfg_data.val();
         self.rings.write_enable.next = self.cfg_write.val() & (self.cfg_word.val() == 1);
@@ -150,6 +174,21 @@ impl Logic for CompletionUnit {
         self.vectors.write_data.next = self.cfg_data.val();
         self.vectors.write_enable.next = self.shapes.write_enable.val();
         self.fresh.next = self.cfg_write.val() & (self.cfg_word.val() == 1);
+        self.rule_write.next =
+            self.fresh.val() | (self.cfg_write.val() & (self.cfg_word.val() == 5));
+        self.rule_data.next = self.cfg_data.val();
+        if self.fresh.val() {
+            self.rule_data.next = 0.into();
+        }
+        self.rules.write_address.next = self.cfg_queue.val();
+        self.rules.write_data.next = self.rule_data.val();
+        self.rules.write_enable.next = self.rule_write.val();
+        self.rules_back.write_address.next = self.cfg_queue.val();
+        self.rules_back.write_data.next = self.rule_data.val();
+        self.rules_back.write_enable.next = self.rule_write.val();
+        self.rules_scan.write_address.next = self.cfg_queue.val();
+        self.rules_scan.write_data.next = self.rule_data.val();
+        self.rules_scan.write_enable.next = self.rule_write.val();
 
         // The entry of the record at hand; its phase is 1 on the first lap.
         self.rings.read_address.next = self.queue.q.val();
@@ -178,7 +217,10 @@ impl Logic for CompletionUnit {
         self.rec_ready.next = false;
         self.written.next = false;
         self.entry_due.next = 0.into();
-        self.disarm_entry.next = 0.into();
+        self.rules.read_address.next = self.queue.q.val();
+        self.entry_rule.raw.next = bit_cast::<128, 64>(self.rules.read_data.val()) << 64;
+        self.heads.read_address.next = self.queue.q.val();
+        self.unseen.next = self.tail.val() - self.heads.read_data.val();
         match self.state.q.val() {
             CompletionState::Idle => {
                 self.rec_ready.next = true;
@@ -213,8 +255,10 @@ impl Logic for CompletionUnit {
                 }
             }
             CompletionState::Check => {
-                self.entry_due.next = self.armed.q.val() & self.mark.val();
-                self.disarm_entry.next = self.mark.val();
+                // Armed, so at least this entry is unseen: counts of 0 and 1 are reached.
+                if self.unseen.val() >= self.entry_rule.moderation_count.val() {
+                    self.entry_due.next = self.armed.q.val() & self.mark.val();
+                }
                 self.state.d.next = CompletionState::Idle;
             }
         }
@@ -229,32 +273,67 @@ impl Logic for CompletionUnit {
         self.tails_back.write_enable.next = self.tails.write_enable.val();
         self.tails_back.write_address.next = self.tails.write_address.val();
         self.tails_back.write_data.next = self.tails.write_data.val();
+        self.tails_scan.write_enable.next = self.tails.write_enable.val();
+        self.tails_scan.write_address.next = self.tails.write_address.val();
+        self.tails_scan.write_data.next = self.tails.write_data.val();
 
-        // Arming. A write that saw everything up to the tail waits for the next entry; others fire at once. The tail has
-        // moved one cycle before Check looks, so no order of the two loses the wake-up.
+        // Arming. A write that has not seen the moderation count of entries waits for more, or for the scan; others fire at
+        // once. The tail has moved one cycle before Check looks, so no order of the two loses the wake-up.
+        self.arming.next = self.db_valid.val() & self.db_arm.val();
         self.tails_back.read_address.next = self.db_queue.val();
+        self.rules_back.read_address.next = self.db_queue.val();
+        self.db_rule.raw.next = bit_cast::<128, 64>(self.rules_back.read_data.val()) << 64;
+        self.db_unseen.next = self.tails_back.read_data.val() - self.db_head.val();
         self.db_bit.next = self.one.val() << self.db_queue.val();
         self.db_due.next = 0.into();
         self.db_armed.next = 0.into();
-        self.disarm_db.next = 0.into();
-        if self.db_valid.val() {
-            if self.db_arm.val() {
-                if self.tails_back.read_data.val() == self.db_head.val() {
-                    self.db_armed.next = self.db_bit.val();
-                } else {
-                    self.db_due.next = self.db_bit.val();
-                    self.disarm_db.next = self.db_bit.val();
-                }
+        if self.arming.val() {
+            if self.db_unseen.val().any()
+                & (self.db_unseen.val() >= self.db_rule.moderation_count.val())
+            {
+                self.db_due.next = self.db_bit.val();
+            } else {
+                self.db_armed.next = self.db_bit.val();
+            }
+        }
+        self.heads.write_enable.next = self.arming.val();
+        self.heads.write_address.next = self.db_queue.val();
+        self.heads.write_data.next = self.db_head.val();
+        self.heads_scan.write_enable.next = self.arming.val();
+        self.heads_scan.write_address.next = self.db_queue.val();
+        self.heads_scan.write_data.next = self.db_head.val();
+
+        // The moderation time: one queue per cycle. It counts the visits that find the queue armed with unseen entries, and
+        // holds no other state, so that no order of entries and arming writes can stop it.
+        self.scan.d.next = self.scan.q.val() + 1;
+        self.scan_bit.next = self.one.val() << self.scan.q.val();
+        self.tails_scan.read_address.next = self.scan.q.val();
+        self.heads_scan.read_address.next = self.scan.q.val();
+        self.rules_scan.read_address.next = self.scan.q.val();
+        self.scan_rule.raw.next = bit_cast::<128, 64>(self.rules_scan.read_data.val()) << 64;
+        self.waited.read_address.next = self.scan.q.val();
+        self.waited.write_address.next = self.scan.q.val();
+        self.waited.write_enable.next = true;
+        self.waited.write_data.next = 0.into();
+        self.waited_next.next = self.waited.read_data.val() + 1;
+        self.scan_waits.next = (self.armed.q.val() & self.scan_bit.val()).any()
+            & (self.tails_scan.read_data.val() != self.heads_scan.read_data.val());
+        self.scan_due.next = 0.into();
+        if self.scan_waits.val() {
+            if self.waited.read_data.val() >= self.scan_rule.moderation_time.val() {
+                self.scan_due.next = self.scan_bit.val();
+            } else {
+                self.waited.write_data.next = self.waited_next.val();
             }
         }
         self.fresh_bit.next = 0.into();
         if self.fresh.val() {
             self.fresh_bit.next = self.one.val() << self.cfg_queue.val();
         }
+        self.due.set.next = self.entry_due.val() | (self.db_due.val() | self.scan_due.val());
         self.armed.set.next = self.db_armed.val();
-        self.armed.clear.next = self.fresh_bit.val()
-            | ((self.disarm_entry.val() | self.disarm_db.val()) & (self.db_armed.val() ^ 0xffff));
-        self.due.set.next = self.entry_due.val() | self.db_due.val();
+        self.armed.clear.next =
+            self.fresh_bit.val() | (self.due.set.val() & (self.db_armed.val() ^ 0xffff));
         self.due.clear.next = self.fresh_bit.val();
         self.pick.among.next = self.due.q.val();
         self.pick.start.next = 0.into();
@@ -268,6 +347,7 @@ impl Logic for CompletionUnit {
         }
         if self.reset.val() {
             self.state.d.next = CompletionState::Idle;
+            self.scan.d.next = 0.into();
         }
     }
 }

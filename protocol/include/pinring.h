@@ -13,7 +13,7 @@
 #define PINRING_ABI_MAJOR 1u
 #define PINRING_ABI_MINOR 0u
 /* Hash over every layout; a device whose register LAYOUT_HASH differs must be refused. */
-#define PINRING_LAYOUT_HASH UINT64_C(0xd34a2ebe2b3753cb)
+#define PINRING_LAYOUT_HASH UINT64_C(0x10880b3bcd0e7441)
 
 /* What a submission entry asks for. */
 /* Does nothing; completes in its turn with zero bytes. */
@@ -190,6 +190,8 @@
 #define PINRING_LIMIT_FETCH_TAGS 0x8u
 /* MSI-X vectors. */
 #define PINRING_LIMIT_VECTORS 0x10u
+/* Device clock cycles in one unit of a queue's moderation time. */
+#define PINRING_LIMIT_MODERATION_CYCLES 0x10u
 /* log2 of a ring's largest number of entries; one bit of the 16-bit index is left for the phase. */
 #define PINRING_LIMIT_MAX_RING_LOG2 0xfu
 /* log2 of the page size. */
@@ -530,7 +532,12 @@ struct pinring_queue_context {
 	uint16_t tdest_last;
 	/* 0x20: Attributes of the queue's TLPs; all zero for now. */
 	uint32_t routing;
-	uint8_t reserved_24[12];
+	uint8_t reserved_24[4];
+	/* 0x28: Interrupt moderation: an armed queue's vector fires when this many completion entries lie behind the armed head (compare NVMe 2.0, section 5.27.1.5, interrupt coalescing). 0 and 1: with each. */
+	uint16_t moderation_count;
+	/* 0x2a: Interrupt moderation: the vector of an armed queue with fewer entries behind its head than `moderation_count` fires when it has been so for this long, in units of 16 device clock cycles. Not zero if `moderation_count` is above 1. */
+	uint16_t moderation_time;
+	uint8_t reserved_2c[4];
 };
 /* Process address space id (PCIe 5.0, section 6.20). */
 #define PINRING_QUEUE_CONTEXT_PASID_SHIFT 0
@@ -648,7 +655,7 @@ struct pinring_doorbell {
 	/* 0x04: What else the write does. */
 	uint32_t action;
 };
-/* Interrupt once when a completion entry lies at or behind cq_head; at once if one already does. */
+/* Interrupt once when a completion entry lies at or behind cq_head; at once if one already does. With interrupt moderation: when `moderation_count` entries do, or one has for `moderation_time`, whichever is first. */
 #define PINRING_DOORBELL_ARM_SHIFT 0
 #define PINRING_DOORBELL_ARM_MASK UINT32_C(0x1)
 

@@ -49,8 +49,8 @@ pub const LIMITS: ConstantSet = crate::limits::CONSTANTS;
 
 /// 64-bit FNV-1a over the ABI's major version and every name, place and value that is declared.
 ///
-/// Two builds with the same hash read each other's bytes. Of the limits only those of SG slots and resident regions
-/// enter it, which the firmware has to share with the gateware and no register reports; documentation does not.
+/// Two builds with the same hash read each other's bytes. Of the limits only those of SG slots, resident regions and
+/// moderation enter it, which firmware or driver have to share with the gateware and no register reports; documentation does not.
 pub const LAYOUT_HASH: u64 = Fnv::new()
     .number(crate::ABI_MAJOR as u64)
     .number(crate::limits::SG_SLOTS as u64)
@@ -58,6 +58,7 @@ pub const LAYOUT_HASH: u64 = Fnv::new()
     .number(crate::limits::RESIDENT_SETS as u64)
     .number(crate::limits::RESIDENT_WAYS as u64)
     .number(crate::limits::SG_BLOCK_BYTES as u64)
+    .number(crate::limits::MODERATION_CYCLES as u64)
     .structures(STRUCTURES)
     .structures(MESSAGES)
     .structures(COMMANDS)

@@ -11,7 +11,8 @@ wire! {
         cq_head: u16 @ 0x02,
         /// What else the write does.
         action: u32 @ 0x04 {
-            /// Interrupt once when a completion entry lies at or behind cq_head; at once if one already does.
+            /// Interrupt once when a completion entry lies at or behind cq_head; at once if one already does. With interrupt
+            /// moderation: when `moderation_count` entries do, or one has for `moderation_time`, whichever is first.
             arm: bool [0:0],
         },
     }

@@ -131,6 +131,12 @@ wire! {
             /// Attributes: bit 0 no snoop, bit 1 relaxed ordering, bit 2 ID-based ordering (PCIe 5.0, section 2.2.6.3).
             attributes: u8 [25:23] = 0,
         },
+        /// Interrupt moderation: an armed queue's vector fires when this many completion entries lie behind the armed head (compare
+        /// NVMe 2.0, section 5.27.1.5, interrupt coalescing). 0 and 1: with each.
+        moderation_count: u16 @ 0x28,
+        /// Interrupt moderation: the vector of an armed queue with fewer entries behind its head than `moderation_count` fires when it
+        /// has been so for this long, in units of 16 device clock cycles. Not zero if `moderation_count` is above 1.
+        moderation_time: u16 @ 0x2a,
     }
 }
 
@@ -173,6 +179,12 @@ fn check_context(context: &QueueContext) -> Result<(), DecodeError> {
             context.tdest_last().into(),
             context.tdest_first() <= context.tdest_last(),
             "it must not be below tdest_first",
+        ),
+        (
+            "moderation_time",
+            context.moderation_time().into(),
+            context.moderation_count() <= 1 || context.moderation_time() != 0,
+            "with a moderation_count above 1 it must not be zero, or the last entries of a burst wake nobody",
         ),
     ];
     match rules.into_iter().find(|(_, _, holds, _)| !holds) {

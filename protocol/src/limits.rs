@@ -31,6 +31,8 @@ constants! { "limit";
     FETCH_TAGS: usize = 8,
     /// MSI-X vectors.
     VECTORS: usize = 16,
+    /// Device clock cycles in one unit of a queue's moderation time.
+    MODERATION_CYCLES: u32 = 16,
     /// log2 of a ring's largest number of entries; one bit of the 16-bit index is left for the phase.
     MAX_RING_LOG2: u8 = 15,
     /// log2 of the page size.

@@ -184,6 +184,18 @@ fn context_rules() {
         broken_field(context().with_tdest_first(1).check()),
         Some("tdest_last")
     );
+    for (count, time, broken) in [
+        (0, 0, None),
+        (1, 0, None),
+        (2, 0, Some("moderation_time")),
+        (u16::MAX, 1, None),
+        (0, u16::MAX, None),
+    ] {
+        let moderated = context()
+            .with_moderation_count(count)
+            .with_moderation_time(time);
+        assert_eq!(broken_field(moderated.check()), broken, "{count}, {time}");
+    }
     let mut bytes = context().encode();
     bytes[0x12] = 2;
     assert_eq!(

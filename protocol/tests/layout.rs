@@ -68,7 +68,7 @@ offsets! { QueueContext {
     sq_address: 0x00 [63:0], cq_address: 0x08 [63:0], sq_entries_log2: 0x10 [7:0], cq_entries_log2: 0x11 [7:0],
     direction: 0x12 [7:0], flags: 0x13 [7:0], vector: 0x14 [15:0], function: 0x16 [15:0], protection_domain: 0x18 [31:0],
     tdest_first: 0x1c [15:0], tdest_last: 0x1e [15:0], pasid: 0x20 [19:0], traffic_class: 0x20 [22:20],
-    attributes: 0x20 [25:23],
+    attributes: 0x20 [25:23], moderation_count: 0x28 [15:0], moderation_time: 0x2a [15:0],
 } }
 offsets! { RegionEntry {
     sg_table: 0x00 [63:0], length: 0x08 [63:0], element_count: 0x10 [31:0], generation: 0x14 [15:0],

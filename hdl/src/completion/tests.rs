@@ -7,6 +7,8 @@ use pinring_verilator::equivalence::Pair;
 use pinring_verilator::ports;
 use rand::{RngExt, rngs::StdRng};
 
+mod moderation;
+
 struct Bench {
     dut: Pair<CompletionUnit>,
     contexts: Vec<QueueContext>,
@@ -19,7 +21,19 @@ struct Bench {
 }
 
 impl Bench {
+    /// Queues that are not moderated.
     fn new(random: &mut StdRng) -> Result<Self> {
+        let contexts = (0..16).map(|id| {
+            QueueContext::new()
+                .with_cq_address(random.random::<u64>() >> 8 << 6)
+                .with_cq_entries_log2(random.random_range(1..=4))
+                .with_vector(15 - id)
+        });
+        Self::with(contexts.collect())
+    }
+
+    /// Queue q has context q and vector 15 - q.
+    fn with(contexts: Vec<QueueContext>) -> Result<Self> {
         let mut dut = Pair::new(
             CompletionUnit::default(),
             ports!(CompletionUnit {
@@ -30,14 +44,8 @@ impl Bench {
             }),
         )?;
         reset(&mut dut)?;
-        let mut contexts = Vec::new();
-        for id in 0..16 {
-            let context = QueueContext::new()
-                .with_cq_address(random.random::<u64>() >> 8 << 6)
-                .with_cq_entries_log2(random.random_range(1..=4))
-                .with_vector(15 - id as u16);
-            configure(&mut dut, id, &context)?;
-            contexts.push(context);
+        for (id, context) in (0..).zip(&contexts) {
+            configure(&mut dut, id, context)?;
         }
         Ok(Self {
             dut,

@@ -4,7 +4,7 @@
 //! Numbers of the wire format, for `Constant::new(NAME.into())`.
 
 /// Hash over every layout.
-pub const LAYOUT_HASH: u64 = 0xd34a2ebe2b3753cb;
+pub const LAYOUT_HASH: u64 = 0x10880b3bcd0e7441;
 /// "PRNG" in little-endian ASCII.
 pub const MAGIC: u64 = 0x474e5250;
 /// Major version of the binary interface.
@@ -316,6 +316,8 @@ pub const LIMIT_READ_SLOT_BYTES: u64 = 0x200;
 pub const LIMIT_FETCH_TAGS: u64 = 0x8;
 /// MSI-X vectors.
 pub const LIMIT_VECTORS: u64 = 0x10;
+/// Device clock cycles in one unit of a queue's moderation time.
+pub const LIMIT_MODERATION_CYCLES: u64 = 0x10;
 /// log2 of a ring's largest number of entries; one bit of the 16-bit index is left for the phase.
 pub const LIMIT_MAX_RING_LOG2: u64 = 0xf;
 /// log2 of the page size.

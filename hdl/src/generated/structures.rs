@@ -333,6 +333,10 @@ pub struct QueueContextDecode2 {
     pub traffic_class: Signal<Out, Bits<3>>,
     /// Attributes: bit 0 no snoop, bit 1 relaxed ordering, bit 2 ID-based ordering (PCIe 5.0, section 2.2.6.3).
     pub attributes: Signal<Out, Bits<3>>,
+    /// Interrupt moderation: an armed queue's vector fires when this many completion entries lie behind the armed head (compare NVMe 2.0, section 5.27.1.5, interrupt coalescing). 0 and 1: with each.
+    pub moderation_count: Signal<Out, Bits<16>>,
+    /// Interrupt moderation: the vector of an armed queue with fewer entries behind its head than `moderation_count` fires when it has been so for this long, in units of 16 device clock cycles. Not zero if `moderation_count` is above 1.
+    pub moderation_time: Signal<Out, Bits<16>>,
     /// A bit that must be zero is set.
     pub reserved: Signal<Out, Bit>,
 }
@@ -343,7 +347,9 @@ impl Logic for QueueContextDecode2 {
         self.pasid.next = self.raw.val().get_bits::<20>(0);
         self.traffic_class.next = self.raw.val().get_bits::<3>(20);
         self.attributes.next = self.raw.val().get_bits::<3>(23);
-        self.reserved.next = self.raw.val().get_bits::<128>(0).any();
+        self.moderation_count.next = self.raw.val().get_bits::<16>(64);
+        self.moderation_time.next = self.raw.val().get_bits::<16>(80);
+        self.reserved.next = (self.raw.val().get_bits::<64>(0).any()) | (self.raw.val().get_bits::<32>(96).any());
     }
 }
 
@@ -552,7 +558,7 @@ pub struct DoorbellDecode {
     pub sq_tail: Signal<Out, Bits<16>>,
     /// Free-running index behind the last completion entry reaped.
     pub cq_head: Signal<Out, Bits<16>>,
-    /// Interrupt once when a completion entry lies at or behind cq_head; at once if one already does.
+    /// Interrupt once when a completion entry lies at or behind cq_head; at once if one already does. With interrupt moderation: when `moderation_count` entries do, or one has for `moderation_time`, whichever is first.
     pub arm: Signal<Out, Bit>,
     /// A bit that must be zero is set.
     pub reserved: Signal<Out, Bit>,
