@@ -3,7 +3,9 @@
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 
-use crate::scenario::{Direction, IommuMode, LayoutKind, Scenario, Strategy, WriteCombining};
+use crate::scenario::{
+    Direction, IommuMode, LayoutKind, Notify, Scenario, Strategy, WriteCombining,
+};
 
 /// Shortest and longest transfer: lengths are drawn log-uniformly between them.
 const LENGTHS: (f64, f64) = (1.0, 8.0 * 1024.0 * 1024.0);
@@ -87,5 +89,13 @@ pub fn scenario(seed: u64, index: u64, transfers: u32) -> Scenario {
         1 => WriteCombining::Whole,
         _ => WriteCombining::Split,
     };
+    match below(3) {
+        0 => scenario.host.notify = Notify::Poll,
+        1 => {
+            scenario.host.moderation_count = 2 + below(16) as u32;
+            scenario.host.moderation_us = 1 + below(50) as u32;
+        }
+        _ => {}
+    }
     scenario
 }

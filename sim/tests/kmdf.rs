@@ -5,7 +5,9 @@ mod common;
 use common::options;
 use pinring_sim::report::Report;
 use pinring_sim::run::{self, Driver, Options};
-use pinring_sim::scenario::{Direction, IommuMode, LayoutKind, Scenario, Strategy, WriteCombining};
+use pinring_sim::scenario::{
+    Direction, IommuMode, LayoutKind, Notify, Scenario, Strategy, WriteCombining,
+};
 
 fn run(scenario: &Scenario, driver: Driver) -> Result<Report, run::RunError> {
     let options = Options {
@@ -130,6 +132,25 @@ fn preemption_anywhere_harms_nothing() {
     );
 }
 
+/// The scenario's moderation reaches the driver's registry, its queues and the gateware.
+#[test]
+fn the_driver_s_interrupts_are_moderated() {
+    let mut scenario = short();
+    scenario.strategies = vec![Strategy::Registered];
+    let interrupts = |scenario: &Scenario| {
+        let report = run(scenario, Driver::Kmdf).unwrap_or_else(|error| panic!("{error}"));
+        check(&report, 1, 16);
+        let found = report.strategy(Strategy::Registered).expect("it was run");
+        found.interrupts.expect("they are counted") * 16.0
+    };
+    let each = interrupts(&scenario);
+    // Two bursts of eight transfers, each of 30 us: an interrupt for eight, but for what else the driver waits for.
+    scenario.host.moderation_count = 8;
+    scenario.host.moderation_us = 4000;
+    let few = interrupts(&scenario);
+    assert!(few < each && few <= 4.0, "{few} instead of {each}");
+}
+
 #[test]
 fn what_the_client_cannot_do_is_said() {
     let mut scenario = short();
@@ -140,4 +161,8 @@ fn what_the_client_cannot_do_is_said() {
     scenario.host.write_combining = WriteCombining::Whole;
     let error = run(&scenario, Driver::Kmdf).expect_err("the driver has no inline slots");
     assert!(error.to_string().contains("write_combining"), "{error}");
+    let mut scenario = short();
+    scenario.host.notify = Notify::Poll;
+    let error = run(&scenario, Driver::Kmdf).expect_err("the driver does not poll");
+    assert!(error.to_string().contains("host.notify"), "{error}");
 }

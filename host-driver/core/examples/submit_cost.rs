@@ -15,8 +15,8 @@ use std::process::Command;
 
 use pinring_core::{
     BufferId, BufferSpan, Config, CopySpan, Device, DmaError, DmaHandle, DmaMemory, MapError,
-    Mapping, MappingId, NotAvailable, Notify, PageRun, Permissions, Platform, QueueConfig,
-    QueueHandle, Tier, TierPolicy, Transfer,
+    Mapping, MappingId, Moderation, NotAvailable, Notify, PageRun, Permissions, Platform,
+    QueueConfig, QueueHandle, Tier, TierPolicy, Transfer,
 };
 use pinring_protocol::registers::{
     self, DeviceStatus, Features, Limits0, Limits1, Version, aperture,
@@ -267,7 +267,7 @@ fn run(
         vector: 1,
         tdest_first: 0,
         tdest_last: 0,
-        notify: Notify::Interrupt,
+        notify: Notify::Interrupt(Moderation::NONE),
     })?;
     device.platform_mut().complete(0);
     device.poll_admin()?.ok_or("no queue")?.result?;

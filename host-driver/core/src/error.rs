@@ -168,6 +168,19 @@ pub enum AdminError {
     /// A ring's size is no power of two from 2 to 32768.
     #[error("a ring of {0} entries is not possible: choose a power of two from 2 to 32768")]
     RingSize(u32),
+    /// The queue's moderation is not possible.
+    #[error(
+        "a moderation of {count} completions and {time_us} us is not possible: the time must be at most {longest_us} us, and at least 1 us with a \
+         count above 1, or nothing tells of the last completions of a burst"
+    )]
+    Moderation {
+        /// The count that was asked for.
+        count: u16,
+        /// The time that was asked for, in microseconds.
+        time_us: u32,
+        /// The longest that the device can, in microseconds.
+        longest_us: u32,
+    },
     /// Not a queue in a state for this command.
     #[error(transparent)]
     Queue(#[from] QueueError),

@@ -57,7 +57,7 @@ pub use platform::{
     BufferId, BufferSpan, CopyDirection, CopySpan, DmaError, DmaHandle, DmaMemory, MapError,
     Mapping, MappingId, NotAvailable, PageRun, Platform,
 };
-pub use queue::{Completion, Notify, QueueConfig, QueueHandle, Transfer};
+pub use queue::{Completion, Moderation, Notify, QueueConfig, QueueHandle, Transfer};
 pub use region::{Permissions, RegionHandle, RegionInfo};
 pub use request::{QueueRequest, Request, Retired};
 pub use sg::TableInfo;

@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use pinring_protocol::limits::PAGE;
+use pinring_protocol::limits::{MODERATION_CYCLES, PAGE};
 use pinring_protocol::ring::{RingIndex, RingSize};
 use pinring_protocol::{
     CompletionEntry, Direction, Doorbell, Opcode, QueueContext, Status, SubmissionEntry,
@@ -20,7 +20,46 @@ pub enum Notify {
     /// The host calls `reap` by itself.
     Poll,
     /// A submission arms the queue's interrupt, unless it is armed; after reaping, [`Device::arm`](crate::Device::arm) arms it again.
-    Interrupt,
+    Interrupt(Moderation),
+}
+
+/// When the interrupt of an armed queue fires: with `count` completions that were not reaped when it was armed, or `time_us` after the
+/// first of them, whichever comes first (as RDMA's CQ moderation; NVMe 2.0, section 5.27.1.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moderation {
+    /// Completions; 0 and 1: each interrupts.
+    pub count: u16,
+    /// Microseconds, at least 1 with a count above 1: nobody else wakes up for the last completions of a burst. At most what
+    /// 65,535 units of 16 device clock cycles come to: 4,194 at 250 MHz.
+    pub time_us: u32,
+}
+
+impl Moderation {
+    /// Each completion interrupts.
+    pub const NONE: Self = Self {
+        count: 0,
+        time_us: 0,
+    };
+
+    /// The longest time at this device clock, in microseconds.
+    pub const fn longest_us(clock_hz: u32) -> u32 {
+        match (u16::MAX as u64 * MODERATION_CYCLES as u64 * 1_000_000).checked_div(clock_hz as u64)
+        {
+            Some(us) if us < u32::MAX as u64 => us as u32,
+            _ => u32::MAX,
+        }
+    }
+
+    /// The time in the device's units, rounded down, so that it is kept; at least one unit. `None` if the moderation is not possible.
+    pub(crate) fn units(self, clock_hz: u32) -> Option<u16> {
+        let cycles = u64::from(self.time_us) * u64::from(clock_hz) / 1_000_000;
+        let units = u16::try_from(cycles / u64::from(MODERATION_CYCLES)).ok()?;
+        match (self.count, self.time_us) {
+            (0 | 1, 0) => Some(0),
+            (_, 0) => None,
+            _ => Some(units.max(1)),
+        }
+    }
 }
 
 /// What a queue is created with.
@@ -405,13 +444,18 @@ impl Queue {
     }
 
     /// The queue as the device is told of it.
-    pub(crate) fn context(&self) -> QueueContext {
+    pub(crate) fn context(&self, clock_hz: u32) -> QueueContext {
         let mut context = QueueContext::new()
             .with_direction(self.config.direction)
             .with_vector(self.config.vector)
             .with_protection_domain(self.config.domain)
             .with_tdest_first(self.config.tdest_first)
             .with_tdest_last(self.config.tdest_last);
+        if let Notify::Interrupt(moderation) = self.config.notify {
+            context.set_moderation_count(moderation.count);
+            // Checked when the queue was asked for.
+            context.set_moderation_time(moderation.units(clock_hz).unwrap_or(0));
+        }
         if let Some(rings) = &self.rings {
             let (submission, completion) = rings.addresses();
             context.set_sq_address(submission);
@@ -508,7 +552,8 @@ impl Queue {
         }
         if next != first {
             let alone = (next.since(first) == 1).then_some(&line);
-            rings.publish(platform, next, config.notify == Notify::Interrupt, alone);
+            let arm = matches!(config.notify, Notify::Interrupt(_));
+            rings.publish(platform, next, arm, alone);
         }
         Ok(())
     }

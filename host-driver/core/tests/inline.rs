@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use pinring_core::mock::{Mock, WriteCombining};
-use pinring_core::{Device, Notify, QueueConfig, QueueHandle, RegionHandle, Tier};
+use pinring_core::{Device, Moderation, Notify, QueueConfig, QueueHandle, RegionHandle, Tier};
 use pinring_protocol::registers::{self, Features};
 use pinring_protocol::{Direction, Status};
 
@@ -164,7 +164,10 @@ fn pieces_in_any_order_lose_nothing() {
 /// A host that reaps only when the interrupt calls sees every completion, and a submission behind an armed one needs no doorbell.
 #[test]
 fn an_armed_queue_wakes_its_host() {
-    let (mock, mut device, queue, region) = setup(WriteCombining::Pieces(1), Notify::Interrupt);
+    let (mock, mut device, queue, region) = setup(
+        WriteCombining::Pieces(1),
+        Notify::Interrupt(Moderation::NONE),
+    );
     let before = counts(&mock);
     let (mut submitted, mut ended, mut seen) = (0, 0, 0);
     while ended < 300 {

@@ -5,8 +5,8 @@ mod common;
 use common::*;
 use pinring_core::mock::{Hostile, Mock, MockBus as _, stream_byte};
 use pinring_core::{
-    AdminError, Device, DeviceFault, Notify, Permissions, QueueConfig, QueueError, QueueHandle,
-    SubmitError, Tier, TierPolicy, Transfer, TransferError,
+    AdminError, Device, DeviceFault, Moderation, Notify, Permissions, QueueConfig, QueueError,
+    QueueHandle, SubmitError, Tier, TierPolicy, Transfer, TransferError,
 };
 use pinring_protocol::{Direction, Status};
 use proptest::prelude::*;
@@ -395,7 +395,7 @@ fn no_wake_up_is_lost() {
     let mock = Mock::new();
     let mut device = start(&mock);
     let config = QueueConfig {
-        notify: Notify::Interrupt,
+        notify: Notify::Interrupt(Moderation::NONE),
         ..queue_config(Direction::C2h)
     };
     let queue = queue_of(&mock, &mut device, config);
@@ -424,6 +424,81 @@ fn no_wake_up_is_lost() {
     device.submit(queue, &[transfer(region, 0, 1)]).unwrap();
     mock.run();
     assert_eq!(mock.take_interrupts(), [3]);
+    close(&mock, device);
+}
+
+#[test]
+fn a_moderated_queue_interrupts_by_count_or_time() {
+    let mock = Mock::new();
+    let mut device = start(&mock);
+    let config = QueueConfig {
+        notify: Notify::Interrupt(Moderation {
+            count: 3,
+            time_us: 20,
+        }),
+        ..queue_config(Direction::C2h)
+    };
+    let queue = queue_of(&mock, &mut device, config);
+    let context = mock.host().device.context(queue.id()).unwrap();
+    // 20 us at 250 MHz are 312.5 units of 16 cycles, and not to be exceeded.
+    assert_eq!(
+        (context.moderation_count(), context.moderation_time()),
+        (3, 312)
+    );
+    let buffer = mock.lock_scattered(0, 4096);
+    let region = register(&mut device, buffer, Tier::Bypass);
+    mock.take_interrupts();
+    device.submit(queue, &[transfer(region, 0, 1); 7]).unwrap();
+    mock.run_at_most(2);
+    assert_eq!(mock.take_interrupts(), []);
+    mock.run_at_most(1);
+    assert_eq!(mock.take_interrupts(), [3]);
+    // Three more came before the driver looked: one wake-up takes all that are there.
+    mock.run_at_most(1);
+    assert_eq!(reap(&mut device, queue).len(), 4);
+    // Two come between the look and the arming: no interrupt at once, and none lost.
+    mock.run_at_most(2);
+    assert_eq!(device.arm(queue), Ok(true));
+    assert_eq!(mock.take_interrupts(), []);
+    mock.host_mut().device.moderation_time_passes();
+    assert_eq!(mock.take_interrupts(), [3]);
+    assert_eq!(reap(&mut device, queue).len(), 2);
+    // The burst's last one alone.
+    assert_eq!(device.arm(queue), Ok(true));
+    mock.host_mut().device.moderation_time_passes();
+    assert_eq!(mock.take_interrupts(), [], "nothing is unseen");
+    mock.run();
+    assert_eq!(mock.take_interrupts(), []);
+    mock.host_mut().device.moderation_time_passes();
+    assert_eq!(mock.take_interrupts(), [3]);
+    assert_eq!(reap(&mut device, queue).len(), 1);
+    close(&mock, device);
+}
+
+#[test]
+fn impossible_moderations_are_refused() {
+    let mock = Mock::new();
+    let device = start(&mock);
+    let create = |count, time_us| {
+        let notify = Notify::Interrupt(Moderation { count, time_us });
+        device
+            .request_queue(QueueConfig {
+                notify,
+                ..queue_config(Direction::C2h)
+            })
+            .map(drop)
+    };
+    for (count, time_us) in [(2, 0), (u16::MAX, 0), (8, 4195), (0, 4195), (8, u32::MAX)] {
+        let refused = AdminError::Moderation {
+            count,
+            time_us,
+            longest_us: 4194,
+        };
+        assert_eq!(create(count, time_us), Err(refused), "{count}, {time_us}");
+    }
+    for (count, time_us) in [(0, 0), (1, 0), (1, 20), (2, 1), (u16::MAX, 4194)] {
+        assert_eq!(create(count, time_us), Ok(()), "{count}, {time_us}");
+    }
     close(&mock, device);
 }
 

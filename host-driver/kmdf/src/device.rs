@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-use pinring_core::{Config, Device, StartError};
+use pinring_core::{Config, Device, Moderation, StartError};
 use pinring_protocol::registers;
 use wdk_sys::ntddk::{MmMapIoSpaceEx, MmUnmapIoSpace};
 use wdk_sys::{
@@ -558,6 +558,13 @@ fn open(card: &'static Card, hardware: &'static Hardware, deadline: u64) -> Resu
         state.messages = state.messages.min(capabilities.vectors).max(1);
         state.queues = capabilities.queues - 1;
         state.queues_taken = 0;
+        // The registry does not know the device's clock.
+        let longest_us = Moderation::longest_us(capabilities.clock_hz);
+        let moderation = card.settings.moderation;
+        state.moderation = Moderation {
+            time_us: moderation.time_us.min(longest_us),
+            ..moderation
+        };
         state.max_regions = config.regions;
         state.device = Some(device);
         state.power = Power::Running;

@@ -1,5 +1,6 @@
 //! Settings from the registry: values of the driver's Parameters key.
 
+use pinring_core::Moderation;
 use wdk_sys::{
     KEY_READ, UNICODE_STRING, WDF_NO_OBJECT_ATTRIBUTES, WDFDRIVER, WDFKEY,
     call_unsafe_wdf_function_binding,
@@ -21,6 +22,8 @@ pub(crate) struct Settings {
     pub(crate) device_cap: u64,
     /// `RingEntries`: transfers that one handle may have in flight in each direction; a power of two, 16 to 32768.
     pub(crate) ring_entries: u32,
+    /// `ModerationCount` and `ModerationTimeUs`: when a data queue's interrupt fires. The driver core says what is possible.
+    pub(crate) moderation: Moderation,
 }
 
 impl Settings {
@@ -31,6 +34,7 @@ impl Settings {
         handle_cap: 8 << 30,
         device_cap: 16 << 30,
         ring_entries: 1024,
+        moderation: Moderation::NONE,
     };
 
     /// Reads them; what is missing or makes no sense is as by default. PASSIVE_LEVEL.
@@ -65,6 +69,13 @@ impl Settings {
         }
         if let Some(entries) = value(wide!("RingEntries")) {
             settings.ring_entries = entries.clamp(16, 1 << 15).next_power_of_two();
+        }
+        if let Some(count) = value(wide!("ModerationCount"))
+            && let Some(time_us) = value(wide!("ModerationTimeUs"))
+            && let Ok(count) = u16::try_from(count)
+            && (count <= 1 || time_us != 0)
+        {
+            settings.moderation = Moderation { count, time_us };
         }
         // SAFETY: opened above.
         unsafe { call_unsafe_wdf_function_binding!(WdfRegistryClose, key) };

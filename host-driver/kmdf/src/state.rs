@@ -1,6 +1,6 @@
 //! What the device's lock guards.
 
-use pinring_core::{AdminError, Device, Retired, StartError, StateError, Ticket};
+use pinring_core::{AdminError, Device, Moderation, Retired, StartError, StateError, Ticket};
 use pinring_ioctl::Error;
 use wdk_sys::WDFDEVICE;
 
@@ -90,6 +90,8 @@ pub(crate) struct State {
     pub(crate) queues_taken: u16,
     /// MSI-X messages that are used.
     pub(crate) messages: u16,
+    /// When data queues interrupt.
+    pub(crate) moderation: Moderation,
     /// Lists of tier PerTransfer that exist, how many may, and how many may at most.
     pub(crate) lists: u32,
     pub(crate) depth: u32,
@@ -133,6 +135,7 @@ impl State {
             queues: 0,
             queues_taken: 0,
             messages: 1,
+            moderation: Moderation::NONE,
             lists: 0,
             depth: 1,
             full_depth: 1,

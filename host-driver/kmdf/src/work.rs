@@ -524,6 +524,7 @@ fn want_queue(
     entries: u32,
 ) -> Option<Step> {
     let messages = state.messages.max(1);
+    let moderation = state.moderation;
     let device = state.serving().ok()?;
     // SAFETY: files on the list are alive, and the lock is held.
     let lane = unsafe { &mut (&mut (*file).lanes)[at] };
@@ -536,7 +537,7 @@ fn want_queue(
             vector: lane.vector,
             tdest_first: 0,
             tdest_last: u16::MAX,
-            notify: Notify::Interrupt,
+            notify: Notify::Interrupt(moderation),
         })
     });
     match request {

@@ -507,6 +507,57 @@ fn the_registry_s_numbers_are_clamped() {
     }
 }
 
+/// Interrupts of a batch of 30 small transfers that the application waits for, with these values of the registry.
+fn interrupts_of_a_batch(values: &[(&str, u32)]) -> u64 {
+    let mut config = Config::default();
+    for &(name, value) in values {
+        config.registry.push((name.into(), value));
+    }
+    let mut bench = Bench::new(config);
+    let interrupts = bench.app(|| {
+        let handle = open();
+        let memory = buffer(1 << 20);
+        let tiers = (tier::BYPASS, tier::PER_TRANSFER);
+        let (pending, info) = register(handle, &memory, 7, tiers).unwrap();
+        // The first creates the queue.
+        submit(handle, direction::C2H, &[transfer(info.handle, 0, 64, 0)]).unwrap();
+        assert_eq!(wait(handle, 1).unwrap().len(), 1);
+        let before = statistics(handle).interrupts;
+        let batch: Vec<_> = (1..=30)
+            .map(|index| transfer(info.handle, index * 4096, 64, index))
+            .collect();
+        submit(handle, direction::C2H, &batch).unwrap();
+        let completions = wait(handle, batch.len()).unwrap();
+        let cookies: Vec<_> = completions.iter().map(|done| done.cookie).collect();
+        assert_eq!(cookies, (1..=30).collect::<Vec<_>>());
+        let after = statistics(handle).interrupts;
+        unregister(handle, pending, info.handle);
+        user::close(handle).unwrap();
+        after - before
+    });
+    bench.end();
+    interrupts
+}
+
+/// Moderation comes from the registry; values that make no sense are as none.
+#[test]
+fn the_registry_moderates_interrupts() {
+    let each = interrupts_of_a_batch(&[]);
+    // Three times eight, and the time for the last six.
+    let moderated = [("ModerationCount", 8), ("ModerationTimeUs", 20)];
+    let few = interrupts_of_a_batch(&moderated);
+    assert!((1..=4).contains(&few) && few < each, "{few}, {each}");
+    // Longer than any device can: as long as this one can.
+    let longest = [("ModerationCount", 8), ("ModerationTimeUs", u32::MAX)];
+    assert_eq!(interrupts_of_a_batch(&longest), few);
+    for senseless in [
+        [("ModerationCount", 8), ("ModerationTimeUs", 0)],
+        [("ModerationCount", 1 << 16), ("ModerationTimeUs", 20)],
+    ] {
+        assert_eq!(interrupts_of_a_batch(&senseless), each, "{senseless:?}");
+    }
+}
+
 /// The event log has what regions came to: each tier and reason once for each handle, so that it does not fill up.
 #[test]
 fn the_event_log_has_tiers_once() {

@@ -32,7 +32,7 @@ pub(super) fn jobs(quick: bool) -> Vec<Job> {
 }
 
 /// Runs one strategy of a scenario.
-fn run_one(
+pub(super) fn run_one(
     context: &Context<'_>,
     scenario: &Scenario,
     strategy: Strategy,

@@ -9,6 +9,7 @@ mod docs;
 mod efficiency;
 mod first_byte;
 mod host_cost;
+mod moderation;
 mod peers;
 mod plots;
 mod probe;
@@ -176,6 +177,14 @@ pub const ALL: &[Measurement] = &[
         about: "MMIO writes and reads of a repeat transfer, and calls of the operating system's memory manager (allocate, map, unmap, copy), from the co-simulation; 70 MiB and 2 GiB are submitted and not moved, as the host's part is over with \
                 the doorbell. Instructions of one call of `submit` and of `reap` of the driver core, counted by callgrind.",
         jobs: host_cost::jobs,
+    },
+    Measurement {
+        name: "moderation",
+        title: "Interrupts, moderated and not, and polling",
+        about: "A burst of 64 transfers of 4 KiB behind one call, strategy `registered`: interrupts and CPU time (service routine, DPC, polling; stated costs) per transfer, \
+                and when the driver has learned of the first and of the last completion, from the application's call. Moderated: an interrupt with eight completions, \
+                or 20 us after the first of fewer. Polling: the application looks every 500 ns, which is its CPU's whole time.",
+        jobs: moderation::jobs,
     },
     Measurement {
         name: "regions",

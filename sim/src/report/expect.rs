@@ -69,6 +69,11 @@ pub fn unmet(report: &Report, scenario: &Scenario) -> Vec<Unmet> {
                 get(|s| s.mmio_reads),
             ),
             (
+                "max_interrupts",
+                expect.max_interrupts,
+                get(|s| s.interrupts),
+            ),
+            (
                 "max_list_wait_cycles",
                 expect.max_list_wait_cycles.map(|cycles| cycles as f64),
                 get(|s| Some(s.list_wait_cycles as f64)),

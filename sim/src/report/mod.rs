@@ -142,6 +142,18 @@ pub struct StrategyReport {
     pub idle_data_cycles: u64,
     /// Driver instructions per transfer, submission and reaping, counted.
     pub instructions: Option<f64>,
+    /// Interrupts per transfer, counted.
+    #[serde(default)]
+    pub interrupts: Option<f64>,
+    /// CPU time per transfer that noticing completions takes (service routine, DPC, or polling), in nanoseconds, modelled.
+    #[serde(default)]
+    pub completion_ns: Option<f64>,
+    /// From the first host action of a burst to the driver's learning of its first completion, mean over the bursts, in nanoseconds.
+    #[serde(default)]
+    pub first_reaped_ns: Option<f64>,
+    /// The same of its last completion.
+    #[serde(default)]
+    pub last_reaped_ns: Option<f64>,
     /// One-off time of registering all buffers, in nanoseconds, modelled.
     pub registration_ns: Option<f64>,
     /// When each transfer of the first burst was complete, from its first host action, in nanoseconds.
@@ -290,6 +302,10 @@ impl StrategyReport {
             list_wait_cycles: 0,
             idle_data_cycles: 0,
             instructions: None,
+            interrupts: None,
+            completion_ns: None,
+            first_reaped_ns: None,
+            last_reaped_ns: None,
             registration_ns: None,
             transfer_done_ns: Vec::new(),
             deadlines: None,

@@ -53,6 +53,8 @@ fn results(timeline: &Timeline, ceiling_ns: f64) -> StrategyReport {
     result.efficiency = Some(ceiling_ns / burst_ns);
     result.mmio_writes = Some(if mapped { 1.0 } else { 0.125 });
     result.mmio_reads = Some(0.0);
+    result.interrupts = Some(1.0);
+    result.completion_ns = Some(3_120.0);
     result.bytes = 35_200_000;
     result.completions = 8;
     result.times.setup = range(setup, if mapped { Label::Modelled } else { Label::Both });

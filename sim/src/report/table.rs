@@ -145,6 +145,18 @@ fn notes(s: &StrategyReport) -> String {
             number(instructions)
         ));
     }
+    if let Some(interrupts) = s.interrupts {
+        notes.push(format!(
+            "{} interrupts per transfer (counted)",
+            number(interrupts)
+        ));
+    }
+    if let Some(ns) = s.completion_ns {
+        notes.push(format!(
+            "{} µs of CPU time per transfer to learn of its completion (modelled)",
+            micros(ns)
+        ));
+    }
     if let Some(ns) = s.registration_ns {
         let what = s.registration();
         notes.push(format!("{what} once {} µs (modelled)", micros(ns)));

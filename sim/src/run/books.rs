@@ -30,6 +30,11 @@ pub(super) struct Books {
     pub mmio: (u64, u64),
     pub waits: Waits,
     pub instructions: u64,
+    pub interrupts: u64,
+    /// CPU time of service routines, DPCs and looks for completions, where it is known.
+    pub completion_work_ps: Option<u64>,
+    /// When the driver learned of the first and of the last completion, of each burst.
+    pub reaped_ns: Vec<(f64, f64)>,
     pub bytes: u64,
     pub completions: u64,
     pub mismatches: u64,
@@ -139,6 +144,13 @@ impl Books {
             list_wait_cycles: self.waits.list,
             idle_data_cycles: self.waits.idle,
             instructions: Some(self.instructions as f64 / transfers),
+            interrupts: (self.completions > 0).then(|| self.interrupts as f64 / transfers),
+            completion_ns: self
+                .completion_work_ps
+                .filter(|_| self.completions > 0)
+                .map(|ps| ps as f64 / 1000.0 / transfers),
+            first_reaped_ns: mean(&self.reaped_ns.iter().map(|ns| ns.0).collect::<Vec<_>>()),
+            last_reaped_ns: mean(&self.reaped_ns.iter().map(|ns| ns.1).collect::<Vec<_>>()),
             registration_ns: Some(registration_ns(scenario, strategy, costs)),
             transfer_done_ns: self.done_ns,
             deadlines: self.deadlines,

@@ -19,7 +19,7 @@ use crate::cpu::{Activity, ActivityId, Context, Cpus, Happened};
 use crate::host::PAGE_BYTES;
 use crate::link::HostEvent;
 use crate::report::{Lane, Span, Timeline};
-use crate::scenario::{Bound, Costs, IommuMode, Scenario, Strategy};
+use crate::scenario::{Bound, Costs, IommuMode, Notify, Scenario, Strategy};
 
 /// Lists that `prepare-ahead` holds ready or in flight.
 const DEPTH: u32 = 4;
@@ -50,8 +50,10 @@ enum Work {
     Dpc {
         way: usize,
     },
-    /// The DPC's time for completions after the first.
+    /// The DPC's or the polling application's time for completions after the first.
     Rest,
+    /// A look for completions of all ways.
+    Poll,
 }
 
 struct Runner<'a> {
@@ -77,6 +79,8 @@ struct Runner<'a> {
     begin_ps: u64,
     first_doorbell_ps: Option<u64>,
     last_visible_ps: u64,
+    /// When the burst's first completion was reaped, and its last.
+    reaped_ps: Option<(u64, u64)>,
     submitted_at: HashMap<u32, u64>,
     /// H2C bytes of all transfers that were reported complete.
     h2c_due: u64,
@@ -124,6 +128,7 @@ fn inner(
         begin_ps: 0,
         first_doorbell_ps: None,
         last_visible_ps: 0,
+        reaped_ps: None,
         submitted_at: HashMap::new(),
         h2c_due: 0,
         ready,
@@ -212,6 +217,7 @@ impl Runner<'_> {
         self.machine().watch.origin_ps = self.begin_ps;
         self.first_doorbell_ps = None;
         self.last_visible_ps = self.begin_ps;
+        self.reaped_ps = None;
         self.submitted_at.clear();
         self.books.in_flight.clear();
         let call_ps = ps(self.costs.ioctl_ns.value);
@@ -246,7 +252,12 @@ impl Runner<'_> {
             }
             let still = self.machine().still_cycles();
             // The device may rest as long as a CPU has something to do: a copy takes milliseconds.
-            if still > STUCK_CYCLES && !happened && self.cpus.next_change().is_none() {
+            let waiting = self
+                .work
+                .values()
+                .all(|(_, work)| matches!(work, Work::Poll));
+            let idle = !happened && self.cpus.next_change().is_none();
+            if still > STUCK_CYCLES && (idle || (self.polls() && waiting)) {
                 let done = self.books.completions - u64::from(self.number) * u64::from(count);
                 return Err(MachineError::Stuck {
                     cycles: still,
@@ -289,6 +300,12 @@ impl Runner<'_> {
         let now = self.waits();
         self.books.waits.list += now.list.saturating_sub(waits.list);
         self.books.waits.idle += now.idle.saturating_sub(waits.idle);
+        if let Some(reaped) = self.reaped_ps {
+            let since = |ps: u64| ps.saturating_sub(self.begin_ps) as f64 / 1000.0;
+            self.books
+                .reaped_ns
+                .push((since(reaped.0), since(reaped.1)));
+        }
         if let Some(rate) = scenario.burst.deadline_hz {
             self.books.deadline(due_ps, end, rate);
         }
@@ -409,6 +426,12 @@ impl Runner<'_> {
 
     fn request(&mut self, activity: Activity, work: Work) -> Result<(), Stop> {
         let context = activity.context;
+        if matches!(
+            work,
+            Work::Isr { .. } | Work::Dpc { .. } | Work::Rest | Work::Poll
+        ) {
+            *self.books.completion_work_ps.get_or_insert(0) += activity.work_ps;
+        }
         let id = self.cpus.request(activity)?;
         self.work.insert(id, (context, work));
         if context.is_thread() {
@@ -423,6 +446,7 @@ impl Runner<'_> {
                 let Some(way) = self.ways.iter().position(|way| way.queue.vector == data) else {
                     return Ok(());
                 };
+                self.books.interrupts += 1;
                 let isr = Activity::new(Context::Isr, "isr", ps(self.costs.isr_ns.value))
                     .ready_at(at_ps + ps(self.costs.interrupt_ns.value));
                 self.request(isr, Work::Isr { way })
@@ -470,14 +494,42 @@ impl Runner<'_> {
             }
             Work::Dpc { way } => self.reap(way)?,
             Work::Rest => {}
+            Work::Poll => {
+                for way in 0..self.ways.len() {
+                    self.reap(way)?;
+                }
+            }
         }
-        Ok(())
+        self.look_again(at_ps)
+    }
+
+    /// An application that polls looks for completions when it has nothing else to do, until the burst is over.
+    fn look_again(&mut self, at_ps: u64) -> Result<(), Stop> {
+        let busy = self.threads.get(&Context::Application).copied();
+        if !self.polls() || busy != Some(0) || self.ways.iter().all(|way| way.finished) {
+            return Ok(());
+        }
+        let look = self.scenario.host.poll_ns * 1000;
+        let look = Activity::new(Context::Application, "poll", look).ready_at(at_ps);
+        self.request(look, Work::Poll)
+    }
+
+    fn polls(&self) -> bool {
+        self.scenario.host.notify == Notify::Poll
+    }
+
+    /// Whoever reaps.
+    fn reaper(&self) -> Context {
+        match self.scenario.host.notify {
+            Notify::Interrupt => Context::Dpc,
+            Notify::Poll => Context::Application,
+        }
     }
 
     /// Who does an action.
     fn context_of(&self, action: &Action) -> Context {
         match (action, self.strategy) {
-            (Action::Retire(_) | Action::Done, _) => Context::Dpc,
+            (Action::Retire(_) | Action::Done, _) => self.reaper(),
             // A worker prepares ahead.
             (_, Strategy::PrepareAhead) => Context::Worker,
             // The framework's queue presents the next request where the last one was completed.
@@ -617,12 +669,21 @@ impl Runner<'_> {
         self.ready
             .device
             .reap(queue, |completion| completions.push(completion))?;
-        self.ready.device.arm(queue)?;
+        if !self.polls() {
+            self.ready.device.arm(queue)?;
+        }
         let found = completions.len() as u64;
+        if found > 0 {
+            let now = self.planner.1;
+            let first = self.reaped_ps.map_or(now, |(first, _)| first);
+            self.reaped_ps = Some((first, now));
+        }
         if found > 1 {
             let more = instructions::reap(found) - instructions::reap(1);
             self.books.instructions += more;
-            let rest = Activity::new(Context::Dpc, "dpc", ps(self.costs.instructions_ns(more)));
+            let name = if self.polls() { "poll" } else { "dpc" };
+            let more = ps(self.costs.instructions_ns(more));
+            let rest = Activity::new(self.reaper(), name, more);
             self.request(rest, Work::Rest)?;
         }
         for completion in &completions {

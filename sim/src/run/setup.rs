@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use pinring_core::{
-    AdminError, BufferId, Config, Device, DeviceFault, Notify, OpenError, Permissions, Platform,
-    QueueConfig, QueueHandle, RegionHandle, RegisterError, StartError, Tier, TierPolicy,
+    AdminError, BufferId, Config, Device, DeviceFault, Moderation, Notify, OpenError, Permissions,
+    Platform, QueueConfig, QueueHandle, RegionHandle, RegisterError, StartError, Tier, TierPolicy,
 };
 use pinring_protocol::Direction;
 use pinring_protocol::limits::VECTORS;
@@ -21,7 +21,7 @@ use crate::host::{
 use crate::link::{CompletionOrder, ConfigError, Generation, Link, LinkConfig};
 use crate::machine::Machine;
 use crate::platform::SimPlatform;
-use crate::scenario::{IommuMode, LayoutKind, Scenario, Strategy};
+use crate::scenario::{self, IommuMode, LayoutKind, Scenario, Strategy};
 
 /// Protection domain of the application.
 pub const DOMAIN: u32 = 1;
@@ -290,7 +290,7 @@ fn bring_up(
             vector,
             tdest_first: 0,
             tdest_last: 0,
-            notify: Notify::Interrupt,
+            notify: notify(scenario),
         })?;
         redeem(device, ticket)?;
         let rings = device.platform_mut().allocated()[before..].to_vec();
@@ -338,6 +338,17 @@ fn bring_up(
         pass(device, 20_000_000)?;
     }
     Ok((queues, regions, window))
+}
+
+/// How the driver learns of completions.
+fn notify(scenario: &Scenario) -> Notify {
+    match scenario.host.notify {
+        scenario::Notify::Poll => Notify::Poll,
+        scenario::Notify::Interrupt => Notify::Interrupt(Moderation {
+            count: scenario.host.moderation_count as u16,
+            time_us: scenario.host.moderation_us,
+        }),
+    }
 }
 
 /// What the operating system does for MSI-X: each vector's address and data, unmasked (PCIe Base Spec 5.0, 7.7.2).

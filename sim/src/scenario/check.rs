@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use pinring_core::Moderation;
+
 use super::{
-    Buffers, Burst, Costs, Device, Expectation, Host, LayoutKind, Link, Payload, Scenario,
+    Buffers, Burst, Costs, Device, Expectation, Host, LayoutKind, Link, Notify, Payload, Scenario,
     Strategy, Stream,
 };
 
@@ -144,6 +146,28 @@ impl Check {
     fn host(&mut self, host: &Host) {
         self.range("host.cpus", host.cpus.into(), 1, 64);
         self.range("host.preempt_ns", host.preempt_ns, 0, 1_000_000_000);
+        self.range("host.poll_ns", host.poll_ns, 10, 1_000_000);
+        let count = host.moderation_count;
+        self.range("host.moderation_count", count.into(), 0, u16::MAX.into());
+        let longest = Moderation::longest_us(pinring_hdl::device::CLOCK_HZ as u32);
+        self.range(
+            "host.moderation_us",
+            host.moderation_us.into(),
+            0,
+            longest.into(),
+        );
+        self.require(
+            count <= 1 || host.moderation_us > 0,
+            "host.moderation_us",
+            host.moderation_us,
+            "must be at least 1 with a moderation_count above 1: nothing else tells of a burst's last completions",
+        );
+        self.require(
+            count == 0 || host.notify == Notify::Interrupt,
+            "host.moderation_count",
+            count,
+            "is for notify = \"interrupt\"; leave it out with \"poll\"",
+        );
         self.costs(&host.costs);
     }
 
@@ -362,6 +386,7 @@ impl Check {
             ("max_hidden_setup", expect.max_hidden_setup, 1.0),
             ("max_mmio_writes", expect.max_mmio_writes, f64::MAX),
             ("max_mmio_reads", expect.max_mmio_reads, f64::MAX),
+            ("max_interrupts", expect.max_interrupts, f64::MAX),
         ] {
             if let Some(value) = value {
                 let allowed = if most == 1.0 {

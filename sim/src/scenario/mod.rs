@@ -23,8 +23,8 @@ use serde::{Deserialize, Serialize};
 pub use cost::{Bound, Cost, Costs};
 pub use error::{Problem, Problems, ScenarioError};
 pub use sections::{
-    Buffers, Burst, Device, Direction, Expectation, Host, IommuMode, LayoutKind, Link, Payload,
-    Stream, WriteCombining,
+    Buffers, Burst, Device, Direction, Expectation, Host, IommuMode, LayoutKind, Link, Notify,
+    Payload, Stream, WriteCombining,
 };
 
 use error::Source;

@@ -100,6 +100,15 @@ pub struct Host {
     /// the inline slots, each in one write-combined TLP of 64 bytes. `split`: in pieces of 8 bytes and more, in an order drawn from the
     /// seed. The Windows driver maps BAR0 uncached: `--driver kmdf` takes `off` alone.
     pub write_combining: WriteCombining,
+    /// How the driver learns of completions. `interrupt`: the device's MSI-X message, moderated by the two keys below. `poll`: the
+    /// application looks for them whenever it has nothing else to do, and no interrupt is sent. `--driver kmdf` takes `interrupt` alone.
+    pub notify: Notify,
+    /// With `notify = "interrupt"`, completions per interrupt, 0 to 65535; 0 and 1: each interrupts.
+    pub moderation_count: u32,
+    /// How long a completion waits for `moderation_count` of them, in microseconds: at least 1 with a count above 1, at most 4194.
+    pub moderation_us: u32,
+    /// With `notify = "poll"`, CPU time from one look for completions to the next, 10 to 1,000,000 ns.
+    pub poll_ns: u64,
     /// Stated costs. Each is a number, or `{ value, low, high, source }`.
     pub costs: Costs,
 }
@@ -111,9 +120,24 @@ impl Default for Host {
             iommu: IommuMode::Off,
             preempt_ns: 100_000,
             write_combining: WriteCombining::Off,
+            notify: Notify::Interrupt,
+            moderation_count: 0,
+            moderation_us: 0,
+            poll_ns: 500,
             costs: Costs::default(),
         }
     }
+}
+
+/// How the driver learns of completions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Notify {
+    /// By the device's interrupts.
+    Interrupt,
+    /// By looking.
+    Poll,
 }
 
 /// How doorbell pages are mapped, and what becomes of a write of 64 bytes to them.
@@ -332,6 +356,8 @@ pub struct Expectation {
     pub max_mmio_writes: Option<f64>,
     /// MMIO reads per transfer at most this many.
     pub max_mmio_reads: Option<f64>,
+    /// Interrupts per transfer at most this many.
+    pub max_interrupts: Option<f64>,
     /// Device cycles in which data waited for a list, between queued transfers or within one, at most this many.
     pub max_list_wait_cycles: Option<u64>,
     /// Bursts that miss their deadline at most this many (with `deadline_hz`).

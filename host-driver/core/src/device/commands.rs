@@ -1,6 +1,7 @@
 //! Admin commands.
 
 use super::*;
+use crate::{Moderation, Notify};
 
 /// Admin commands: each gives a ticket that [`poll_admin`](Device::poll_admin) redeems.
 impl<P: Platform> Device<P> {
@@ -33,6 +34,15 @@ impl<P: Platform> Device<P> {
         if config.vector >= self.capabilities.vectors {
             return Err(AdminError::Refused(Status::BadQueueContext));
         }
+        if let Notify::Interrupt(moderation) = config.notify
+            && moderation.units(self.capabilities.clock_hz).is_none()
+        {
+            return Err(AdminError::Moderation {
+                count: moderation.count,
+                time_us: moderation.time_us,
+                longest_us: Moderation::longest_us(self.capabilities.clock_hz),
+            });
+        }
         self.free_queue()?;
         Ok(QueueRequest {
             config,
@@ -62,7 +72,7 @@ impl<P: Platform> Device<P> {
             self.capabilities.doorbell(id),
             self.capabilities.inline_slot(id),
         );
-        let context = queue.context();
+        let context = queue.context(self.capabilities.clock_hz);
         context.check().map_err(AdminError::QueueConfig)?;
         let command = Command {
             ticket: self.admin.ticket(),
@@ -317,10 +327,11 @@ impl<P: Platform> Device<P> {
             purpose: Purpose::CreateQueue(id),
             ..command
         };
-        if let Err(error) = self
-            .admin
-            .send(&mut self.platform, command, Some(queue.context()))
-        {
+        if let Err(error) = self.admin.send(
+            &mut self.platform,
+            command,
+            Some(queue.context(self.capabilities.clock_hz)),
+        ) {
             self.end(command.ticket, Err(error), None);
         }
     }

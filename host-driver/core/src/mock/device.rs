@@ -64,7 +64,8 @@ struct DeviceQueue {
     tail: RingIndex,
     head: RingIndex,
     completed: RingIndex,
-    armed: bool,
+    /// The head of the arming doorbell, while armed.
+    armed: Option<RingIndex>,
     active: Option<Active>,
 }
 
@@ -214,6 +215,11 @@ impl MockDevice {
             .map_or(0, |queue| queue.context.cq_address())
     }
 
+    /// What the driver said about a queue; `None` if there is no such queue.
+    pub fn context(&self, queue: u16) -> Option<QueueContext> {
+        self.queues.get(&queue).map(|queue| queue.context)
+    }
+
     /// Forgets its queues, as without power or bus mastering.
     pub fn power_off(&mut self) {
         self.queues.clear();
@@ -330,7 +336,7 @@ impl MockDevice {
             tail: start,
             head: start,
             completed: start,
-            armed: false,
+            armed: None,
             active: None,
         };
         self.queues.insert(id, queue);
@@ -344,18 +350,28 @@ impl MockDevice {
         };
         queue.tail = RingIndex(doorbell.sq_tail());
         queue.head = RingIndex(doorbell.cq_head());
-        queue.armed |= doorbell.arm();
-        self.interrupt(id);
+        if doorbell.arm() {
+            queue.armed = Some(queue.head);
+        }
+        let count = queue.context.moderation_count().max(1);
+        self.interrupt(id, count);
     }
 
-    /// Fires if armed and behind.
-    fn interrupt(&mut self, id: u16) {
+    /// Fires if armed and behind by this many entries.
+    fn interrupt(&mut self, id: u16, count: u16) {
         if let Some(queue) = self.queues.get_mut(&id)
-            && queue.armed
-            && queue.completed != queue.head
+            && let Some(head) = queue.armed
+            && queue.completed.since(head) >= count
         {
-            queue.armed = false;
+            queue.armed = None;
             self.interrupts.push(queue.context.vector());
+        }
+    }
+
+    /// The moderation time of every queue has passed.
+    pub fn moderation_time_passes(&mut self) {
+        for id in 0..QUEUES as u16 {
+            self.interrupt(id, 1);
         }
     }
 }
@@ -671,8 +687,9 @@ impl MockDevice {
         }
         let address = queue.context.cq_address()
             + u64::from(queue.size.slot(at)) * CompletionEntry::BYTES as u64;
+        let count = queue.context.moderation_count().max(1);
         bus.bus_write(address, &bytes);
-        self.interrupt(id);
+        self.interrupt(id, count);
     }
 }
 

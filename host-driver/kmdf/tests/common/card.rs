@@ -194,6 +194,10 @@ impl Hardware for Card {
             if stopped || state.device.borrow_mut().step(&mut reach).is_none() {
                 state.idle = true;
                 state.now_ps = until_ps;
+                if !stopped {
+                    state.device.borrow_mut().moderation_time_passes();
+                    state.collect();
+                }
                 break;
             }
             state.now_ps += state.step_ps;

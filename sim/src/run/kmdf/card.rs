@@ -47,6 +47,8 @@ pub(super) struct Inner {
     /// Entries that have arrived since the last burst began.
     pub arrivals: Vec<Arrival>,
     sent: VecDeque<u32>,
+    /// Messages that the system has taken.
+    pub interrupts: u64,
     /// The device's counters are wanted.
     asked: bool,
     /// What they were.
@@ -60,6 +62,7 @@ impl Card {
             failed: None,
             arrivals: Vec::new(),
             sent: VecDeque::new(),
+            interrupts: 0,
             asked: false,
             waits: None,
         })))
@@ -245,7 +248,10 @@ impl Hardware for Card {
     }
 
     fn take_message(&mut self) -> Option<u32> {
-        self.0.borrow_mut().sent.pop_front()
+        let mut inner = self.0.borrow_mut();
+        let message = inner.sent.pop_front();
+        inner.interrupts += u64::from(message.is_some());
+        message
     }
 
     /// What the operating system does for MSI-X: a vector's address and data, and its mask (PCIe 5.0, section 7.7.2).

@@ -30,7 +30,7 @@ use super::{Options, Outcome};
 use crate::cpu::{ActivityId, Context, Span as CpuSpan};
 use crate::host::{Layout, Payload};
 use crate::report::{Lane, Span, Timeline};
-use crate::scenario::{self, Bound, Costs, IommuMode, Scenario, Strategy, WriteCombining};
+use crate::scenario::{self, Bound, Costs, IommuMode, Notify, Scenario, Strategy, WriteCombining};
 use card::{Arrival, Card};
 use costs::{Record, ScenarioCosts, Spent, What};
 pub use tool::pinring;
@@ -72,6 +72,12 @@ fn inner(
     if scenario.host.write_combining != WriteCombining::Off {
         return Err(Stop::Driver(
             "the Windows driver maps BAR0 uncached: set host.write_combining to off for --driver kmdf"
+                .to_string(),
+        ));
+    }
+    if scenario.host.notify != Notify::Interrupt {
+        return Err(Stop::Driver(
+            "the Windows driver learns of completions by interrupts: set host.notify to interrupt for --driver kmdf"
                 .to_string(),
         ));
     }
@@ -161,6 +167,10 @@ fn config(scenario: &Scenario, costs: &Costs, record: &Record, preempt: bool) ->
             Rc::clone(record),
         )),
         dma: dma(scenario),
+        registry: vec![
+            ("ModerationCount".into(), scenario.host.moderation_count),
+            ("ModerationTimeUs".into(), scenario.host.moderation_us),
+        ],
         ..kmdf_sim::Config::default()
     }
 }
@@ -517,13 +527,15 @@ impl Application<'_> {
             }
             device.transport().relax();
         };
-        let (writes, reads) = self
-            .card
-            .with(|inner| (inner.board.mmio_writes, inner.board.mmio_reads));
+        let (writes, reads, interrupts) = self.card.with(|inner| {
+            let board = &inner.board;
+            (board.mmio_writes, board.mmio_reads, inner.interrupts)
+        });
         Counters {
             now_ps: kmdf_sim::user::now_ps(),
             writes,
             reads,
+            interrupts,
             waits,
         }
     }
@@ -598,6 +610,7 @@ impl Application<'_> {
         }
         self.books.mmio.0 += after.writes - before.writes;
         self.books.mmio.1 += after.reads - before.reads;
+        self.books.interrupts += after.interrupts - before.interrupts;
         self.books.waits.list += after.waits.list.saturating_sub(before.waits.list);
         self.books.waits.idle += after.waits.idle.saturating_sub(before.waits.idle);
         if let Some(rate) = scenario.burst.deadline_hz {
@@ -712,6 +725,7 @@ struct Counters {
     now_ps: u64,
     writes: u64,
     reads: u64,
+    interrupts: u64,
     waits: Waits,
 }
 
