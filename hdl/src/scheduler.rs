@@ -135,6 +135,7 @@ pub struct QueueScheduler {
 
     one: Signal<Local, Bits<16>>,
     mark: Signal<Local, Bits<16>>,
+    to_switch: Signal<Local, Bit>,
     switching: Signal<Local, Bit>,
     switch_bit: Signal<Local, Bits<16>>,
     head: Signal<Local, Bits<16>>,
@@ -232,9 +233,9 @@ impl Logic for QueueScheduler {
         self.h2c_shares.back.next = self.h2c_back.val();
         self.h2c_shares.back_queue.next = self.h2c_back_queue.val();
 
-        // A switch waits for a cycle in which no doorbell and no entry use the write ports.
-        self.switching.next = ((self.switch_on.val() | self.switch_off.val())
-            & !self.db_valid.val())
+        // A switch waits for a cycle in which no doorbell and no entry use the write ports, but not for a read's tag.
+        self.to_switch.next = self.switch_on.val() | self.switch_off.val();
+        self.switching.next = (self.to_switch.val() & !self.db_valid.val())
             & (self.state.q.val() == SchedulerState::Choose);
         self.switch_ready.next = self.switching.val();
         self.switch_bit.next = self.one.val() << self.switch_queue.val();
@@ -364,7 +365,7 @@ impl Logic for QueueScheduler {
             self.h2c_pick.found.val() & !(self.was_h2c.q.val() & self.c2h_pick.found.val());
         match self.state.q.val() {
             SchedulerState::Choose => {
-                if self.switching.val() {
+                if self.to_switch.val() {
                     self.state.d.next = SchedulerState::Choose;
                 } else if self.hint_valid.val() & !(self.looked.q.val() & self.found.val()) {
                     self.queue.d.next = self.hint_queue.val();
@@ -392,7 +393,7 @@ impl Logic for QueueScheduler {
                             self.c2h_alloc.next = true;
                         }
                         self.state.d.next = SchedulerState::Choose;
-                    } else if self.hint_valid.val() {
+                    } else if self.hint_valid.val() | self.to_switch.val() {
                         self.state.d.next = SchedulerState::Choose;
                     }
                 } else {

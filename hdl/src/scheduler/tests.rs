@@ -153,9 +153,9 @@ impl Bench {
         self.dut.set("switch_queue", id as u64)?;
         self.dut
             .set(if on { "switch_on" } else { "switch_off" }, true)?;
-        // A switch waits for the read at hand, if there is one.
-        self.dut.set("fetch_ready", true)?;
+        let from = self.dut.steps();
         while !self.dut.is("switch_ready")? {
+            assert!(self.dut.steps() < from + 4, "the switch waits");
             self.step()?;
         }
         self.step()?;
@@ -358,7 +358,7 @@ fn queues_take_turns() -> Result {
 }
 
 /// Contexts that come back one by one go round all queues that wait, at whatever pace; queues of the other direction, and what slots
-/// name, make no difference.
+/// name without being taken, make no difference.
 #[test]
 fn contexts_go_round_at_any_pace() -> Result {
     let mut bench = of_one_direction(Direction::H2c, 9)?;
@@ -370,7 +370,8 @@ fn contexts_go_round_at_any_pace() -> Result {
     for id in 1..12 {
         bench.switch(id, true)?;
     }
-    for pace in 5..40 {
+    let mut named = 0;
+    for pace in (5..40).step_by(2) {
         // Entries without end; the first ones take what contexts there are.
         let refill = |bench: &mut Bench| -> Result {
             for id in 1..12 {
@@ -389,6 +390,14 @@ fn contexts_go_round_at_any_pace() -> Result {
                 bench.held[direction].rotate_left(1);
                 bench.give_back(direction, bench.held[direction].len() - 1)?;
             }
+            // An entry that was read long ago, or one that waits already; both whole, and neither the next.
+            let id = 1 + turn % 11;
+            let ahead = [u16::MAX, 1][turn % 2];
+            if bench.hint.is_none() {
+                let index = bench.queues[id].head.wrapping_add(ahead);
+                bench.name(id, index, true)?;
+                named += 1;
+            }
             bench.run(pace)?;
             if turn % 4 == 3 {
                 refill(&mut bench)?;
@@ -405,6 +414,7 @@ fn contexts_go_round_at_any_pace() -> Result {
             }
         }
     }
+    assert!(named > 100 && bench.hints == 0, "{named} {}", bench.hints);
     Ok(())
 }
 
@@ -588,6 +598,30 @@ fn hints_pass_a_read_that_waits() -> Result {
     bench.dut.set("fetch_ready", true)?;
     bench.run(5)?;
     assert_eq!(bench.queues[1].head, 1);
+    Ok(())
+}
+
+/// While no read is taken, queues are stopped and started all the same; a queue that is stopped withdraws its read.
+#[test]
+fn switches_pass_a_read_that_waits() -> Result {
+    let mut bench = of_one_direction(Direction::C2h, 10)?;
+    bench.switch(1, true)?;
+    bench.dut.set("fetch_ready", false)?;
+    bench.ring(1, 2, 0)?;
+    bench.run(5)?;
+    assert!(bench.dut.is("fetch_valid")?);
+    bench.switch(3, true)?;
+    bench.ring(3, 1, 0)?;
+    bench.run(5)?;
+    bench.switch(1, false)?;
+    bench.run(5)?;
+    bench.dut.set("fetch_ready", true)?;
+    bench.run(20)?;
+    assert_eq!(bench.served, [(3, 0)]);
+    bench.switch(1, true)?;
+    bench.ring(1, 1, 0)?;
+    bench.run(20)?;
+    assert_eq!(bench.served, [(3, 0), (1, 0)]);
     Ok(())
 }
 
