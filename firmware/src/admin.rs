@@ -1,6 +1,6 @@
 //! Admin commands: queues are created and destroyed, regions invalidated, one command at a time.
 
-use heapless::{Deque, Vec};
+use heapless::Vec;
 use pinring_protocol::limits::ADMIN_QUEUE;
 use pinring_protocol::mailbox::{Command, Quiesce};
 use pinring_protocol::{AdminEntry, AdminOpcode, DecodeError, Direction, Status};
@@ -43,13 +43,11 @@ struct Abort {
     quiet: [bool; 2],
 }
 
-/// Carries out admin commands.
+/// Carries out admin commands, one at a time: the gateware reads the next entry when the one before has its ADMIN_DONE.
 #[derive(Default)]
 pub struct Admin {
     /// The entry that is just arriving.
     arriving: Option<Request>,
-    /// Whole entries that wait for the command before.
-    requests: Deque<Request, 4>,
     abort: Option<Abort>,
     /// Queues that exist, by id.
     queues: u32,
@@ -70,7 +68,7 @@ impl Admin {
         self.arriving.is_some()
     }
 
-    /// Takes a raw entry; with the fourth one the command is [ready](Self::ready), or waits for the one before.
+    /// Takes a raw entry; with the fourth one the command is carried out, or begun.
     pub fn raw(
         &mut self,
         entry: [u32; 4],
@@ -84,15 +82,19 @@ impl Admin {
         let _ = request.words.extend_from_slice(&entry);
         if !request.words.is_full() {
             self.arriving = Some(request);
-        } else if let Err(request) = self.requests.push_back(request) {
-            log(Event::AdminOverrun);
-            send(
-                Ticket {
-                    index: request.index,
-                    cookie: entry_of(&request).cookie(),
-                }
-                .done(Status::Rejected),
-            );
+            return;
+        }
+        let entry = entry_of(&request);
+        let ticket = Ticket {
+            index: request.index,
+            cookie: entry.cookie(),
+        };
+        if let Err(status) = self.start(ticket, &entry, send, log) {
+            log(Event::AdminRefused {
+                target: entry.target(),
+                status,
+            });
+            send(ticket.done(status));
         }
     }
 
@@ -123,32 +125,6 @@ impl Admin {
                 }
             });
             self.abort = None;
-        }
-    }
-
-    /// Whether a command waits that [`go_on`](Self::go_on) can start.
-    #[inline]
-    pub fn ready(&self) -> bool {
-        self.abort.is_none() && !self.requests.is_empty()
-    }
-
-    /// Starts the next command, if none is under way.
-    pub fn go_on(&mut self, send: &mut dyn FnMut(Command), log: &mut dyn FnMut(Event)) {
-        if self.ready()
-            && let Some(request) = self.requests.pop_front()
-        {
-            let entry = entry_of(&request);
-            let ticket = Ticket {
-                index: request.index,
-                cookie: entry.cookie(),
-            };
-            if let Err(status) = self.start(ticket, &entry, send, log) {
-                log(Event::AdminRefused {
-                    target: entry.target(),
-                    status,
-                });
-                send(ticket.done(status));
-            }
         }
     }
 
@@ -284,14 +260,8 @@ mod tests {
             self.sent()
         }
 
-        /// What was sent, once no command can go on.
+        /// What was sent.
         fn sent(&mut self) -> std::vec::Vec<Command> {
-            while self.admin.ready() {
-                self.admin
-                    .go_on(&mut |command| self.sent.push(command), &mut |event| {
-                        self.events.push(event)
-                    });
-            }
             core::mem::take(&mut self.sent)
         }
     }
@@ -412,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn aborts_wait_for_both_directions_and_hold_later_commands() {
+    fn aborts_wait_for_both_directions() {
         let mut bench = Bench::default();
         bench.submit(0, &create(7));
         let sent = bench.submit(1, &entry(AdminOpcode::DestroyQueue, 7));
@@ -422,12 +392,6 @@ mod tests {
                 Command::Disable { queue: 7 },
                 Command::AbortQueue { queue: 7 }
             ]
-        );
-        assert!(
-            bench
-                .submit(2, &entry(AdminOpcode::InvalidateRegion, 7))
-                .is_empty(),
-            "one at a time"
         );
         assert!(bench.quiesced(Direction::C2h, Quiesce::Queue, 7).is_empty());
         assert!(
@@ -445,38 +409,14 @@ mod tests {
             "another queue"
         );
         let sent = bench.quiesced(Direction::H2c, Quiesce::Queue, 7);
-        assert_eq!(
-            sent,
-            [done(1, Status::Ok), Command::AbortRegion { region: 7 }]
-        );
+        assert_eq!(sent, [done(1, Status::Ok)]);
+        let sent = bench.submit(2, &entry(AdminOpcode::InvalidateRegion, 7));
+        assert_eq!(sent, [Command::AbortRegion { region: 7 }]);
         bench.quiesced(Direction::H2c, Quiesce::Region, 7);
         assert_eq!(
             bench.quiesced(Direction::C2h, Quiesce::Region, 7),
             [done(2, Status::Ok)]
         );
         assert_eq!(bench.submit(3, &create(7)).len(), 8, "the id is free again");
-    }
-
-    #[test]
-    fn commands_beyond_those_kept_are_refused() {
-        let mut bench = Bench::default();
-        bench.submit(0, &entry(AdminOpcode::InvalidateRegion, 1));
-        for index in 1..5 {
-            assert!(
-                bench
-                    .submit(index, &entry(AdminOpcode::ReadLog, 0))
-                    .is_empty()
-            );
-        }
-        assert_eq!(
-            bench.submit(5, &entry(AdminOpcode::ReadLog, 0)),
-            [done(5, Status::Rejected)]
-        );
-        bench.quiesced(Direction::C2h, Quiesce::Region, 1);
-        assert_eq!(
-            bench.quiesced(Direction::H2c, Quiesce::Region, 1).len(),
-            5,
-            "itself and the four kept"
-        );
     }
 }

@@ -40,16 +40,14 @@ impl<H: Hardware> Firmware<H> {
         Ok(firmware)
     }
 
-    /// Starts an admin command or handles the next message, if there is one and everything that the one before caused has
-    /// left. True if a heartbeat was sent.
+    /// Handles the next message, if there is one and everything that the one before caused has left. True if a heartbeat was
+    /// sent.
     #[inline]
     pub fn step(&mut self) -> bool {
         if !self.outbox.flush(&mut self.hardware) {
             return false;
         }
-        if self.admin.ready() {
-            self.admin(|admin, send, log| admin.go_on(send, log));
-        } else if let Some(entry) = self.hardware.receive() {
+        if let Some(entry) = self.hardware.receive() {
             self.handle(entry);
         }
         let due = self.heartbeat.is_due(self.hardware.cycles());

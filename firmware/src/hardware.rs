@@ -67,8 +67,6 @@ pub enum Event {
         /// Its first word.
         word: u32,
     },
-    /// More admin commands arrived at once than the firmware keeps.
-    AdminOverrun,
 }
 
 /// Commands on their way out: sent at once while the mailbox has room, else kept in order.

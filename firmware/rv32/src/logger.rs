@@ -90,7 +90,6 @@ pub fn log(event: Event) {
             firmware
         ),
         Event::BadMessage { word } => defmt::error!("message {=u32:#x} does not decode", word),
-        Event::AdminOverrun => defmt::error!("more admin commands at once than the firmware keeps"),
     }
 }
 
