@@ -8,7 +8,7 @@ use pinring_protocol::mailbox::NOT_KEPT;
 pub struct Ways {
     /// Hold a region.
     pub valid: u8,
-    /// Were hit since the set's last MISS.
+    /// Were hit since a region last came to the set.
     pub used: u8,
     /// A transfer uses their block: the gateware would not give them away.
     pub pinned: u8,
@@ -17,8 +17,8 @@ pub struct Ways {
 /// The ways' bits: the core shifts bit by bit.
 const BITS: [u8; RESIDENT_WAYS] = [1, 2, 4, 8];
 
-/// The way for a missed region: an empty one, else one that was not used since the last MISS, else any that is not pinned, each
-/// time the first from `turn` on; without one, [`NOT_KEPT`].
+/// The way for a missed region: an empty one, else one that was not used since a region last came, else any that is not
+/// pinned, each time the first from `turn` on; without one, [`NOT_KEPT`].
 ///
 /// All that decides comes with the MISS. `turn` only spreads the choice over equals, so nothing is lost when it starts again.
 pub fn victim(ways: Ways, turn: u8) -> u16 {

@@ -686,7 +686,7 @@ struct pinring_message_miss {
 	uint32_t sg_hint;
 	/* 0x0c: Ways of the set that hold a region, one bit each. */
 	uint8_t valid;
-	/* 0x0d: Ways that have been hit since the set's last MISS. */
+	/* 0x0d: Ways that have been hit since a region last came to stay in the set. */
 	uint8_t used;
 	/* 0x0e: Ways whose SG block a transfer uses: they cannot be given away. */
 	uint8_t pinned;

@@ -189,7 +189,7 @@ mailbox! {
             sg_hint: u32 @ 0x08,
             /// Ways of the set that hold a region, one bit each.
             valid: u8 @ 0x0c,
-            /// Ways that have been hit since the set's last MISS.
+            /// Ways that have been hit since a region last came to stay in the set.
             used: u8 @ 0x0d,
             /// Ways whose SG block a transfer uses: they cannot be given away.
             pinned: u8 @ 0x0e,

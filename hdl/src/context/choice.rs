@@ -8,6 +8,8 @@ use rust_hdl::prelude::*;
 pub struct Choice {
     /// Its submission entry is here.
     pub submission_here: Signal<In, Bits<16>>,
+    /// It has waited for longer than those that are not among these.
+    pub elders: Signal<In, Bits<16>>,
     /// Its region entry is to be read.
     pub asks: Signal<In, Bits<16>>,
     /// Its region entry is here.
@@ -60,6 +62,8 @@ pub struct Choice {
     pick_region: PickFirst,
     pick_block: PickFirst,
     open: Signal<Local, Bits<16>>,
+    submissions: Signal<Local, Bits<16>>,
+    elder_submissions: Signal<Local, Bits<16>>,
     no_reads: Signal<Local, Bits<16>>,
     ended: Signal<Local, Bits<16>>,
     going: Signal<Local, Bits<16>>,
@@ -75,7 +79,12 @@ impl Logic for Choice {
         self.open.next = !self.closing.val();
         self.no_reads.next = !self.reading.val();
         self.pick_close.among.next = self.closing.val() & self.no_reads.val();
-        self.pick_submission.among.next = self.submission_here.val() & self.open.val();
+        self.submissions.next = self.submission_here.val() & self.open.val();
+        self.elder_submissions.next = self.submissions.val() & self.elders.val();
+        self.pick_submission.among.next = self.submissions.val();
+        if self.elder_submissions.val().any() {
+            self.pick_submission.among.next = self.elder_submissions.val();
+        }
         self.pick_region.among.next =
             self.region_here.val() & (self.answered.val() & self.open.val());
         // The transfer that runs reads before those that wait.

@@ -35,14 +35,14 @@ pub struct Directory {
     pub block: Signal<Out, Bits<32>>,
     /// Ways of the set that hold a region.
     pub valid: Signal<Out, Bits<4>>,
-    /// Those that were used since the set's last miss.
+    /// Those that were used since a region last came to the set.
     pub used: Signal<Out, Bits<4>>,
     /// Those that are pinned.
     pub pinned: Signal<Out, Bits<4>>,
 
     /// Set and way of an action.
     pub place: Signal<In, Bits<PLACE_BITS>>,
-    /// It holds the region asked for, and no block.
+    /// It holds the region asked for, and no block; its set's ways count as unused.
     pub install: Signal<In, Bit>,
     /// It holds nothing any more; a block that is on its way to it is not its own.
     pub forget: Signal<In, Bit>,
@@ -58,8 +58,6 @@ pub struct Directory {
     pub claim_block: Signal<In, Bits<32>>,
     /// The block that it will hold is asked for.
     pub fill: Signal<In, Bit>,
-    /// The region asked for is missed: its set's ways count as unused.
-    pub miss: Signal<In, Bit>,
     /// A block has come.
     pub filled: Signal<In, Bit>,
     /// For this place.
@@ -238,10 +236,10 @@ impl Logic for Directory {
         if self.touch.val() {
             self.touched.d.next = self.touched.q.val() | self.place_bit.val();
         }
-        if self.install.val() | self.forget.val() {
+        if self.forget.val() {
             self.touched.d.next = self.touched.q.val() & self.others.val();
         }
-        if self.miss.val() {
+        if self.install.val() {
             self.touched.d.next = self.touched.q.val() & self.other_sets.val();
         }
         if self.fill.val() {

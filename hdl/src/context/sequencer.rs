@@ -25,13 +25,15 @@ use rust_hdl::prelude::*;
 ///
 /// A context is allocated with a submission entry's read. Words 0..=3 of its eight in the context RAM are the entry, words 4..=7
 /// the region entry: read from host memory on a miss, words 4 and 5 copied from the region's place on a hit. The sequencer serves
-/// one event at a time: a block left behind, retire, close, a command of the firmware, a block to read, a region entry to read, an
-/// arrived submission, an arrived region entry, dispatch. One that waits for the fetch unit lets all others go first. A context
+/// one event at a time: a block left behind, retire, close, a command of the firmware, a block to read, a region entry to read,
+/// dispatch, an arrived submission, an arrived region entry. One that waits for the fetch unit lets all others go first. Dispatch
+/// starves nobody behind it: without checks there is soon nothing left to dispatch. A context
 /// whose checks fail becomes ready with a status and goes through the engine in its turn, so that the completions of a queue stay
 /// in order.
 ///
 /// A set has one MISS under way. Until that region and its first block are here, or will not come, a transfer that misses in
 /// the same set, or hits a region without its block, waits; then it is looked at again. While it waits it is bound to nothing.
+/// Those that were woken together all have had their way before any that came later, whatever contexts and sets they are in.
 #[derive(LogicBlock, Default)]
 pub struct ContextTable<const D: usize> {
     /// Clock.
@@ -240,6 +242,8 @@ pub struct ContextTable<const D: usize> {
     leading: Flags,
     // It waits for another one's.
     waiting: Flags,
+    // It was woken, and has its look before those that come, or begin to wait, after it.
+    elders: Flags,
     // Its region entry is to be read; the firmware has chosen a place.
     asks: Flags,
     answered: Flags,

@@ -22,7 +22,7 @@ pub struct MessageMissDecode {
     pub sg_hint: Signal<Out, Bits<32>>,
     /// Ways of the set that hold a region, one bit each.
     pub valid: Signal<Out, Bits<8>>,
-    /// Ways that have been hit since the set's last MISS.
+    /// Ways that have been hit since a region last came to stay in the set.
     pub used: Signal<Out, Bits<8>>,
     /// Ways whose SG block a transfer uses: they cannot be given away.
     pub pinned: Signal<Out, Bits<8>>,
@@ -58,7 +58,7 @@ pub struct MessageMissEncode {
     pub sg_hint: Signal<In, Bits<32>>,
     /// Ways of the set that hold a region, one bit each.
     pub valid: Signal<In, Bits<8>>,
-    /// Ways that have been hit since the set's last MISS.
+    /// Ways that have been hit since a region last came to stay in the set.
     pub used: Signal<In, Bits<8>>,
     /// Ways whose SG block a transfer uses: they cannot be given away.
     pub pinned: Signal<In, Bits<8>>,

@@ -45,6 +45,7 @@ impl<const D: usize> Logic for ContextTable<D> {
             submission_here,
             leading,
             waiting,
+            elders,
             asks,
             answered,
             region_reads,
@@ -87,6 +88,7 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.submission_here.reset.next = self.reset.val();
         self.leading.reset.next = self.reset.val();
         self.waiting.reset.next = self.reset.val();
+        self.elders.reset.next = self.reset.val();
         self.asks.reset.next = self.reset.val();
         self.answered.reset.next = self.reset.val();
         self.missing.reset.next = self.reset.val();
@@ -129,6 +131,8 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.muted.clear.next = 0.into();
         self.leading.set.next = 0.into();
         self.waiting.set.next = 0.into();
+        self.elders.set.next = 0.into();
+        self.elders.clear.next = 0.into();
         self.asks.set.next = 0.into();
         self.asks.clear.next = 0.into();
         self.answered.set.next = 0.into();
@@ -336,7 +340,6 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.directory.claim.next = false;
         self.directory.claim_block.next = self.extent.first_block.val();
         self.directory.fill.next = false;
-        self.directory.miss.next = false;
         self.command_set.next = self.quiesce_id.q.val().get_bits::<4>(0);
 
         // Whose turn it is: that of a transfer without bytes, or of one whose stream is on offer.
@@ -481,6 +484,7 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.reads.next =
             self.windows.reading.val() | (self.region_reads.q.val() | self.awaiting.q.val());
         self.choice.submission_here.next = self.submission_here.q.val();
+        self.choice.elders.next = self.elders.q.val();
         self.choice.asks.next = self.asks.q.val();
         self.choice.region_here.next = self.region_here.q.val();
         self.choice.answered.next = self.answered.q.val();
@@ -558,6 +562,12 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.words.wanted.next = 0x01.into();
                     self.after.d.next = ContextState::ReadRegion;
                     self.state.d.next = ContextState::Load;
+                } else if self.turns.found.val() & self.engine_ready.val() {
+                    self.ctx.d.next = self.turns.ctx.val();
+                    self.words.load.next = true;
+                    self.words.wanted.next = 0x26.into();
+                    self.after.d.next = ContextState::Dispatch;
+                    self.state.d.next = ContextState::Load;
                 } else if self.choice.submission.val() {
                     self.ctx.d.next = self.choice.submission_ctx.val();
                     self.words.load.next = true;
@@ -569,12 +579,6 @@ impl<const D: usize> Logic for ContextTable<D> {
                     self.words.load.next = true;
                     self.words.wanted.next = 0xf7.into();
                     self.after.d.next = ContextState::CheckRegion;
-                    self.state.d.next = ContextState::Load;
-                } else if self.turns.found.val() & self.engine_ready.val() {
-                    self.ctx.d.next = self.turns.ctx.val();
-                    self.words.load.next = true;
-                    self.words.wanted.next = 0x26.into();
-                    self.after.d.next = ContextState::Dispatch;
                     self.state.d.next = ContextState::Load;
                 } else {
                     self.parked.d.next = false;
@@ -588,6 +592,7 @@ impl<const D: usize> Logic for ContextTable<D> {
             }
             ContextState::CheckSubmission => {
                 self.submission_here.clear.next = self.mark.val();
+                self.elders.clear.next = self.mark.val();
                 self.place.d.next = self.known_place.val();
                 self.status.next = self.submission_check.status.val();
                 if self.submission_check.moves_nothing.val() {
@@ -603,6 +608,7 @@ impl<const D: usize> Logic for ContextTable<D> {
                 } else if (self.missing.q.val() & self.set_bit.val()).any()
                     & !(self.directory.hit.val() & self.directory.here.val())
                 {
+                    self.elders.clear.next = 0.into();
                     // A MISS that ends in this very cycle wakes nobody who begins to wait in it: look again.
                     self.waiting.set.next = self.mark.val();
                     if self.landed.val().any() {
@@ -626,7 +632,6 @@ impl<const D: usize> Logic for ContextTable<D> {
                 self.msg_valid.next = true;
                 self.msg_data.next = self.miss.raw.val();
                 if self.msg_ready.val() {
-                    self.directory.miss.next = true;
                     self.bound.set.next = self.mark.val();
                     self.leading.set.next = self.mark.val();
                     self.missing.set.next = self.set_bit.val();
@@ -683,10 +688,13 @@ impl<const D: usize> Logic for ContextTable<D> {
                 self.fresh.d.next = false;
                 self.resident.d.next = false;
                 self.state.d.next = ContextState::Begin;
+                // What does not stay helps nobody who waits, so its block is not waited for.
+                self.ends_miss.next = true;
                 if !self.reg1.one_shot.val() {
                     if self.directory.hit.val() {
                         self.place.d.next = self.known_place.val();
                         self.resident.d.next = true;
+                        self.ends_miss.next = false;
                     } else if self.may_keep.val() {
                         // A region has one place: that of an earlier generation is taken over.
                         self.place.d.next = self.chosen_place.val();
@@ -698,6 +706,7 @@ impl<const D: usize> Logic for ContextTable<D> {
                         if self.keeps.val() {
                             self.resident.d.next = true;
                             self.fresh.d.next = true;
+                            self.ends_miss.next = false;
                             self.state.d.next = ContextState::Install;
                         }
                     }
@@ -848,6 +857,7 @@ impl<const D: usize> Logic for ContextTable<D> {
                 self.awaited.clear.next = self.mark.val();
                 self.muted.clear.next = self.mark.val();
                 self.submission_here.clear.next = self.mark.val();
+                self.elders.clear.next = self.mark.val();
                 self.region_here.clear.next = self.mark.val();
                 self.wants.clear.next = self.mark.val();
                 self.first.clear.next = self.mark.val();
@@ -937,6 +947,9 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.woken.next = 0.into();
         if self.let_go.val().any() {
             self.woken.next = self.waiting.q.val();
+            if !self.elders.q.val().any() {
+                self.elders.set.next = self.woken.val();
+            }
         }
         self.waiting.clear.next = self.woken.val() | self.closed.val();
         self.submission_here.set.next = self.came.val() | self.woken.val();

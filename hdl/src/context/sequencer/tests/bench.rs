@@ -53,6 +53,15 @@ pub(super) const BRISK: Pace = Pace {
     messages: 60,
 };
 
+pub(super) const FASTEST: Pace = Pace {
+    reads: 100,
+    held_kind: None,
+    fetch: 100,
+    walker: 100,
+    sink: 100,
+    messages: 100,
+};
+
 /// Whether a queue takes submissions.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Switch {
@@ -105,6 +114,10 @@ pub(super) struct Bench<const D: usize> {
     pub(super) hits: [usize; 2],
     /// MISSes so far.
     pub(super) misses: usize,
+    /// Ways that the last one showed as pinned.
+    pub(super) pinned: u8,
+    /// Looks that found a MISS just ending, and were taken again.
+    pub(super) looked_again: usize,
     /// Region entries read so far.
     pub(super) entries: usize,
     /// FILLs that name a way, in percent.
@@ -192,6 +205,8 @@ impl<const D: usize> Bench<D> {
             slots: BTreeMap::new(),
             hits: [0; 2],
             misses: 0,
+            pinned: 0,
+            looked_again: 0,
             entries: 0,
             kept: 80,
             silent: false,
@@ -470,6 +485,9 @@ impl<const D: usize> Bench<D> {
                 ..transfer
             });
         }
+        let inside = self.dut.native();
+        let looks = inside.state.q.val() == ContextState::CheckSubmission;
+        self.looked_again += usize::from(looks && !inside.submission_here.clear.val().any());
         self.dut.step()?;
         Ok(defect.is_some() && self.dut.is("alloc")?)
     }
@@ -696,10 +714,12 @@ impl<const D: usize> Bench<D> {
                 generation,
                 region,
                 sg_hint,
+                pinned,
                 ..
             } => {
                 now(ctx, self);
                 self.misses += 1;
+                self.pinned = pinned;
                 let transfer = self.live(ctx.index());
                 let submission = transfer.submission;
                 assert!(transfer.reads[0] == 0 && !transfer.announced && transfer.moves());
