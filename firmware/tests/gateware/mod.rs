@@ -49,7 +49,13 @@ struct Context {
     id: ContextId,
     queue: usize,
     number: usize,
-    /// When its list is here, once it is known.
+    /// It waits for another one's MISS, and is bound to no region.
+    waits: bool,
+    /// When its region entry is here, if it has missed.
+    entry_at: Option<u64>,
+    /// The firmware's answer to its MISS.
+    way: Option<u16>,
+    /// When its list is here, once it is asked for.
     ready_at: Option<u64>,
     /// Place whose block it looks at.
     pins: Option<usize>,
@@ -57,10 +63,22 @@ struct Context {
     aborting: bool,
 }
 
+impl Context {
+    /// A read of its region entry or its list is in flight.
+    fn reads(&self, now: u64) -> bool {
+        [self.entry_at, self.ready_at]
+            .iter()
+            .flatten()
+            .any(|at| *at > now)
+    }
+}
+
 /// A way of a set.
 #[derive(Clone, Copy, Default)]
 struct Place {
     region: Option<u32>,
+    /// Its block is here.
+    block: bool,
     used: bool,
     lookers: u32,
 }
@@ -76,6 +94,8 @@ pub struct Gateware {
     contexts: [Vec<Option<Context>>; 2],
     sequences: [[u64; CONTEXTS]; 2],
     places: [[Place; RESIDENT_SETS * RESIDENT_WAYS]; 2],
+    /// Context whose MISS is under way, by set.
+    missing: [[Option<usize>; RESIDENT_SETS]; 2],
     /// Transfers without a MISS, and those with one.
     hits: usize,
     misses: usize,
@@ -110,6 +130,7 @@ impl Gateware {
             contexts: DIRECTIONS.map(|_| (0..CONTEXTS).map(|_| None).collect()),
             sequences: [[0; CONTEXTS]; 2],
             places: [[Place::default(); RESIDENT_SETS * RESIDENT_WAYS]; 2],
+            missing: [[None; RESIDENT_SETS]; 2],
             hits: 0,
             misses: 0,
             messages: VecDeque::new(),
@@ -162,7 +183,11 @@ impl Gateware {
         self.ring_and_bind();
         for direction in DIRECTIONS {
             for index in 0..CONTEXTS {
+                self.open(direction, index);
                 self.advance(direction, index);
+            }
+            for set in 0..RESIDENT_SETS {
+                self.wake(direction, set);
             }
         }
         self.abort_and_invalidate();
@@ -199,6 +224,9 @@ impl Gateware {
                     id,
                     queue: number,
                     number: queue.bound,
+                    waits: false,
+                    entry_at: None,
+                    way: None,
                     ready_at: None,
                     pins: None,
                     ends_at: None,
@@ -216,10 +244,11 @@ impl Gateware {
         first..first + RESIDENT_WAYS
     }
 
-    /// Hit or MISS.
+    /// Hit, MISS, or another one's MISS to wait for.
     fn look_up(&mut self, direction: Direction, index: usize, region: u32) {
         let now = self.now;
-        let ready_at = self.latency();
+        let at = self.latency();
+        let missing = &mut self.missing[direction as usize][region as usize % RESIDENT_SETS];
         let places = &mut self.places[direction as usize];
         let set = Self::set(region);
         let Some(context) = &mut self.contexts[direction as usize][index] else {
@@ -228,18 +257,19 @@ impl Gateware {
         let found = set
             .clone()
             .find(|place| places[*place].region == Some(region));
+        context.waits = missing.is_some() && !found.is_some_and(|place| places[place].block);
+        if context.waits {
+            return;
+        }
         if let Some(place) = found {
             places[place].used = true;
             places[place].lookers += 1;
             context.pins = Some(place);
-            context.ready_at = Some(if places[place].lookers == 1 {
-                ready_at
-            } else {
-                now
-            });
+            context.ready_at = Some(if places[place].block { now } else { at });
             self.hits += 1;
             return;
         }
+        (*missing, context.entry_at) = (Some(index), Some(at));
         let bits = |test: &dyn Fn(&Place) -> bool| {
             (0..)
                 .zip(&places[set.clone()])
@@ -254,13 +284,84 @@ impl Gateware {
             used: bits(&|place| place.used),
             pinned: bits(&|place| place.lookers > 0),
         };
-        places[set].iter_mut().for_each(|place| place.used = false);
         self.misses += 1;
         self.post(message);
     }
 
     fn post(&mut self, message: Message) {
         self.messages.push_back(message.encode());
+    }
+
+    /// Opens a region whose entry and answer are here; notes a block that comes.
+    fn open(&mut self, direction: Direction, index: usize) {
+        let (now, list_at) = (self.now, self.latency());
+        let places = &mut self.places[direction as usize];
+        let Some(context) = &mut self.contexts[direction as usize][index] else {
+            return;
+        };
+        if context.aborting {
+            return;
+        }
+        if context.ready_at.is_some_and(|at| at <= now)
+            && let Some(place) = context.pins
+        {
+            // Taken away meanwhile, it waits for no block.
+            places[place].block |= places[place].region.is_some();
+        }
+        let entry = context.entry_at.is_some_and(|at| at <= now);
+        let (true, None, Some(way)) = (entry, context.ready_at, context.way) else {
+            return;
+        };
+        context.ready_at = Some(list_at);
+        let region = self.queues[context.queue].transfers[context.number].region;
+        let set = Self::set(region);
+        let place = set.start + usize::from(way);
+        if way == NOT_KEPT || places[place].lookers > 0 {
+            // What does not stay is waited for no longer.
+            self.missing[direction as usize][region as usize % RESIDENT_SETS] = None;
+            return;
+        }
+        places[set].iter_mut().for_each(|place| place.used = false);
+        places[place] = Place {
+            region: Some(region),
+            lookers: 1,
+            ..Place::default()
+        };
+        context.pins = Some(place);
+    }
+
+    /// Ends the MISS of a set when its first block is here or will not come; those that wait are looked at again.
+    fn wake(&mut self, direction: Direction, set: usize) {
+        let now = self.now;
+        let region_of = |context: &Context, queues: &[Queue]| {
+            queues[context.queue].transfers[context.number].region
+        };
+        if let Some(leader) = self.missing[direction as usize][set] {
+            let leader = self.contexts[direction as usize][leader].as_ref();
+            let goes_on = |leader: &Context| {
+                leader.entry_at.is_some()
+                    && region_of(leader, &self.queues) as usize % RESIDENT_SETS == set
+                    && !leader.aborting
+                    && leader.ready_at.is_none_or(|at| at > now)
+            };
+            if leader.is_some_and(goes_on) {
+                return;
+            }
+            self.missing[direction as usize][set] = None;
+        }
+        for index in 0..CONTEXTS {
+            let Some(context) = &self.contexts[direction as usize][index] else {
+                continue;
+            };
+            let region = region_of(context, &self.queues);
+            if context.waits
+                && !context.aborting
+                && region as usize % RESIDENT_SETS == set
+                && self.messages.len() < MAILBOX
+            {
+                self.look_up(direction, index, region);
+            }
+        }
     }
 
     /// What one context does in one step.
@@ -284,7 +385,7 @@ impl Gateware {
             if *context.ends_at.get_or_insert(ends_at) > now {
                 return;
             }
-        } else if context.ready_at.is_some() && !ready {
+        } else if context.reads(now) {
             return;
         }
         queue.ended += 1;
@@ -330,7 +431,7 @@ impl Gateware {
         for direction in busy {
             let of_region = |context: &Context| {
                 self.queues[context.queue].transfers[context.number].region == region
-                    && context.ready_at.is_some_and(|at| at > self.now)
+                    && context.reads(self.now)
             };
             let reads = self.contexts[direction as usize]
                 .iter()
@@ -352,37 +453,11 @@ impl Gateware {
     fn take(&mut self, command: Command) {
         match command {
             Command::Fill { ctx, way } => {
-                let ready_at = self.latency();
                 assert!(way == NOT_KEPT || usize::from(way) < RESIDENT_WAYS);
-                let queues: Vec<_> = self
-                    .queues
-                    .iter()
-                    .map(|queue| queue.transfers.clone())
-                    .collect();
-                let Some(context) = self.answered(ctx) else {
-                    return;
-                };
-                assert!(context.ready_at.is_none(), "{ctx:?} is filled once");
-                context.ready_at = Some(ready_at);
-                let region = queues[context.queue][context.number].region;
-                let aborting = context.aborting;
-                let places = &mut self.places[ctx.direction() as usize];
-                let set = Self::set(region);
-                let known = set
-                    .clone()
-                    .any(|place| places[place].region == Some(region));
-                if way == NOT_KEPT || aborting || known {
-                    return;
-                }
-                let place = set.start + usize::from(way);
-                if places[place].lookers == 0 {
-                    places[place] = Place {
-                        region: Some(region),
-                        used: false,
-                        lookers: 1,
-                    };
-                    let context = self.answered(ctx).expect("it was there");
-                    context.pins = Some(place);
+                if let Some(context) = self.answered(ctx) {
+                    assert!(context.entry_at.is_some(), "{ctx:?} has missed");
+                    assert!(context.way.is_none(), "{ctx:?} is filled once");
+                    context.way = Some(way);
                 }
             }
             Command::AbortRegion { region } => {
@@ -394,12 +469,12 @@ impl Gateware {
                 *sent = true;
                 for place in self.places.iter_mut().flatten() {
                     if place.region == Some(region) {
-                        (place.region, place.used) = (None, false);
+                        (place.region, place.used, place.block) = (None, false, false);
                     }
                 }
                 for context in self.contexts.iter_mut().flatten().flatten() {
-                    context.aborting |=
-                        self.queues[context.queue].transfers[context.number].region == region;
+                    context.aborting |= !context.waits
+                        && self.queues[context.queue].transfers[context.number].region == region;
                 }
             }
             Command::AdminDone { status, .. } => {
