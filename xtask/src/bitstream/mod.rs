@@ -32,7 +32,7 @@ pub struct Arguments {
     /// Frequency of the data clock in MHz that is asked for and must be met [default: the board's]
     #[arg(long, value_name = "MHZ")]
     engine_mhz: Option<f64>,
-    /// Folder for what is made [default: bitstream/<board> in the target folder]
+    /// Folder for what is made [default: the board's name below bitstream/ in the target folder]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
