@@ -181,7 +181,7 @@ fn structures_match_the_protocol() -> Result<(), Error> {
         decode structures::QueueContextDecode0, STRUCTURES "QueueContext" 0 [sq_address, cq_address];
         decode structures::QueueContextDecode1, STRUCTURES "QueueContext" 1 [sq_entries_log2, cq_entries_log2, direction, flags, vector, function_id, protection_domain, tdest_first, tdest_last];
         encode structures::QueueContextEncode1, STRUCTURES "QueueContext" 1 [sq_entries_log2, cq_entries_log2, direction, vector, protection_domain, tdest_first, tdest_last];
-        decode structures::QueueContextDecode2, STRUCTURES "QueueContext" 2 [pasid, traffic_class, attributes];
+        decode structures::QueueContextDecode2, STRUCTURES "QueueContext" 2 [pasid, traffic_class, attributes, moderation_count, moderation_time];
         decode structures::AdminEntryDecode0, STRUCTURES "AdminEntry" 0 [opcode, flags, index, target, cookie];
         decode structures::RegionEntryDecode0, STRUCTURES "RegionEntry" 0 [sg_table, length];
         decode structures::RegionEntryDecode1, STRUCTURES "RegionEntry" 1 [element_count, generation, first_byte_offset, protection_domain, allow_c2h, allow_h2c, format, page_shift, one_shot];
