@@ -560,11 +560,7 @@ fn open(card: &'static Card, hardware: &'static Hardware, deadline: u64) -> Resu
         state.queues_taken = 0;
         // The registry does not know the device's clock.
         let longest_us = Moderation::longest_us(capabilities.clock_hz);
-        let moderation = card.settings.moderation;
-        state.moderation = Moderation {
-            time_us: moderation.time_us.min(longest_us),
-            ..moderation
-        };
+        state.moderation = card.settings.moderation(longest_us);
         state.max_regions = config.regions;
         state.device = Some(device);
         state.power = Power::Running;

@@ -22,8 +22,10 @@ pub(crate) struct Settings {
     pub(crate) device_cap: u64,
     /// `RingEntries`: transfers that one handle may have in flight in each direction; a power of two, 16 to 32768.
     pub(crate) ring_entries: u32,
-    /// `ModerationCount` and `ModerationTimeUs`: when a data queue's interrupt fires. The driver core says what is possible.
-    pub(crate) moderation: Moderation,
+    /// `ModerationCount`: completions of a data queue per interrupt.
+    pub(crate) moderation_count: u32,
+    /// `ModerationTimeUs`: how long a completion waits for them, in microseconds.
+    pub(crate) moderation_us: u32,
 }
 
 impl Settings {
@@ -34,8 +36,21 @@ impl Settings {
         handle_cap: 8 << 30,
         device_cap: 16 << 30,
         ring_entries: 1024,
-        moderation: Moderation::NONE,
+        moderation_count: 0,
+        moderation_us: 0,
     };
+
+    /// When a data queue's interrupt fires, on a device that can wait for up to `longest_us` microseconds. A count that is out of range
+    /// or without a time is none.
+    pub(crate) fn moderation(&self, longest_us: u32) -> Moderation {
+        match (u16::try_from(self.moderation_count), self.moderation_us) {
+            (Err(_), _) | (Ok(2..), 0) => Moderation::NONE,
+            (Ok(count), time_us) => Moderation {
+                count,
+                time_us: time_us.min(longest_us),
+            },
+        }
+    }
 
     /// Reads them; what is missing or makes no sense is as by default. PASSIVE_LEVEL.
     pub(crate) fn read(driver: WDFDRIVER) -> Self {
@@ -70,12 +85,11 @@ impl Settings {
         if let Some(entries) = value(wide!("RingEntries")) {
             settings.ring_entries = entries.clamp(16, 1 << 15).next_power_of_two();
         }
-        if let Some(count) = value(wide!("ModerationCount"))
-            && let Some(time_us) = value(wide!("ModerationTimeUs"))
-            && let Ok(count) = u16::try_from(count)
-            && (count <= 1 || time_us != 0)
-        {
-            settings.moderation = Moderation { count, time_us };
+        if let Some(count) = value(wide!("ModerationCount")) {
+            settings.moderation_count = count;
+        }
+        if let Some(time_us) = value(wide!("ModerationTimeUs")) {
+            settings.moderation_us = time_us;
         }
         // SAFETY: opened above.
         unsafe { call_unsafe_wdf_function_binding!(WdfRegistryClose, key) };
