@@ -7,23 +7,34 @@ use crate::fetch::{CompletionWords, FetchUnit};
 use crate::fetch_arbiter::FetchArbiter;
 use crate::h2c_channel::H2cChannel;
 use crate::idle::IdleCycles;
+use crate::lost_tags::LostTags;
 use crate::mailbox::{AdminUnit, CommandRouter, MessageArbiter};
 use crate::mmio::Bar0;
 use crate::scheduler::QueueScheduler;
-use crate::sizes::WORD_BITS;
+use crate::sizes::{WORD_BITS, read_slots, read_tags};
 use crate::soft_core::{EmitError, SoftCore, emit_new};
 use crate::soft_reset::SoftReset;
 use crate::tlp::{PostedMux, RecordArbiter, TransmitMux};
-use crate::widgets::Const;
+use crate::widgets::{Const, Param};
 use rust_hdl::prelude::*;
 
 /// The whole device with flat ports, as docs/gateware.md lists them.
 ///
 /// `W`: bus width in bits (64 to 512), `B` = `W` / 8, `L` = log2(`B`), `L1` = `L` + 1; `HZ` is the frequency of
-/// `core_clock`.
+/// `core_clock`; `N` H2C read slots (a power of two from 32 to 256), `I` = log2(`N`), `P` = `I` + 1; `T` tags: `N` + 8, 256 at
+/// most.
 #[derive(LogicBlock, Default)]
-pub struct Device<const W: usize, const B: usize, const L: usize, const L1: usize, const HZ: usize>
-{
+pub struct Device<
+    const W: usize,
+    const B: usize,
+    const L: usize,
+    const L1: usize,
+    const HZ: usize,
+    const N: usize,
+    const I: usize,
+    const P: usize,
+    const T: usize,
+> {
     /// Engine clock.
     pub clock: Signal<In, Clock>,
     /// Soft core's clock, unrelated to the engine's.
@@ -36,6 +47,8 @@ pub struct Device<const W: usize, const B: usize, const L: usize, const L1: usiz
     pub cfg_mrrs: Signal<In, Bits<3>>,
     /// Read completion boundary: 0 for 64, 1 for 128 bytes.
     pub cfg_rcb: Signal<In, Bit>,
+    /// Extended Tag Field Enable.
+    pub cfg_extended_tag: Signal<In, Bit>,
     /// Bus Master Enable.
     pub cfg_bus_master: Signal<In, Bit>,
     /// MSI-X Enable.
@@ -179,20 +192,22 @@ pub struct Device<const W: usize, const B: usize, const L: usize, const L1: usiz
     c2h_table: ContextTable<0>,
     h2c_table: ContextTable<1>,
     c2h: C2hEngine<W, B, L, L1>,
-    h2c: H2cChannel<W, B, L>,
+    h2c: H2cChannel<W, B, L, N, I, P, T>,
     records: RecordArbiter,
     completion: CompletionUnit,
     posted: PostedMux<W, L>,
-    transmit: TransmitMux<W>,
+    transmit: TransmitMux<W, T, P>,
     drained: KeepCount<B, L1>,
     soft_reset: SoftReset,
+    lost_tags: LostTags<T, P>,
     idle: IdleCycles,
     alive: DFF<Bit>,
     timeout_cycles: Const<32, 12_500_000>,
+    tag_patience: Const<34, TAG_PATIENCE>,
+    read_slots: Param<32, N>,
 
     restart: Signal<Local, Bit>,
     cpl_ours: Signal<Local, Bit>,
-    cpl_slot: Signal<Local, Bits<10>>,
     max_write: Signal<Local, Bits<10>>,
     max_read: Signal<Local, Bits<10>>,
     accepted: Signal<Local, Bit>,
@@ -203,15 +218,25 @@ pub struct Device<const W: usize, const B: usize, const L: usize, const L1: usiz
     failed: Signal<Local, Bit>,
 }
 
-impl<const W: usize, const B: usize, const L: usize, const L1: usize, const HZ: usize> Logic
-    for Device<W, B, L, L1, HZ>
+impl<
+    const W: usize,
+    const B: usize,
+    const L: usize,
+    const L1: usize,
+    const HZ: usize,
+    const N: usize,
+    const I: usize,
+    const P: usize,
+    const T: usize,
+> Logic for Device<W, B, L, L1, HZ, N, I, P, T>
 {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, alive);
         clock!(
             self, clock, bar0, core, router, messages, admin, scheduler, words, fetch, c2h_table,
-            h2c_table, c2h, h2c, records, completion, posted, transmit, soft_reset, idle
+            h2c_table, c2h, h2c, records, completion, posted, transmit, soft_reset, lost_tags,
+            idle
         );
         self.core.core_clock.next = self.core_clock.val();
         // The registers and what stands on the link survive a reset that the driver asks for.
@@ -221,15 +246,24 @@ impl<const W: usize, const B: usize, const L: usize, const L1: usize, const HZ: 
         self.soft_reset.reset.next = self.reset.val();
         self.soft_reset.request.next = self.bar0.soft_reset.val();
         self.soft_reset.settled.next = self.transmit.settled.val();
-        self.soft_reset.reads_out.next = self.transmit.reads_out.val();
+        self.soft_reset.reads_out.next = self.transmit.reads_out.val().any();
         self.soft_reset.cpl_valid.next = self.cpl_valid.val();
         self.soft_reset.cpl_eop.next = self.cpl_eop.val();
         self.soft_reset.timeout.next = self.timeout_cycles.val();
         self.restart.next = self.soft_reset.restart.val();
         self.bar0.restart.next = self.restart.val();
         self.transmit.forget.next = self.restart.val();
-        self.transmit.expected.next = bit_cast::<64, 32>(self.h2c.expected.val())
-            | (bit_cast::<64, 8>(self.fetch.outstanding.val()) << 32);
+        self.transmit.expected.next = (bit_cast::<T, N>(self.h2c.expected.val()) << 8)
+            | bit_cast::<T, 8>(self.fetch.outstanding.val());
+        self.lost_tags.reset.next = self.reset.val();
+        self.lost_tags.gives_up.next = self.soft_reset.gives_up.val();
+        self.lost_tags.reads_out.next = self.transmit.reads_out.val();
+        self.lost_tags.extended.next = self.cfg_extended_tag.val();
+        self.lost_tags.patience.next = self.tag_patience.val();
+        self.h2c.extended.next = self.cfg_extended_tag.val();
+        self.h2c.usable.next = self.lost_tags.usable.val();
+        self.fetch.usable.next = bit_cast::<8, T>(self.lost_tags.usable.val());
+        self.bar0.read_tags.next = self.read_slots.val();
         self.core.reset.next = self.restart.val();
         self.router.reset.next = self.restart.val();
         self.messages.reset.next = self.restart.val();
@@ -387,11 +421,12 @@ impl<const W: usize, const B: usize, const L: usize, const L1: usize, const HZ: 
         self.fetch.hint_word.next = self.bar0.fill_word.val();
         self.fetch.hint_data.next = self.bar0.fill_data.val();
 
-        // Completions. Bits 7:6 of a tag are the epoch: answers to reads of an earlier one are nobody's.
-        self.cpl_ours.next = self.cpl_valid.val()
-            & (self.cpl_tag.val().get_bits::<4>(6)
-                == bit_cast::<4, 2>(self.soft_reset.epoch.val()));
-        self.cpl_slot.next = bit_cast::<10, 6>(self.cpl_tag.val().get_bits::<6>(0));
+        // Completions. Answers to reads that a soft reset gave up are nobody's.
+        self.lost_tags.cpl_valid.next = self.cpl_valid.val();
+        self.lost_tags.cpl_eop.next = self.cpl_eop.val();
+        self.lost_tags.cpl_tag.next = self.cpl_tag.val();
+        self.lost_tags.cpl_final.next = self.transmit.cpl_final.val();
+        self.cpl_ours.next = self.lost_tags.ours.val();
 
         // Fetches and where their words go.
         self.fetches.c2h_valid.next = self.c2h_table.fetch_valid.val();
@@ -426,7 +461,7 @@ impl<const W: usize, const B: usize, const L: usize, const L1: usize, const HZ: 
         self.words.cpl_sop.next = self.cpl_sop.val();
         self.words.cpl_eop.next = self.cpl_eop.val();
         self.words.cpl_data.next = self.cpl_data.val();
-        self.words.cpl_tag.next = self.cpl_slot.val();
+        self.words.cpl_tag.next = self.cpl_tag.val();
         self.words.cpl_len.next = self.cpl_len.val();
         self.words.cpl_byte_count.next = self.cpl_byte_count.val();
         self.words.cpl_lower_addr.next = self.cpl_lower_addr.val();
@@ -554,7 +589,7 @@ impl<const W: usize, const B: usize, const L: usize, const L1: usize, const HZ: 
         self.h2c.cpl_sop.next = self.cpl_sop.val();
         self.h2c.cpl_eop.next = self.cpl_eop.val();
         self.h2c.cpl_data.next = self.cpl_data.val();
-        self.h2c.cpl_tag.next = self.cpl_slot.val();
+        self.h2c.cpl_tag.next = self.cpl_tag.val();
         self.h2c.cpl_len.next = self.cpl_len.val();
         self.h2c.cpl_byte_count.next = self.cpl_byte_count.val();
         self.h2c.cpl_lower_addr.next = self.cpl_lower_addr.val();
@@ -674,7 +709,7 @@ impl<const W: usize, const B: usize, const L: usize, const L1: usize, const HZ: 
         self.transmit.cpl_headers.next = self.cfg_cpl_headers.val();
         self.transmit.cpl_data.next = self.cfg_cpl_data.val();
         self.transmit.cpl_sop.next = self.cpl_ours.val() & self.cpl_sop.val();
-        self.transmit.cpl_tag.next = self.cpl_slot.val();
+        self.transmit.cpl_tag.next = self.cpl_tag.val();
         self.transmit.cpl_len.next = self.cpl_len.val();
         self.transmit.cpl_byte_count.next = self.cpl_byte_count.val();
         self.transmit.cpl_lower_addr.next = self.cpl_lower_addr.val();
@@ -689,10 +724,6 @@ impl<const W: usize, const B: usize, const L: usize, const L1: usize, const HZ: 
         self.tx_first_be.next = self.transmit.tx_first_be.val();
         self.tx_last_be.next = self.transmit.tx_last_be.val();
         self.tx_tag.next = self.transmit.tx_tag.val();
-        if self.transmit.tx_kind.val() == 1 {
-            self.tx_tag.next =
-                self.transmit.tx_tag.val() | (bit_cast::<10, 2>(self.soft_reset.epoch.val()) << 6);
-        }
         self.h2c.sent_valid.next = (self.transmit.tx_valid.val() & self.tx_ready.val())
             & (self.transmit.tx_kind.val() == 1);
         self.h2c.sent_tag.next = self.transmit.tx_tag.val();
@@ -776,6 +807,10 @@ pub const CLOCK_HZ: u64 = 250_000_000;
 /// Frequency of the soft core's clock that the firmware is told, in Hz.
 pub const CORE_HZ: usize = 125_000_000;
 
+/// Cycles for which the tags of reads that a soft reset gave up stay out of use if no answer comes: 64 s, the longest
+/// Completion Timeout that a function can be set to (PCIe Base Spec 5.0, 7.5.3.16).
+const TAG_PATIENCE: u64 = 64 * CLOCK_HZ;
+
 /// Bus widths in bits that the device can have.
 pub const WIDTHS: [usize; 4] = [64, 128, 256, 512];
 
@@ -787,16 +822,26 @@ pub const WIDTHS: [usize; 4] = [64, 128, 256, 512];
 // Not generic, so that the gateware is compiled in this crate alone.
 pub fn verilog(width: usize, processor: &str) -> Result<String, EmitError> {
     match width {
-        64 => device::<64, 8, 3, 4>(processor),
-        128 => device::<128, 16, 4, 5>(processor),
-        256 => device::<256, 32, 5, 6>(processor),
-        512 => device::<512, 64, 6, 7>(processor),
+        64 => device::<64, 8, 3, 4, 64, 6, 7, 72>(processor),
+        128 => device::<128, 16, 4, 5, 64, 6, 7, 72>(processor),
+        256 => device::<256, 32, 5, 6, 64, 6, 7, 72>(processor),
+        512 => device::<512, 64, 6, 7, 128, 7, 8, 136>(processor),
         _ => Err(EmitError::Width(width)),
     }
 }
 
-fn device<const W: usize, const B: usize, const L: usize, const L1: usize>(
+fn device<
+    const W: usize,
+    const B: usize,
+    const L: usize,
+    const L1: usize,
+    const N: usize,
+    const I: usize,
+    const P: usize,
+    const T: usize,
+>(
     processor: &str,
 ) -> Result<String, EmitError> {
-    emit_new::<Device<W, B, L, L1, CORE_HZ>>(processor)
+    const { assert!(N == read_slots(W) && T == read_tags(W)) };
+    emit_new::<Device<W, B, L, L1, CORE_HZ, N, I, P, T>>(processor)
 }

@@ -12,7 +12,7 @@ use rust_hdl::prelude::*;
 /// Address, bytes, target, kind, id, first word.
 const JOB_BITS: usize = 83 + WORD_BITS;
 
-/// Up to eight reads of at most 512 bytes each, under tags 32 to 39.
+/// Up to eight reads of at most 512 bytes each, under tags 0 to 7.
 ///
 /// A job larger than `max_read` bytes is read in parts, one after the other under the same tag. Its data comes out as
 /// 128-bit words for `fill_target`'s memory, counted up from `req_word`; then `done` says how it ended. Addresses and
@@ -60,7 +60,7 @@ pub struct FetchUnit {
     pub rd_addr: Signal<Out, Bits<64>>,
     /// Bytes.
     pub rd_bytes: Signal<Out, Bits<10>>,
-    /// Tag, 32 to 39.
+    /// Tag, 0 to 7.
     pub rd_tag: Signal<Out, Bits<10>>,
     /// A beat of a read completion.
     pub cpl_valid: Signal<In, Bit>,
@@ -106,7 +106,9 @@ pub struct FetchUnit {
     pub fill_word: Signal<Out, Bits<WORD_BITS>>,
     /// The word.
     pub fill_data: Signal<Out, Bits<128>>,
-    /// Tags, less 32, whose reads have been taken and whose last completion has not been seen.
+    /// Tags that may be used for new jobs.
+    pub usable: Signal<In, Bits<8>>,
+    /// Tags whose reads have been taken and whose last completion has not been seen.
     pub outstanding: Signal<Out, Bits<8>>,
     /// A job has ended.
     pub done_valid: Signal<Out, Bit>,
@@ -224,7 +226,7 @@ impl Logic for FetchUnit {
         self.one.next = 1.into();
 
         // A completion of ours: check it against what is missing of the part.
-        self.mine.next = self.cpl_valid.val() & (self.cpl_tag.val().get_bits::<7>(3) == 4);
+        self.mine.next = self.cpl_valid.val() & (self.cpl_tag.val().get_bits::<7>(3) == 0);
         self.slot.next = self.cpl_tag.val().get_bits::<3>(0);
         self.slot_bit.next = self.one.val() << self.slot.val();
         self.jobs_back.read_address.next = self.cpl_tag.val().get_bits::<3>(0);
@@ -391,7 +393,7 @@ impl Logic for FetchUnit {
         // A new job takes a free tag, in a cycle without a completion of ours (the RAMs have one write port).
         self.free.next = (self.busy.q.val() | self.due.q.val()) ^ 0xff;
         self.outstanding.next = bit_cast::<8, 16>(self.due.q.val());
-        self.pick_free.among.next = self.free.val() & 0xff;
+        self.pick_free.among.next = self.free.val() & bit_cast::<16, 8>(self.usable.val());
         self.take.next = (self.req_valid.val() & self.pick_free.found.val()) & !self.mine.val();
         self.req_ready.next = self.take.val();
         self.taken_bit.next = self.one.val() << self.pick_free.index.val();
@@ -437,7 +439,7 @@ impl Logic for FetchUnit {
         self.rd_addr.next = self.job_out.val().get_bits::<64>(0)
             + bit_cast::<64, 10>(self.received.read_data.val());
         self.rd_bytes.next = self.issue_bytes.val();
-        self.rd_tag.next = bit_cast::<10, 4>(self.pick_waiting.index.val()) | 32;
+        self.rd_tag.next = bit_cast::<10, 4>(self.pick_waiting.index.val());
         self.issue.next = self.rd_valid.val() & self.rd_ready.val();
         self.issue_bit.next = 0.into();
         if self.issue.val() {

@@ -7,8 +7,18 @@ use crate::widgets::{Ram, SmallFifo};
 use rust_hdl::prelude::*;
 
 /// Takes transfers of one context table and read completions, gives reads, the user stream and retired transfers.
+///
+/// Widths are those of [`H2cEngine`].
 #[derive(LogicBlock, Default)]
-pub struct H2cChannel<const W: usize, const B: usize, const L: usize> {
+pub struct H2cChannel<
+    const W: usize,
+    const B: usize,
+    const L: usize,
+    const N: usize,
+    const I: usize,
+    const P: usize,
+    const T: usize,
+> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Drops all state.
@@ -80,11 +90,11 @@ pub struct H2cChannel<const W: usize, const B: usize, const L: usize> {
     pub rd_first_be: Signal<Out, Bits<4>>,
     /// Last byte enables.
     pub rd_last_be: Signal<Out, Bits<4>>,
-    /// Tag, 0 to 31.
+    /// Tag, 8 and more.
     pub rd_tag: Signal<Out, Bits<10>>,
     /// A read leaves for the link in this cycle.
     pub sent_valid: Signal<In, Bit>,
-    /// Its tag; above 31: not one of this channel's.
+    /// Its tag; below 8: not one of this channel's.
     pub sent_tag: Signal<In, Bits<10>>,
     /// A beat of a read completion.
     pub cpl_valid: Signal<In, Bit>,
@@ -141,20 +151,33 @@ pub struct H2cChannel<const W: usize, const B: usize, const L: usize> {
     pub list_wait: Signal<Out, Bit>,
     /// A transfer is running that has not asked for all of its bytes.
     pub running: Signal<Out, Bit>,
-    /// Tags whose reads have left and whose last completion has not been seen.
-    pub expected: Signal<Out, Bits<32>>,
+    /// Extended tags are enabled.
+    pub extended: Signal<In, Bit>,
+    /// Tags that may be used.
+    pub usable: Signal<In, Bits<T>>,
+    /// Slots whose reads have left and whose last completion has not been seen.
+    pub expected: Signal<Out, Bits<N>>,
     /// A slot is free for a read, and its tag too.
     pub slot_free: Signal<Out, Bit>,
 
     walker: Walker,
     lists: Ram<Bits<128>, WORD_BITS>,
     chunks: SmallFifo<Bits<103>, 4, 5>,
-    engine: H2cEngine<W, B, L>,
+    engine: H2cEngine<W, B, L, N, I, P, T>,
     chunk: Signal<Local, Bits<103>>,
     no_stop: Signal<Local, Bit>,
 }
 
-impl<const W: usize, const B: usize, const L: usize> Logic for H2cChannel<W, B, L> {
+impl<
+    const W: usize,
+    const B: usize,
+    const L: usize,
+    const N: usize,
+    const I: usize,
+    const P: usize,
+    const T: usize,
+> Logic for H2cChannel<W, B, L, N, I, P, T>
+{
     #[hdl_gen]
     fn update(&mut self) {
         clock!(self, clock, walker, lists, chunks, engine);
@@ -254,6 +277,8 @@ impl<const W: usize, const B: usize, const L: usize> Logic for H2cChannel<W, B, 
             self.walker.list_wait.val() & (self.chunks.empty.val() & !self.engine.rd_valid.val());
         self.running.next = (self.walker.cutting.val() | self.engine.rd_valid.val())
             | (!self.chunks.empty.val() & self.engine.chunk_len.val().any());
+        self.engine.extended.next = self.extended.val();
+        self.engine.usable.next = self.usable.val();
         self.expected.next = self.engine.expected.val();
         self.slot_free.next = self.engine.slot_free.val();
     }

@@ -19,6 +19,7 @@ pub mod generated;
 pub mod h2c;
 pub mod h2c_channel;
 pub mod idle;
+pub mod lost_tags;
 pub mod mailbox;
 pub mod mmio;
 #[cfg(test)]

@@ -5,12 +5,20 @@ use crate::c2h::C2hEngine;
 use crate::fetch::FetchUnit;
 use crate::h2c_channel::H2cChannel;
 use crate::idle::IdleCycles;
+use crate::lost_tags::LostTags;
 use crate::soft_reset::SoftReset;
 use crate::testing::{Result, reset, set_all};
 use crate::tlp::{PostedMux, TransmitMux};
+use crate::widgets::Const;
 use pinring_verilator::equivalence::Pair;
 use pinring_verilator::ports;
 use rust_hdl::prelude::*;
+
+/// Tags of the rig's reads.
+pub const TAGS: usize = 72;
+
+/// Cycles for which lost tags rest: longer than any other test takes after a reset.
+pub const PATIENCE: u64 = 5000;
 
 /// The bench plays context tables, host and user. Completion entries, messages and register reads there are none.
 #[derive(LogicBlock, Default)]
@@ -103,29 +111,45 @@ pub struct Rig {
     pub h2c_idle: Signal<Out, Bit>,
     /// The soft reset strikes.
     pub restart: Signal<Out, Bit>,
-    /// Resets that gave reads up.
-    pub epoch: Signal<Out, Bits<2>>,
+    /// Tags that may be used.
+    pub usable: Signal<Out, Bits<TAGS>>,
 
     c2h: C2hEngine<128, 16, 4, 5>,
-    h2c: H2cChannel<128, 16, 4>,
+    h2c: H2cChannel<128, 16, 4, 64, 6, 7, TAGS>,
     fetch: FetchUnit,
     posted: PostedMux<128, 4>,
-    transmit: TransmitMux<128>,
+    transmit: TransmitMux<128, TAGS, 7>,
     restarter: SoftReset,
+    lost_tags: LostTags<TAGS, 7>,
     idle: IdleCycles,
     restarts: Signal<Local, Bit>,
     may_begin: Signal<Local, Bit>,
+    cpl_ours: Signal<Local, Bit>,
+    patience: Const<34, PATIENCE>,
 }
 
 impl Logic for Rig {
     #[hdl_gen]
     fn update(&mut self) {
         clock!(
-            self, clock, c2h, h2c, fetch, posted, transmit, restarter, idle
+            self, clock, c2h, h2c, fetch, posted, transmit, restarter, lost_tags, idle
         );
         self.restarts.next = self.restarter.restart.val();
         self.restart.next = self.restarts.val();
-        self.epoch.next = self.restarter.epoch.val();
+        self.lost_tags.reset.next = self.reset.val();
+        self.lost_tags.gives_up.next = self.restarter.gives_up.val();
+        self.lost_tags.reads_out.next = self.transmit.reads_out.val();
+        self.lost_tags.extended.next = true;
+        self.lost_tags.patience.next = self.patience.val();
+        self.lost_tags.cpl_valid.next = self.cpl_valid.val();
+        self.lost_tags.cpl_eop.next = self.cpl_eop.val();
+        self.lost_tags.cpl_tag.next = self.cpl_tag.val();
+        self.lost_tags.cpl_final.next = self.transmit.cpl_final.val();
+        self.cpl_ours.next = self.lost_tags.ours.val();
+        self.usable.next = self.lost_tags.usable.val();
+        self.h2c.extended.next = true;
+        self.h2c.usable.next = self.lost_tags.usable.val();
+        self.fetch.usable.next = bit_cast::<8, TAGS>(self.lost_tags.usable.val());
         self.c2h.reset.next = self.restarts.val();
         self.h2c.reset.next = self.restarts.val();
         self.fetch.reset.next = self.restarts.val();
@@ -134,11 +158,11 @@ impl Logic for Rig {
         self.restarter.reset.next = self.reset.val();
         self.idle.reset.next = self.reset.val();
         self.transmit.forget.next = self.restarts.val();
-        self.transmit.expected.next = bit_cast::<64, 32>(self.h2c.expected.val())
-            | (bit_cast::<64, 8>(self.fetch.outstanding.val()) << 32);
+        self.transmit.expected.next = (bit_cast::<TAGS, 64>(self.h2c.expected.val()) << 8)
+            | bit_cast::<TAGS, 8>(self.fetch.outstanding.val());
         self.restarter.request.next = self.soft_reset.val();
         self.restarter.settled.next = self.transmit.settled.val();
-        self.restarter.reads_out.next = self.transmit.reads_out.val();
+        self.restarter.reads_out.next = self.transmit.reads_out.val().any();
         self.restarter.cpl_valid.next = self.cpl_valid.val();
         self.restarter.cpl_eop.next = self.cpl_eop.val();
         self.restarter.timeout.next = self.timeout.val();
@@ -199,7 +223,7 @@ impl Logic for Rig {
         self.c2h.s_tlast.next = self.s_tlast.val();
         self.h2c.m_tready.next = self.m_tready.val();
         self.m_tvalid.next = self.h2c.m_tvalid.val();
-        self.h2c.cpl_valid.next = self.cpl_valid.val();
+        self.h2c.cpl_valid.next = self.cpl_ours.val();
         self.h2c.cpl_sop.next = self.cpl_sop.val();
         self.h2c.cpl_eop.next = self.cpl_eop.val();
         self.h2c.cpl_tag.next = self.cpl_tag.val();
@@ -209,7 +233,7 @@ impl Logic for Rig {
         self.h2c.cpl_data.next = 0.into();
         self.h2c.cpl_status.next = 0.into();
         self.h2c.cpl_poisoned.next = false;
-        self.fetch.cpl_valid.next = self.cpl_valid.val();
+        self.fetch.cpl_valid.next = self.cpl_ours.val();
         self.fetch.cpl_sop.next = self.cpl_sop.val();
         self.fetch.cpl_eop.next = self.cpl_eop.val();
         self.fetch.cpl_tag.next = self.cpl_tag.val();
@@ -284,7 +308,7 @@ impl Logic for Rig {
         self.transmit.rcb.next = false;
         self.transmit.cpl_headers.next = self.cpl_headers.val();
         self.transmit.cpl_data.next = 4000.into();
-        self.transmit.cpl_sop.next = self.cpl_valid.val() & self.cpl_sop.val();
+        self.transmit.cpl_sop.next = self.cpl_ours.val() & self.cpl_sop.val();
         self.transmit.cpl_tag.next = self.cpl_tag.val();
         self.transmit.cpl_len.next = self.cpl_len.val();
         self.transmit.cpl_byte_count.next = self.cpl_byte_count.val();
@@ -320,7 +344,7 @@ fn rig() -> Result<Pair<Rig>> {
         ports!(Rig {
             clock: clock;
             in reset, bus_master, tx_ready, timeout, cpl_headers, c2h_job, h2c_job, c2h_in_turn, h2c_in_turn, job_position, job_length, window_valid, fill_write, fill_data, s_tvalid, s_tlast, m_tready, fetch_valid, soft_reset, cpl_valid, cpl_sop, cpl_eop, cpl_tag, cpl_len, cpl_byte_count, cpl_lower_addr;
-            out c2h_job_ready, h2c_job_ready, s_tready, m_tvalid, fetch_ready, c2h_done, h2c_done, tx_valid, tx_kind, tx_tag, tx_addr, tx_len, c2h_list_wait, h2c_list_wait, c2h_idle, h2c_idle, restart, epoch
+            out c2h_job_ready, h2c_job_ready, s_tready, m_tvalid, fetch_ready, c2h_done, h2c_done, tx_valid, tx_kind, tx_tag, tx_addr, tx_len, c2h_list_wait, h2c_list_wait, c2h_idle, h2c_idle, restart, usable
         }),
     )?;
     reset(&mut rig)?;

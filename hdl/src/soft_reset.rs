@@ -5,8 +5,8 @@ use rust_hdl::prelude::*;
 /// Turns a reset that the driver asks for into a restart of the device, at a moment when the link holds nothing of it.
 ///
 /// From `request` on no read and no write begins. The device restarts once nothing of it is half sent and its reads have
-/// been answered. Reads without an answer for `timeout` cycles are given up: their tags go on under the next `epoch`, so
-/// that a late answer is nobody's.
+/// been answered. Reads without an answer for `timeout` cycles are given up: a late answer is nobody's, which
+/// [`LostTags`](crate::lost_tags::LostTags) sees to.
 #[derive(LogicBlock, Default)]
 pub struct SoftReset {
     /// Clock.
@@ -29,12 +29,11 @@ pub struct SoftReset {
     pub timeout: Signal<In, Bits<32>>,
     /// Everything but the registers and the link's transmit side starts anew.
     pub restart: Signal<Out, Bit>,
-    /// Counts the resets that gave reads up, modulo 4.
-    pub epoch: Signal<Out, Bits<2>>,
+    /// The restart of this cycle gives up reads, or a completion that is half here.
+    pub gives_up: Signal<Out, Bit>,
 
     now: DFF<Bit>,
-    gives_up: DFF<Bit>,
-    given_up: DFF<Bits<2>>,
+    in_vain: DFF<Bit>,
     age: DFF<Bits<32>>,
     half_here: DFF<Bit>,
     expected: Signal<Local, Bit>,
@@ -44,10 +43,10 @@ pub struct SoftReset {
 impl Logic for SoftReset {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, now, gives_up, given_up, age, half_here);
+        dff_setup!(self, clock, now, in_vain, age, half_here);
         self.hold.next = self.request.val();
         self.restart.next = self.now.q.val();
-        self.epoch.next = self.given_up.q.val();
+        self.gives_up.next = self.now.q.val() & self.in_vain.q.val();
         if self.cpl_valid.val() {
             self.half_here.d.next = !self.cpl_eop.val();
         }
@@ -55,7 +54,7 @@ impl Logic for SoftReset {
         self.expired.next = self.age.q.val() >= self.timeout.val();
         self.age.d.next = 0.into();
         self.now.d.next = false;
-        self.gives_up.d.next = self.expected.val();
+        self.in_vain.d.next = self.expected.val();
         if self.request.val() & !self.now.q.val() {
             self.age.d.next = self.age.q.val();
             if !self.expired.val() {
@@ -63,13 +62,9 @@ impl Logic for SoftReset {
             }
             self.now.d.next = self.settled.val() & (!self.expected.val() | self.expired.val());
         }
-        if self.now.q.val() & self.gives_up.q.val() {
-            self.given_up.d.next = self.given_up.q.val() + 1;
-        }
         if self.reset.val() {
             self.now.d.next = true;
-            self.gives_up.d.next = false;
-            self.given_up.d.next = 0.into();
+            self.in_vain.d.next = false;
             self.half_here.d.next = false;
         }
     }
@@ -78,7 +73,7 @@ impl Logic for SoftReset {
 #[cfg(test)]
 mod tests {
     use super::SoftReset;
-    use crate::rig::{Rig, with_rig};
+    use crate::rig::{self, Rig, with_rig};
     use crate::testing::{Result, chance, reset, seeded, set_all};
     use pinring_verilator::equivalence::Pair;
     use pinring_verilator::ports;
@@ -92,7 +87,7 @@ mod tests {
             ports!(SoftReset {
                 clock: clock;
                 in reset, request, settled, reads_out, cpl_valid, cpl_eop, timeout;
-                out hold, restart, epoch
+                out hold, restart, gives_up
             }),
         )?;
         reset(&mut dut)?;
@@ -109,6 +104,7 @@ mod tests {
         let mut random = seeded(1);
         let (mut given_up, mut in_peace) = (0, 0);
         for _ in 0..60 {
+            let given_up_before = given_up;
             // Completions come and go, with and without somebody who asks.
             let reads_until = [0, random.random_range(0..80), 1000][random.random_range(0..3)];
             let send_until: u64 = random.random_range(0..40);
@@ -138,8 +134,10 @@ mod tests {
                 )?;
                 assert!(dut.is("hold")?);
                 if dut.is("restart")? {
+                    assert_eq!(dut.is("gives_up")?, given_up > given_up_before);
                     break;
                 }
+                assert!(!dut.is("gives_up")?);
                 let may = settled && (!(reads || half) || cycle >= TIMEOUT);
                 let abandoned = reads || half;
                 if arrives {
@@ -155,7 +153,6 @@ mod tests {
             dut.step()?;
             dut.set("request", false)?;
             assert!(!dut.is("restart")?, "one cycle");
-            assert_eq!(dut.get("epoch")?, given_up % 4);
             // The rest of a completion.
             set_all(&mut dut, &[("cpl_valid", 1), ("cpl_eop", 1)])?;
             dut.step()?;
@@ -164,7 +161,7 @@ mod tests {
         assert!(given_up > 8 && in_peace > 8, "{given_up} {in_peace}");
         dut.set("reset", true)?;
         dut.step()?;
-        assert!(dut.is("restart")? && dut.get("epoch")? == 0);
+        assert!(dut.is("restart")? && !dut.is("gives_up")?);
         Ok(())
     }
 
@@ -222,25 +219,34 @@ mod tests {
         panic!("no restart within {limit} cycles")
     }
 
+    /// Tags that may not be used.
+    fn lost(rig: &mut Pair<Rig>) -> Result<Vec<u64>> {
+        let usable = rig.get_wide("usable")?;
+        let is_lost = |tag: &u64| usable[*tag as usize / 32] >> (tag % 32) & 1 == 0;
+        Ok((0..rig::TAGS as u64).filter(is_lost).collect())
+    }
+
     /// A completion that looks like a read's last one, but does not fit, leaves the read's own still to come: that would
-    /// fit the next read with the tag, so it must not be forgotten without a new epoch.
+    /// fit the next read with the tag, so it must not be forgotten without the tag being lost.
     #[test]
     fn a_misfit_is_no_answer() {
         with_rig(|rig| {
             for fetch in [false, true] {
-                let epoch = rig.get("epoch")?;
                 // The read's own completion never comes. The misfit comes before the request, or in its cycle.
-                for (number, asked) in [false, true].into_iter().enumerate() {
-                    let tag = read(rig, fetch)? & 0x3f;
+                let mut tags = Vec::new();
+                for asked in [false, true] {
+                    let tag = read(rig, fetch)?;
+                    assert!(!tags.contains(&tag), "tag {tag} is lost");
+                    tags.push(tag);
                     rig.set("soft_reset", asked)?;
                     complete(rig, tag, 1, 16)?;
                     rig.set("soft_reset", true)?;
                     assert!(restart(rig, 1000)? >= 490, "the read was forgotten");
-                    assert_eq!(rig.get("epoch")?, (epoch + number as u64 + 1) % 4);
+                    assert_eq!(lost(rig)?, tags);
                 }
                 // It comes: the reset is one in peace.
-                let epoch = rig.get("epoch")?;
-                let tag = read(rig, fetch)? & 0x3f;
+                let tag = read(rig, fetch)?;
+                assert!(!tags.contains(&tag), "tag {tag} is lost");
                 rig.set("soft_reset", true)?;
                 complete(rig, tag, 1, 16)?;
                 for _ in 0..100 {
@@ -249,8 +255,59 @@ mod tests {
                 }
                 complete(rig, tag, 4, 64)?;
                 assert!(restart(rig, 1000)? < 10);
-                assert_eq!(rig.get("epoch")?, epoch);
+                assert_eq!(lost(rig)?, tags);
+
+                // A read of the new time is not answered by late completions of the old one, which free their tags.
+                let tag = read(rig, fetch)?;
+                for late in tags {
+                    complete(rig, late, 4, 64)?;
+                    assert!(!rig.is("m_tvalid")?);
+                }
+                assert_eq!(lost(rig)?, [0; 0]);
+                for _ in 0..50 {
+                    assert!(!rig.is("h2c_done")? && !rig.is("m_tvalid")?);
+                    rig.step()?;
+                }
+                complete(rig, tag, 4, 64)?;
+                if !fetch {
+                    let mut cycles = 0;
+                    while !rig.is("h2c_done")? {
+                        rig.step()?;
+                        cycles += 1;
+                        assert!(cycles < 100, "the read was answered");
+                    }
+                }
+                for _ in 0..10 {
+                    rig.step()?;
+                }
             }
+            Ok(())
+        });
+    }
+
+    /// With every fetch lost none goes out, until an answer comes or patience ends.
+    #[test]
+    fn lost_fetches_come_back_in_time() {
+        with_rig(|rig| {
+            for _ in 0..8 {
+                read(rig, true)?;
+            }
+            rig.set("soft_reset", true)?;
+            assert!(restart(rig, 1000)? >= 400);
+            assert_eq!(lost(rig)?, [0, 1, 2, 3, 4, 5, 6, 7]);
+            rig.set("fetch_valid", true)?;
+            for _ in 0..rig::PATIENCE - 100 {
+                assert!(!rig.is("fetch_ready")?);
+                rig.step()?;
+            }
+            complete(rig, 5, 4, 64)?;
+            assert!(rig.is("fetch_ready")?, "tag 5 is free");
+            rig.step()?;
+            assert!(!rig.is("fetch_ready")?);
+            for _ in 0..200 {
+                rig.step()?;
+            }
+            assert_eq!(lost(rig)?, [0; 0]);
             Ok(())
         });
     }
@@ -276,7 +333,7 @@ mod tests {
             }
             set_all(rig, &[("soft_reset", 1), ("tx_ready", 1)])?;
             assert!(restart(rig, 1000)? < 40);
-            assert_eq!(rig.get("epoch")?, 0);
+            assert_eq!(lost(rig)?, [0; 0]);
             Ok(())
         });
     }

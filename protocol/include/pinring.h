@@ -182,11 +182,11 @@
 #define PINRING_LIMIT_RESIDENT_SETS 0x10u
 /* Regions that stay on chip in one set. */
 #define PINRING_LIMIT_RESIDENT_WAYS 0x4u
-/* H2C data reads in flight (tags 0 to 31). */
-#define PINRING_LIMIT_READ_SLOTS 0x20u
+/* H2C read slots that a device may have (tags 8 on); register READ_TAGS holds its own number. */
+#define PINRING_LIMIT_READ_SLOTS 0x100u
 /* Bytes of one H2C data read at most. */
 #define PINRING_LIMIT_READ_SLOT_BYTES 0x200u
-/* Reads of rings, region entries and SG blocks in flight (tags 32 to 39). */
+/* Reads of rings, region entries and SG blocks in flight (tags 0 to 7). */
 #define PINRING_LIMIT_FETCH_TAGS 0x8u
 /* MSI-X vectors. */
 #define PINRING_LIMIT_VECTORS 0x10u

@@ -23,11 +23,11 @@ constants! { "limit";
     RESIDENT_SETS: usize = 16,
     /// Regions that stay on chip in one set.
     RESIDENT_WAYS: usize = 4,
-    /// H2C data reads in flight (tags 0 to 31).
-    READ_SLOTS: usize = 32,
+    /// H2C read slots that a device may have (tags 8 on); register READ_TAGS holds its own number.
+    READ_SLOTS: usize = 256,
     /// Bytes of one H2C data read at most.
     READ_SLOT_BYTES: usize = 512,
-    /// Reads of rings, region entries and SG blocks in flight (tags 32 to 39).
+    /// Reads of rings, region entries and SG blocks in flight (tags 0 to 7).
     FETCH_TAGS: usize = 8,
     /// MSI-X vectors.
     VECTORS: usize = 16,

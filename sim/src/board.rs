@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use cpu_time::ThreadTime;
 use pinring_protocol::Direction;
-use pinring_protocol::limits::READ_SLOTS;
+use pinring_protocol::limits::FETCH_TAGS;
 use pinring_protocol::registers::aperture;
 
 use crate::device::{Gateware, GatewareError, StreamFault, Streams};
@@ -193,7 +193,7 @@ impl Board {
         if rx.req.valid && rx.req.sop && rx.req.write && is_doorbell(rx.req.address) {
             self.watch.doorbell(now);
         }
-        if self.watch.is_on() && rx.cpl.valid && rx.cpl.sop && rx.cpl.tag % TAGS < H2C_TAGS {
+        if self.watch.is_on() && rx.cpl.valid && rx.cpl.sop && is_data(rx.cpl.tag) {
             let bytes = (u64::from(rx.cpl.len_dw) * 4 - u64::from(rx.cpl.lower_address & 3))
                 .min(u64::from(rx.cpl.byte_count));
             let end = now + self.period_ps;
@@ -207,7 +207,7 @@ impl Board {
         moved |= tx.valid;
         let begins = tx.valid && tx.sop && self.link.transmit_ready();
         let write = begins && tx.kind == 0;
-        if begins && tx.kind == 1 && tx.tag % TAGS < H2C_TAGS {
+        if begins && tx.kind == 1 && is_data(tx.tag) {
             self.watch.request(now);
         }
         if write && self.link.is_own(tx.address) {
@@ -318,11 +318,10 @@ impl Board {
     }
 }
 
-/// Tags of the H2C engine's reads begin at 0. The fetch unit's lie above.
-const H2C_TAGS: u16 = READ_SLOTS as u16;
-
-/// The bits of a tag above this count resets.
-const TAGS: u16 = 64;
+/// Whether a tag is one of the H2C engine's; the fetch unit has those below.
+fn is_data(tag: u16) -> bool {
+    usize::from(tag) >= FETCH_TAGS
+}
 
 fn is_doorbell(offset: u32) -> bool {
     offset >= aperture::DOORBELLS

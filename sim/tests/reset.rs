@@ -29,6 +29,8 @@ impl Bench {
         let mut scenario = Scenario::gen3_x4();
         scenario.device.width_bits = width_bits;
         scenario.link.lanes = width_bits / 32;
+        // The narrow device has 32 tags: the ring begins anew with its short length, too.
+        scenario.link.extended_tags = width_bits != 64;
         scenario.buffers.count = 2;
         scenario.buffers.bytes = BYTES;
         scenario.buffers.layout = LayoutKind::Shuffled;

@@ -62,6 +62,22 @@ fn check(width_bits: u32, link: [u32; 2]) {
     }
 }
 
+/// Without extended tags every byte arrives with tags below 32, which the link's checker sees to.
+#[test]
+fn bytes_arrive_without_extended_tags() {
+    for (width_bits, link) in [(128, [3, 4]), (512, [3, 16])] {
+        let mut scenario = on_link(Scenario::gen3_x4(), width_bits, link);
+        scenario.link.extended_tags = false;
+        scenario.link.reorder = true;
+        scenario.strategies = vec![Strategy::Registered];
+        scenario.buffers.layout = LayoutKind::Shuffled;
+        scenario.buffers.bytes = 1 << 20;
+        scenario.burst.length_bytes /= 10;
+        scenario.burst.direction = Direction::Both;
+        run(&scenario);
+    }
+}
+
 #[test]
 fn bytes_arrive_64_bits_wide() {
     check(64, [2, 4]);

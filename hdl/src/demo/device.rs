@@ -2,6 +2,7 @@
 
 use super::{CheckingSink, PatternSource};
 use crate::device::{CORE_HZ, Device};
+use crate::sizes::{read_slots, read_tags};
 use crate::soft_core::{EmitError, emit_new};
 use rust_hdl::prelude::*;
 
@@ -20,6 +21,10 @@ macro_rules! demo_device {
             const L: usize,
             const L1: usize,
             const HZ: usize,
+            const N: usize,
+            const I: usize,
+            const P: usize,
+            const T: usize,
         > {
             /// Engine clock, and that of the user logic.
             pub clock: Signal<In, Clock>,
@@ -63,7 +68,7 @@ macro_rules! demo_device {
             pub sink_wrong_packet: Signal<Out, Bits<32>>,
             /// Its `wrong_position`, in bytes.
             pub sink_wrong_position: Signal<Out, Bits<48>>,
-            device: Device<W, B, L, L1, HZ>,
+            device: Device<W, B, L, L1, HZ, N, I, P, T>,
             source: PatternSource<W, B, L>,
             sink: CheckingSink<W, B, L1>,
         }
@@ -74,7 +79,11 @@ macro_rules! demo_device {
             const L: usize,
             const L1: usize,
             const HZ: usize,
-        > Logic for DemoDevice<W, B, L, L1, HZ>
+            const N: usize,
+            const I: usize,
+            const P: usize,
+            const T: usize,
+        > Logic for DemoDevice<W, B, L, L1, HZ, N, I, P, T>
         {
             #[hdl_gen]
             fn update(&mut self) {
@@ -125,7 +134,7 @@ demo_device! {
     /// Who drives those is the board's business: buttons, a logic analyser's virtual inputs, a register block. A reset through
     /// BAR0 may end an H2C packet without TLAST; it reaches the device only, so `reset` must follow before the sink counts again.
     in {
-        cfg_mps: Bits<3>, cfg_mrrs: Bits<3>, cfg_rcb: Bit, cfg_bus_master: Bit, cfg_msix_enable: Bit,
+        cfg_mps: Bits<3>, cfg_mrrs: Bits<3>, cfg_rcb: Bit, cfg_extended_tag: Bit, cfg_bus_master: Bit, cfg_msix_enable: Bit,
         cfg_msix_mask: Bit, cfg_cpl_headers: Bits<12>, cfg_cpl_data: Bits<16>,
         tx_ready: Bit,
         cpl_valid: Bit, cpl_sop: Bit, cpl_eop: Bit, cpl_data: Bits<W>, cpl_tag: Bits<10>, cpl_len: Bits<11>,
@@ -150,18 +159,28 @@ demo_device! {
 // Not generic, so that the gateware is compiled in this crate alone.
 pub fn verilog(width: usize, processor: &str) -> Result<String, EmitError> {
     match width {
-        64 => device::<64, 8, 3, 4>(processor),
-        128 => device::<128, 16, 4, 5>(processor),
-        256 => device::<256, 32, 5, 6>(processor),
-        512 => device::<512, 64, 6, 7>(processor),
+        64 => device::<64, 8, 3, 4, 64, 6, 7, 72>(processor),
+        128 => device::<128, 16, 4, 5, 64, 6, 7, 72>(processor),
+        256 => device::<256, 32, 5, 6, 64, 6, 7, 72>(processor),
+        512 => device::<512, 64, 6, 7, 128, 7, 8, 136>(processor),
         _ => Err(EmitError::Width(width)),
     }
 }
 
-fn device<const W: usize, const B: usize, const L: usize, const L1: usize>(
+fn device<
+    const W: usize,
+    const B: usize,
+    const L: usize,
+    const L1: usize,
+    const N: usize,
+    const I: usize,
+    const P: usize,
+    const T: usize,
+>(
     processor: &str,
 ) -> Result<String, EmitError> {
-    emit_new::<DemoDevice<W, B, L, L1, CORE_HZ>>(processor)
+    const { assert!(N == read_slots(W) && T == read_tags(W)) };
+    emit_new::<DemoDevice<W, B, L, L1, CORE_HZ, N, I, P, T>>(processor)
 }
 
 #[cfg(test)]

@@ -140,13 +140,14 @@ impl Bench {
                 clock: clock;
                 in reset, max_read, timeout, req_valid, req_addr, req_bytes, req_target, req_kind, req_id, req_word, rd_ready,
                     cpl_valid, cpl_sop, cpl_eop, cpl_data, cpl_tag, cpl_len, cpl_byte_count, cpl_lower_addr, cpl_status,
-                    cpl_poisoned, hint_valid, hint_last, hint_target, hint_id, hint_word, hint_data;
+                    cpl_poisoned, usable, hint_valid, hint_last, hint_target, hint_id, hint_word, hint_data;
                 out hint_ready, req_ready, rd_valid, rd_addr, rd_bytes, rd_tag, fill_write, fill_target, fill_kind, fill_word, fill_data,
                     done_valid, done_target, done_kind, done_id, done_status, outstanding
             }),
         )?;
         dut.set("max_read", max_read)?;
         dut.set("timeout", timeout)?;
+        dut.set("usable", 0xff)?;
         reset(&mut dut)?;
         Ok(Self {
             dut,
@@ -296,7 +297,7 @@ impl Bench {
             ("cpl_valid", 1),
             ("cpl_sop", now.first.into()),
             ("cpl_eop", (now.beats.len() == 1).into()),
-            ("cpl_tag", 32 + now.read.tag as u64),
+            ("cpl_tag", now.read.tag as u64),
             ("cpl_len", dwords),
             ("cpl_byte_count", left),
             ("cpl_lower_addr", lower),
@@ -329,7 +330,7 @@ impl Bench {
                     ("cpl_valid", 1),
                     ("cpl_sop", 1),
                     ("cpl_eop", 1),
-                    ("cpl_tag", 3),
+                    ("cpl_tag", 11),
                 ],
             )?;
         }
@@ -388,7 +389,7 @@ impl Bench {
         if !(dut.is("rd_valid")? && dut.is("rd_ready")?) {
             return Ok(());
         }
-        let tag = dut.get("rd_tag")? as usize - 32;
+        let tag = dut.get("rd_tag")? as usize;
         let job = self.jobs[tag].as_mut().expect("a read belongs to a job");
         let bytes = (job.bytes - job.asked).min(self.max_read);
         assert!(bytes > 0, "everything was asked for");
@@ -663,30 +664,30 @@ impl Bench {
 #[test]
 fn a_rest_is_no_answer_to_the_next_read() -> Result {
     let mut bench = Bench::new(512, 0, 1)?;
-    bench.ask(0x1000, 512, 32)?;
+    bench.ask(0x1000, 512, 0)?;
     assert_eq!(
-        bench.answer(32, [0x1000, 448, 512], true, 0..28)?,
+        bench.answer(0, [0x1000, 448, 512], true, 0..28)?,
         (false, None)
     );
-    bench.ask(0x2040, 64, 33)?;
-    let (_, end) = bench.answer(32, [0x11c0, 64, 64], false, 0..4)?;
+    bench.ask(0x2040, 64, 1)?;
+    let (_, end) = bench.answer(0, [0x11c0, 64, 64], false, 0..4)?;
     assert_eq!(end, Some(Status::ReadPoisoned.code()));
-    bench.ask(0x3000, 64, 32)?;
+    bench.ask(0x3000, 64, 0)?;
     assert_eq!(
-        bench.answer(33, [0x2040, 64, 64], false, 0..4)?,
+        bench.answer(1, [0x2040, 64, 64], false, 0..4)?,
         (true, Some(0))
     );
     // The same behind a completion that does not fit: that ends the job at once, but its tag rests.
     assert_eq!(
-        bench.answer(32, [0x3040, 64, 64], false, 0..4)?,
+        bench.answer(0, [0x3040, 64, 64], false, 0..4)?,
         (false, Some(Status::ReadMalformed.code()))
     );
-    bench.ask(0x4000, 64, 33)?;
+    bench.ask(0x4000, 64, 1)?;
     assert_eq!(
-        bench.answer(32, [0x3000, 64, 64], false, 0..4)?,
+        bench.answer(0, [0x3000, 64, 64], false, 0..4)?,
         (false, None)
     );
-    bench.ask(0x5000, 64, 32)
+    bench.ask(0x5000, 64, 0)
 }
 
 /// A read without an answer ends its job, and its tag rests until the answer comes. The time runs from when the read is
@@ -694,13 +695,13 @@ fn a_rest_is_no_answer_to_the_next_read() -> Result {
 #[test]
 fn a_read_without_an_answer_ends() -> Result {
     let mut bench = Bench::new(128, TIMEOUT, 1)?;
-    bench.ask(0x1000, 256, 32)?;
+    bench.ask(0x1000, 256, 0)?;
     bench.dut.set("rd_ready", false)?;
     for _ in 0..TIMEOUT - 20 {
         assert!(!bench.dut.is("done_valid")?);
         bench.dut.step()?;
     }
-    let first = bench.answer(32, [0x1000, 128, 128], false, 0..8)?;
+    let first = bench.answer(0, [0x1000, 128, 128], false, 0..8)?;
     assert_eq!(first, (true, None));
     // The second part waits for the link, however long that takes.
     for _ in 0..2 * TIMEOUT {
@@ -718,10 +719,10 @@ fn a_read_without_an_answer_ends() -> Result {
     assert!(waited >= TIMEOUT, "{waited}");
     assert_eq!(bench.dut.get("done_status")?, Status::ReadTimeout.code());
     bench.dut.step()?;
-    bench.ask(0x2000, 64, 33)?;
-    let late = bench.answer(32, [0x1080, 128, 128], false, 0..8)?;
+    bench.ask(0x2000, 64, 1)?;
+    let late = bench.answer(0, [0x1080, 128, 128], false, 0..8)?;
     assert_eq!(late, (false, None));
-    bench.ask(0x3000, 64, 32)?;
+    bench.ask(0x3000, 64, 0)?;
     // Without a time-out both reads wait.
     bench.dut.set("timeout", 0)?;
     for _ in 0..2 * TIMEOUT {
@@ -729,7 +730,7 @@ fn a_read_without_an_answer_ends() -> Result {
         bench.dut.step()?;
     }
     assert_eq!(
-        bench.answer(33, [0x2000, 64, 64], false, 0..4)?,
+        bench.answer(1, [0x2000, 64, 64], false, 0..4)?,
         (true, Some(0))
     );
     Ok(())
@@ -739,15 +740,15 @@ fn a_read_without_an_answer_ends() -> Result {
 #[test]
 fn reset_ends_a_completion() -> Result {
     let mut bench = Bench::new(128, 0, 1)?;
-    bench.ask(0x1000, 512, 32)?;
-    let first = bench.answer(32, [0x1000, 128, 128], false, 0..3)?;
+    bench.ask(0x1000, 512, 0)?;
+    let first = bench.answer(0, [0x1000, 128, 128], false, 0..3)?;
     assert_eq!(first, (true, None));
     reset(&mut bench.dut)?;
-    let rest = bench.answer(32, [0x1000, 128, 128], false, 3..8)?;
+    let rest = bench.answer(0, [0x1000, 128, 128], false, 3..8)?;
     assert_eq!(rest, (false, None));
     for _ in 0..4 {
         assert!(!bench.dut.is("rd_valid")?, "a read of nobody");
         bench.dut.step()?;
     }
-    bench.ask(0x2000, 64, 32)
+    bench.ask(0x2000, 64, 0)
 }

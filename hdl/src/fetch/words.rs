@@ -13,7 +13,7 @@ use rust_hdl::prelude::*;
 /// The completions of the fetch unit's reads, as they would come on a bus of 128 bits.
 ///
 /// Beats of 128 bits go straight through, narrower ones through [`GatherWords`], wider ones through [`SplitWords`]. What
-/// answers no read of the fetch unit (tags 32 to 39) comes out or does not. `W`: bus width in bits (64 to 512), `L` =
+/// answers no read of the fetch unit (tags 0 to 7) comes out or does not. `W`: bus width in bits (64 to 512), `L` =
 /// log2(`W` / 8).
 #[derive(LogicBlock)]
 pub struct CompletionWords<const W: usize, const L: usize> {

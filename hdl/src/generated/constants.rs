@@ -308,11 +308,11 @@ pub const LIMIT_SG_WINDOWS: u64 = 0x2;
 pub const LIMIT_RESIDENT_SETS: u64 = 0x10;
 /// Regions that stay on chip in one set.
 pub const LIMIT_RESIDENT_WAYS: u64 = 0x4;
-/// H2C data reads in flight (tags 0 to 31).
-pub const LIMIT_READ_SLOTS: u64 = 0x20;
+/// H2C read slots that a device may have (tags 8 on); register READ_TAGS holds its own number.
+pub const LIMIT_READ_SLOTS: u64 = 0x100;
 /// Bytes of one H2C data read at most.
 pub const LIMIT_READ_SLOT_BYTES: u64 = 0x200;
-/// Reads of rings, region entries and SG blocks in flight (tags 32 to 39).
+/// Reads of rings, region entries and SG blocks in flight (tags 0 to 7).
 pub const LIMIT_FETCH_TAGS: u64 = 0x8;
 /// MSI-X vectors.
 pub const LIMIT_VECTORS: u64 = 0x10;

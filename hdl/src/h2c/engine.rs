@@ -5,9 +5,18 @@ use rust_hdl::prelude::*;
 
 /// Chunks in, reads out, completions in, user stream and reports out.
 ///
-/// `W`: bus width in bits (64 to 512), `B` = `W` / 8, `L` = log2(`B`).
+/// `W`: bus width in bits (64 to 512), `B` = `W` / 8, `L` = log2(`B`); `N` slots (a power of two from 32 to 256), `I` =
+/// log2(`N`), `P` = `I` + 1; `T` tags: `N` + 8, 256 at most. Slot n has tag n + 8, as the fetch unit has the first eight.
 #[derive(LogicBlock, Default)]
-pub struct H2cEngine<const W: usize, const B: usize, const L: usize> {
+pub struct H2cEngine<
+    const W: usize,
+    const B: usize,
+    const L: usize,
+    const N: usize,
+    const I: usize,
+    const P: usize,
+    const T: usize,
+> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Drops all state.
@@ -44,11 +53,11 @@ pub struct H2cEngine<const W: usize, const B: usize, const L: usize> {
     pub rd_first_be: Signal<Out, Bits<4>>,
     /// Last byte enables.
     pub rd_last_be: Signal<Out, Bits<4>>,
-    /// Tag, 0..=31.
+    /// Tag, 8..`T`.
     pub rd_tag: Signal<Out, Bits<10>>,
     /// A read leaves for the link in this cycle.
     pub sent_valid: Signal<In, Bit>,
-    /// Its tag; above 31: not one of this engine's.
+    /// Its tag; below 8: not one of this engine's.
     pub sent_tag: Signal<In, Bits<10>>,
     /// A beat of a completion.
     pub cpl_valid: Signal<In, Bit>,
@@ -58,7 +67,7 @@ pub struct H2cEngine<const W: usize, const B: usize, const L: usize> {
     pub cpl_eop: Signal<In, Bit>,
     /// Address-aligned data.
     pub cpl_data: Signal<In, Bits<W>>,
-    /// Tag; above 31: not for this engine.
+    /// Tag; below 8: not for this engine.
     pub cpl_tag: Signal<In, Bits<10>>,
     /// DWs; 0: no data.
     pub cpl_len: Signal<In, Bits<11>>,
@@ -99,20 +108,35 @@ pub struct H2cEngine<const W: usize, const B: usize, const L: usize> {
     pub quiet_valid: Signal<Out, Bit>,
     /// Which context.
     pub quiet_ctx: Signal<Out, Bits<4>>,
-    /// Tags whose reads have left and whose last completion has not been seen, whatever has become of their slots.
-    pub expected: Signal<Out, Bits<32>>,
+    /// Extended tags are enabled.
+    pub extended: Signal<In, Bit>,
+    /// Tags that may be used.
+    pub usable: Signal<In, Bits<T>>,
+    /// Slots whose reads have left and whose last completion has not been seen, whatever has become of the slot.
+    pub expected: Signal<Out, Bits<N>>,
     /// A slot is free for a read, and its tag too.
     pub slot_free: Signal<Out, Bit>,
 
-    requester: ReadRequester,
-    sink: CompletionSink<W, B>,
-    frontier: Frontier,
-    ram: SlotRam<W, L>,
-    sequencer: DrainSequencer<B, L>,
+    requester: ReadRequester<N, I, P>,
+    sink: CompletionSink<W, B, N, I>,
+    frontier: Frontier<N, I, P>,
+    ram: SlotRam<W, L, I>,
+    sequencer: DrainSequencer<B, L, I, P>,
     aligner: DrainAligner<W, B, L>,
+    data_tags: Signal<Local, Bits<T>>,
+    unowed: Signal<Local, Bits<N>>,
 }
 
-impl<const W: usize, const B: usize, const L: usize> Logic for H2cEngine<W, B, L> {
+impl<
+    const W: usize,
+    const B: usize,
+    const L: usize,
+    const N: usize,
+    const I: usize,
+    const P: usize,
+    const T: usize,
+> Logic for H2cEngine<W, B, L, N, I, P, T>
+{
     #[hdl_gen]
     fn update(&mut self) {
         self.requester.clock.next = self.clock.val();
@@ -143,9 +167,12 @@ impl<const W: usize, const B: usize, const L: usize> Logic for H2cEngine<W, B, L
         self.rd_len.next = self.requester.rd_len.val();
         self.rd_first_be.next = self.requester.rd_first_be.val();
         self.rd_last_be.next = self.requester.rd_last_be.val();
-        self.rd_tag.next = self.requester.rd_tag.val();
+        self.rd_tag.next = self.requester.rd_tag.val() + 8;
         self.requester.head.next = self.sequencer.head.val();
-        self.requester.quarantined.next = self.sink.quarantined.val();
+        self.requester.extended.next = self.extended.val();
+        self.data_tags.next = self.usable.val() >> 8;
+        self.unowed.next = !self.sink.quarantined.val();
+        self.requester.usable.next = bit_cast::<N, T>(self.data_tags.val()) & self.unowed.val();
         self.expected.next =
             (self.sink.open.val() & self.sink.sent.val()) | self.sink.quarantined.val();
         self.slot_free.next = self.requester.slot_free.val();
@@ -155,7 +182,7 @@ impl<const W: usize, const B: usize, const L: usize> Logic for H2cEngine<W, B, L
         self.sink.cpl_sop.next = self.cpl_sop.val();
         self.sink.cpl_eop.next = self.cpl_eop.val();
         self.sink.cpl_data.next = self.cpl_data.val();
-        self.sink.cpl_tag.next = self.cpl_tag.val();
+        self.sink.cpl_tag.next = self.cpl_tag.val() - 8;
         self.sink.cpl_len.next = self.cpl_len.val();
         self.sink.cpl_byte_count.next = self.cpl_byte_count.val();
         self.sink.cpl_lower_addr.next = self.cpl_lower_addr.val();
@@ -166,7 +193,7 @@ impl<const W: usize, const B: usize, const L: usize> Logic for H2cEngine<W, B, L
         self.sink.slot_position.next = self.requester.slot_position.val();
         self.sink.slot_len.next = self.requester.slot_len.val();
         self.sink.sent_valid.next = self.sent_valid.val();
-        self.sink.sent_tag.next = self.sent_tag.val();
+        self.sink.sent_tag.next = self.sent_tag.val() - 8;
         self.sink.withdrawn.next = self.requester.withdrawn.val();
         self.sink.withdrawn_slot.next = self.requester.withdrawn_slot.val();
         self.sink.expire.next = self.frontier.expire.val();
@@ -182,6 +209,8 @@ impl<const W: usize, const B: usize, const L: usize> Logic for H2cEngine<W, B, L
         self.frontier.slot_len.next = self.requester.slot_len.val();
         self.frontier.slot_ctx.next = self.requester.slot_ctx.val();
         self.frontier.tail.next = self.requester.tail.val();
+        self.frontier.mask.next = self.requester.mask.val();
+        self.sequencer.mask.next = self.requester.mask.val();
         self.frontier.open.next = self.sink.open.val();
         self.frontier.sent.next = self.sink.sent.val();
         self.frontier.aborts.next = self.aborts.val();

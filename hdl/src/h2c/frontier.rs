@@ -3,12 +3,13 @@
 use crate::widgets::LutRam;
 use rust_hdl::prelude::*;
 
-/// Follows the ring over slots that are complete, one a cycle, and watches the time of the one it waits for.
+/// Follows the ring of `N` slots over those that are complete, one a cycle, and watches the time of the one it waits for; `I` =
+/// log2(`N`), `P` = `I` + 1.
 ///
 /// It never waits for the stream. A context that is to be aborted is quiet as soon as the last of the slots that were
 /// allocated for its reads is passed: the requester takes no further read of it, whatever of it is still to come.
 #[derive(LogicBlock, Default)]
-pub struct Frontier {
+pub struct Frontier<const N: usize, const I: usize, const P: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Drops all state.
@@ -19,18 +20,20 @@ pub struct Frontier {
     pub slot_len: Signal<In, Bits<10>>,
     /// Context.
     pub slot_ctx: Signal<In, Bits<4>>,
-    /// Next slot to allocate, counted modulo 64.
-    pub tail: Signal<In, Bits<6>>,
+    /// Next slot to allocate, counted modulo 2 `N`.
+    pub tail: Signal<In, Bits<P>>,
+    /// Bits of a count that are the slot's number.
+    pub mask: Signal<In, Bits<I>>,
     /// Slots that wait for bytes.
-    pub open: Signal<In, Bits<32>>,
+    pub open: Signal<In, Bits<N>>,
     /// Slots whose read has left for the link.
-    pub sent: Signal<In, Bits<32>>,
+    pub sent: Signal<In, Bits<N>>,
     /// Cycles that the oldest read may take from its departure; 0: any number.
     pub timeout: Signal<In, Bits<32>>,
     /// Contexts that must stop reading.
     pub aborts: Signal<In, Bits<16>>,
-    /// First slot that is not complete, counted modulo 64.
-    pub reached: Signal<Out, Bits<6>>,
+    /// First slot that is not complete, counted modulo 2 `N`.
+    pub reached: Signal<Out, Bits<P>>,
     /// Context `quiet_ctx` of `aborts` has no read in flight and gets none any more; told again every 16 cycles.
     pub quiet_valid: Signal<Out, Bit>,
     /// Which context.
@@ -38,23 +41,23 @@ pub struct Frontier {
     /// The time of slot `expire_slot` is over, if it is still open.
     pub expire: Signal<Out, Bit>,
     /// Which slot.
-    pub expire_slot: Signal<Out, Bits<5>>,
+    pub expire_slot: Signal<Out, Bits<I>>,
 
-    position: DFF<Bits<6>>,
+    position: DFF<Bits<P>>,
     age: DFF<Bits<32>>,
     late: DFF<Bit>,
-    late_slot: DFF<Bits<5>>,
+    late_slot: DFF<Bits<I>>,
     // The slot passed in the cycle before.
     passed: DFF<Bit>,
-    passed_position: DFF<Bits<6>>,
+    passed_position: DFF<Bits<P>>,
     passed_ctx: DFF<Bits<4>>,
     // Contexts with a read in flight, and the last slot that each has got for one.
     reading: DFF<Bits<16>>,
-    latest: LutRam<Bits<6>, 4>,
-    contexts: LutRam<Bits<4>, 5>,
+    latest: LutRam<Bits<P>, 4>,
+    contexts: LutRam<Bits<4>, I>,
     scan: DFF<Bits<4>>,
 
-    slot: Signal<Local, Bits<5>>,
+    slot: Signal<Local, Bits<I>>,
     waiting: Signal<Local, Bit>,
     ageing: Signal<Local, Bit>,
     step: Signal<Local, Bit>,
@@ -67,7 +70,7 @@ pub struct Frontier {
     quiet: Signal<Local, Bits<16>>,
 }
 
-impl Logic for Frontier {
+impl<const N: usize, const I: usize, const P: usize> Logic for Frontier<N, I, P> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
@@ -86,11 +89,11 @@ impl Logic for Frontier {
         clock!(self, clock, latest, contexts);
         self.one.next = 1.into();
         self.contexts.write_enable.next = self.slot_valid.val();
-        self.contexts.write_address.next = bit_cast::<5, 6>(self.tail.val());
+        self.slot.next = bit_cast::<I, P>(self.position.q.val()) & self.mask.val();
+        self.contexts.write_address.next = bit_cast::<I, P>(self.tail.val()) & self.mask.val();
         self.contexts.write_data.next = self.slot_ctx.val();
 
-        self.slot.next = bit_cast::<5, 6>(self.position.q.val());
-        self.contexts.read_address.next = bit_cast::<5, 6>(self.position.q.val());
+        self.contexts.read_address.next = bit_cast::<I, P>(self.position.q.val()) & self.mask.val();
         self.waiting.next = (self.position.q.val() != self.tail.val())
             & self.open.val().get_bit(self.slot.val().index());
         self.step.next = (self.position.q.val() != self.tail.val())
@@ -157,37 +160,61 @@ mod tests {
 
     #[test]
     fn follows_the_ring_and_watches_the_time() -> Result<(), Error> {
+        exercise::<32, 5, 6>(false)?;
+        exercise::<64, 6, 7>(false)?;
+        exercise::<256, 8, 9>(false)?;
+        exercise::<256, 8, 9>(true)
+    }
+
+    fn exercise<const N: usize, const I: usize, const P: usize>(narrow: bool) -> Result<(), Error> {
         const TIMEOUT: u64 = 40;
+        let size = if narrow { 32 } else { N as u64 };
+        let modulo = 2 * N as u64;
         let mut dut = Pair::new(
             Frontier::default(),
-            ports!(Frontier {
+            ports!(Frontier<N, I, P> {
                 clock: clock;
-                in reset, slot_valid, slot_len, slot_ctx, tail, open, sent, timeout, aborts;
+                in reset, slot_valid, slot_len, slot_ctx, tail, mask, open, sent, timeout, aborts;
                 out reached, quiet_valid, quiet_ctx, expire, expire_slot
             }),
         )?;
         dut.set("timeout", TIMEOUT)?;
+        dut.set("mask", size - 1)?;
+        let mask = |slots: &[bool]| -> Vec<u32> {
+            let word = |bits: &[bool]| {
+                bits.iter()
+                    .rev()
+                    .fold(0, |word, bit| word << 1 | u32::from(*bit))
+            };
+            slots.chunks(32).map(word).collect()
+        };
         let mut random = StdRng::seed_from_u64(4);
         // Context of each slot, if something is read for it.
-        let mut reads = [None; 32];
-        let (mut tail, mut reached, mut open, mut sent) = (0u64, 0u64, 0u64, 0u64);
+        let mut reads = vec![None; N];
+        let (mut open, mut sent) = (vec![false; N], vec![false; N]);
+        let (mut tail, mut reached) = (0u64, 0u64);
         let (mut waited, mut late, mut reached_before) = (0, None, 0);
         let (mut quiets, mut expiries, mut unsent) = (0, 0, 0);
         let mut aborts = 0;
         for cycle in 0..8000u64 {
             // At times nothing closes, so that the time runs out.
             if cycle / 100 % 3 != 0 {
-                open &= !(1 << random.random_range(0..32));
+                // The oldest too, so that a large ring moves.
+                for slot in [random.random_range(0..size), reached % size] {
+                    open[slot as usize] = false;
+                }
             }
             // At times nothing leaves, so that it does not.
             if cycle / 300 % 4 != 1 {
-                sent |= 1 << random.random_range(0..32);
+                for slot in [random.random_range(0..size), reached % size] {
+                    sent[slot as usize] = true;
+                }
             }
             if cycle % 50 == 0 {
                 aborts = random.random_range(0u64..1 << 16);
             }
-            let allocate = tail - reached < 32 && random.random_bool(0.5);
-            let slot = tail % 32;
+            let allocate = tail - reached < size && random.random_bool(0.5);
+            let slot = (tail % size) as usize;
             let ctx = random.random_range(0..16u64);
             let len = if random.random_bool(0.7) {
                 1 + cycle % 512
@@ -197,16 +224,16 @@ mod tests {
             dut.set("slot_valid", allocate)?;
             dut.set("slot_len", len)?;
             dut.set("slot_ctx", ctx)?;
-            dut.set("tail", tail % 64)?;
-            dut.set("open", open)?;
-            dut.set("sent", sent)?;
+            dut.set("tail", tail % modulo)?;
+            dut.set_wide("open", &mask(&open))?;
+            dut.set_wide("sent", &mask(&sent))?;
             dut.set("aborts", aborts)?;
-            assert_eq!(dut.get("reached")?, reached % 64);
+            assert_eq!(dut.get("reached")?, reached % modulo);
             let asked = dut.get("quiet_ctx")?;
             assert_eq!(asked, cycle % 16);
             // What was passed in the cycle before still counts.
             let reading =
-                (reached_before..tail).any(|slot| reads[slot as usize % 32] == Some(asked));
+                (reached_before..tail).any(|at| reads[(at % size) as usize] == Some(asked));
             let quiet = aborts >> asked & 1 == 1 && !reading;
             assert_eq!(dut.is("quiet_valid")?, quiet, "cycle {cycle}");
             quiets += u64::from(quiet && reached != tail);
@@ -217,25 +244,23 @@ mod tests {
             }
             late = None;
             reached_before = reached;
-            let at = reached % 32;
+            let at = (reached % size) as usize;
             if reached == tail {
                 waited = 0;
-            } else if open >> at & 1 == 0 {
+            } else if !open[at] {
                 waited = 0;
                 reached += 1;
-            } else if sent >> at & 1 == 1 {
-                late = (waited >= TIMEOUT).then_some(at);
+            } else if sent[at] {
+                late = (waited >= TIMEOUT).then_some(at as u64);
                 waited += 1;
             } else {
                 waited = 0;
                 unsent += 1;
             }
             if allocate {
-                reads[slot as usize] = (len != 0).then_some(ctx);
-                sent &= !(1 << slot);
-                if len != 0 {
-                    open |= 1 << slot;
-                }
+                reads[slot] = (len != 0).then_some(ctx);
+                sent[slot] = false;
+                open[slot] |= len != 0;
                 tail += 1;
             }
             dut.step()?;

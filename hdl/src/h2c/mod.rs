@@ -7,7 +7,7 @@
 //!                                                         +--> DrainSequencer --> DrainAligner -> stream
 //! ```
 //!
-//! A chunk takes the next of 32 slots in ring order; its tag is the slot. Completions come in any order and open slots
+//! A chunk takes the next slot in ring order; its tag is the slot's. Completions come in any order and open slots
 //! become complete in any order; the frontier follows in ring order, and the drain behind it.
 
 mod aligner;

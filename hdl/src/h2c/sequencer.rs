@@ -25,12 +25,13 @@ struct Report {
 }
 
 /// Walks over complete slots, one word of `B` bytes a cycle, without a gap between slots; `L` = log2(`B`).
+/// The ring has 2^`I` slots; `P` = `I` + 1.
 ///
 /// A transfer's first lane turns all of its words. A slot with an error, or a terminal chunk inside a transfer, ends
 /// the packet; the transfer's other slots are passed over. `done` follows when the packet's last beat has been
 /// accepted and no slot of the transfer is left.
 #[derive(LogicBlock, Default)]
-pub struct DrainSequencer<const B: usize, const L: usize> {
+pub struct DrainSequencer<const B: usize, const L: usize, const I: usize, const P: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Drops all state.
@@ -38,7 +39,7 @@ pub struct DrainSequencer<const B: usize, const L: usize> {
     /// A slot is allocated in this cycle.
     pub slot_valid: Signal<In, Bit>,
     /// Which slot.
-    pub slot_index: Signal<In, Bits<5>>,
+    pub slot_index: Signal<In, Bits<I>>,
     /// Place of its first byte.
     pub slot_position: Signal<In, Bits<9>>,
     /// Its bytes.
@@ -51,16 +52,18 @@ pub struct DrainSequencer<const B: usize, const L: usize> {
     pub slot_status: Signal<In, Bits<16>>,
     /// TDEST.
     pub slot_tdest: Signal<In, Bits<16>>,
-    /// First slot that is not complete, counted modulo 64.
-    pub frontier: Signal<In, Bits<6>>,
-    /// First slot that is still needed, counted modulo 64.
-    pub head: Signal<Out, Bits<6>>,
+    /// First slot that is not complete, counted modulo 2^`P`.
+    pub frontier: Signal<In, Bits<P>>,
+    /// Bits of a count that are the slot's number.
+    pub mask: Signal<In, Bits<I>>,
+    /// First slot that is still needed, counted modulo 2^`P`.
+    pub head: Signal<Out, Bits<P>>,
     /// Slot whose outcome is wanted.
-    pub look_slot: Signal<Out, Bits<5>>,
+    pub look_slot: Signal<Out, Bits<I>>,
     /// Its status code.
     pub look_status: Signal<In, Bits<16>>,
     /// Slot to read; the aligner takes the word in the next cycle.
-    pub read_slot: Signal<Out, Bits<5>>,
+    pub read_slot: Signal<Out, Bits<I>>,
     /// Byte position to read.
     pub read_position: Signal<Out, Bits<9>>,
     /// The aligner has room for a beat.
@@ -94,12 +97,12 @@ pub struct DrainSequencer<const B: usize, const L: usize> {
     /// Bytes that the stream got, in order and without error.
     pub done_bytes: Signal<Out, Bits<48>>,
 
-    slots: LutRam<Slot, 5>,
-    next: DFF<Bits<6>>,
-    first_needed: DFF<Bits<6>>,
+    slots: LutRam<Slot, I>,
+    next: DFF<Bits<P>>,
+    first_needed: DFF<Bits<P>>,
     // The slot at hand.
     full: DFF<Bit>,
-    slot: DFF<Bits<5>>,
+    slot: DFF<Bits<I>>,
     position: DFF<Bits<9>>,
     last_position: DFF<Bits<9>>,
     len: DFF<Bits<10>>,
@@ -122,7 +125,7 @@ pub struct DrainSequencer<const B: usize, const L: usize> {
     accepted: DFF<Bits<6>>,
     lanes: Param<9, B>,
 
-    next_slot: Signal<Local, Bits<5>>,
+    next_slot: Signal<Local, Bits<I>>,
     zero: Signal<Local, Bits<L>>,
     first_lane: Signal<Local, Bits<L>>,
     lane: Signal<Local, Bits<L>>,
@@ -144,7 +147,9 @@ pub struct DrainSequencer<const B: usize, const L: usize> {
     give_streamed: Signal<Local, Bit>,
 }
 
-impl<const B: usize, const L: usize> Logic for DrainSequencer<B, L> {
+impl<const B: usize, const L: usize, const I: usize, const P: usize> Logic
+    for DrainSequencer<B, L, I, P>
+{
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
@@ -232,7 +237,7 @@ impl<const B: usize, const L: usize> Logic for DrainSequencer<B, L> {
         } else {
             if self.full.q.val() & self.report_room.val() {
                 if self.terminal.val() & !self.last.q.val() {
-                    // Passed over: its tag is quarantined.
+                    // Passed over: its tag may not be used.
                     self.consume.next = true;
                 } else {
                     if self.broken.q.val() {
@@ -307,9 +312,9 @@ impl<const B: usize, const L: usize> Logic for DrainSequencer<B, L> {
         }
 
         // The next slot.
-        self.next_slot.next = bit_cast::<5, 6>(self.next.q.val());
-        self.slots.read_address.next = bit_cast::<5, 6>(self.next.q.val());
-        self.look_slot.next = bit_cast::<5, 6>(self.next.q.val());
+        self.next_slot.next = bit_cast::<I, P>(self.next.q.val()) & self.mask.val();
+        self.slots.read_address.next = bit_cast::<I, P>(self.next.q.val()) & self.mask.val();
+        self.look_slot.next = bit_cast::<I, P>(self.next.q.val()) & self.mask.val();
         self.load.next =
             (self.next.q.val() != self.frontier.val()) & (!self.full.q.val() | self.consume.val());
         if self.load.val() {
@@ -428,7 +433,7 @@ mod tests {
     }
 
     /// Steps and report (status, bytes, with a packet) of a transfer in these slots.
-    fn expected(pieces: &[Piece], first_slot: u64) -> (Vec<Op>, (u64, u64, bool)) {
+    fn expected(pieces: &[Piece], first_slot: u64, size: u64) -> (Vec<Op>, (u64, u64, bool)) {
         let turn = pieces[0].position % B;
         let mut ops: Vec<Op> = Vec::new();
         let mut bytes = 0;
@@ -450,7 +455,7 @@ mod tests {
                 }
                 return (ops, (status, bytes, index > 0 || piece.len != 0));
             }
-            let slot = (first_slot + index as u64) % 32;
+            let slot = (first_slot + index as u64) % size;
             for word in piece.position / B..(piece.position + piece.len).div_ceil(B) {
                 ops.push((
                     Some((slot, word)),
@@ -476,16 +481,25 @@ mod tests {
 
     #[test]
     fn steps_and_reports_of_every_kind_of_end() -> Result<(), Error> {
+        exercise::<5, 6>(false)?;
+        exercise::<6, 7>(false)?;
+        exercise::<8, 9>(false)?;
+        exercise::<8, 9>(true)
+    }
+
+    fn exercise<const I: usize, const P: usize>(narrow: bool) -> Result<(), Error> {
+        let size = if narrow { 32 } else { 1u64 << I };
         let mut dut = Pair::new(
-            DrainSequencer::<16, 4>::default(),
-            ports!(DrainSequencer<16, 4> {
+            DrainSequencer::<16, 4, I, P>::default(),
+            ports!(DrainSequencer<16, 4, I, P> {
                 clock: clock;
-                in reset, slot_valid, slot_index, slot_position, slot_len, slot_last, slot_ctx, slot_status, slot_tdest, frontier,
+                in reset, slot_valid, slot_index, slot_position, slot_len, slot_last, slot_ctx, slot_status, slot_tdest, frontier, mask,
                     look_status, room, last_accepted, done_ready;
                 out head, look_slot, read_slot, read_position, op_word, op_beat, op_last, op_error, op_empty, op_bytes, op_turn,
                     op_tdest, done_valid, done_ctx, done_status, done_bytes
             }),
         )?;
+        dut.set("mask", size - 1)?;
         let mut random = StdRng::seed_from_u64(6);
         let (mut pieces, mut ops, mut reports) =
             (VecDeque::new(), VecDeque::new(), VecDeque::new());
@@ -506,23 +520,23 @@ mod tests {
                 slots += 1;
             }
             let transfer = transfer(&mut random);
-            let (steps, report) = expected(&transfer, slots);
+            let (steps, report) = expected(&transfer, slots, size);
             slots += transfer.len() as u64;
             pieces.extend(transfer.into_iter().map(|piece| (number, piece)));
             ops.extend(steps.into_iter().map(|op| (number, op)));
             reports.push_back((number, report));
         }
-        let (mut tail, mut frontier, mut statuses) = (0, 0, [0; 32]);
+        let (mut tail, mut frontier, mut statuses) = (0u64, 0, vec![0; 1 << I]);
         let mut in_aligner = VecDeque::new();
         let mut packets = 0;
         for _ in 0..60_000 {
             let head = dut.get("head")?;
-            let allocate = (tail - head) % 64 < 32 && random.random_bool(0.5);
+            let allocate = tail.wrapping_sub(head) % (1 << P) < size && random.random_bool(0.5);
             let piece = if allocate { pieces.pop_front() } else { None };
             dut.set("slot_valid", piece.is_some())?;
             if let Some((number, piece)) = piece {
-                statuses[tail as usize % 32] = piece.read_status;
-                dut.set("slot_index", tail % 32)?;
+                statuses[(tail % size) as usize] = piece.read_status;
+                dut.set("slot_index", tail % size)?;
                 dut.set("slot_position", piece.position)?;
                 dut.set("slot_len", piece.len)?;
                 dut.set("slot_last", piece.last)?;
@@ -530,7 +544,7 @@ mod tests {
                 dut.set("slot_status", piece.chunk_status)?;
                 dut.set("slot_tdest", number)?;
             }
-            dut.set("frontier", frontier % 64)?;
+            dut.set("frontier", frontier % (1 << P))?;
             let look = dut.get("look_slot")?;
             dut.set("look_status", statuses[look as usize])?;
             dut.set("room", random.random_bool(0.9))?;

@@ -13,7 +13,7 @@ struct Wanted {
     len: Bits<10>,
 }
 
-/// Checks read completions and writes their beats to the slot that their tag names.
+/// Checks read completions and writes their beats to the one of `N` slots that their tag names; `I` = log2(`N`).
 ///
 /// A completion belongs to the slot if its byte count is what is still missing, it holds no more than that, and its
 /// lower address is where the next byte belongs (PCIe Base Spec 5.0, 2.3.1.1: all but the first begin at a read
@@ -25,9 +25,9 @@ struct Wanted {
 /// stranger's under a wrong tag, even where it looks like a last one: the read's own completions may still come, and
 /// would pass for the answer to the tag's next read. Its tag stays quarantined, at worst until reset.
 ///
-/// Tags above 31 are ignored. A completion whose slot waits for nothing, or whose read has not left, writes nothing.
+/// Tags count from slot 0's; those from `N` on are ignored. A completion whose slot waits for nothing, or whose read has not left, writes nothing.
 #[derive(LogicBlock, Default)]
-pub struct CompletionSink<const W: usize, const B: usize> {
+pub struct CompletionSink<const W: usize, const B: usize, const N: usize, const I: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Drops all state.
@@ -55,54 +55,54 @@ pub struct CompletionSink<const W: usize, const B: usize> {
     /// A slot is allocated in this cycle.
     pub slot_valid: Signal<In, Bit>,
     /// Which slot.
-    pub slot_index: Signal<In, Bits<5>>,
+    pub slot_index: Signal<In, Bits<I>>,
     /// Place of its first byte.
     pub slot_position: Signal<In, Bits<9>>,
     /// Its bytes; 0: complete at once.
     pub slot_len: Signal<In, Bits<10>>,
     /// A read leaves for the link in this cycle.
     pub sent_valid: Signal<In, Bit>,
-    /// Its tag; above 31: not a slot's.
+    /// Its tag; from `N` on: not a slot's.
     pub sent_tag: Signal<In, Bits<10>>,
     /// The read of slot `withdrawn_slot` will not be made: the slot ends without bytes.
     pub withdrawn: Signal<In, Bit>,
     /// Which slot.
-    pub withdrawn_slot: Signal<In, Bits<5>>,
+    pub withdrawn_slot: Signal<In, Bits<I>>,
     /// End slot `expire_slot` with a time-out if it is still open.
     pub expire: Signal<In, Bit>,
     /// Which slot.
-    pub expire_slot: Signal<In, Bits<5>>,
+    pub expire_slot: Signal<In, Bits<I>>,
     /// Write a word to the slots' RAM.
     pub write_enable: Signal<Out, Bit>,
     /// Its slot.
-    pub write_slot: Signal<Out, Bits<5>>,
+    pub write_slot: Signal<Out, Bits<I>>,
     /// Its byte position.
     pub write_position: Signal<Out, Bits<9>>,
     /// The word.
     pub write_data: Signal<Out, Bits<W>>,
     /// Slots that wait for bytes.
-    pub open: Signal<Out, Bits<32>>,
+    pub open: Signal<Out, Bits<N>>,
     /// Slots whose read has left.
-    pub sent: Signal<Out, Bits<32>>,
+    pub sent: Signal<Out, Bits<N>>,
     /// Tags that bytes may still come for although their slot has ended.
-    pub quarantined: Signal<Out, Bits<32>>,
+    pub quarantined: Signal<Out, Bits<N>>,
     /// Slot to tell the outcome of.
-    pub look_slot: Signal<In, Bits<5>>,
+    pub look_slot: Signal<In, Bits<I>>,
     /// Status code of slot `look_slot`, 0 without an error.
     pub look_status: Signal<Out, Bits<16>>,
 
-    waits: DFF<Bits<32>>,
-    fresh: DFF<Bits<32>>,
-    failed: DFF<Bits<32>>,
-    owed: DFF<Bits<32>>,
-    departed: DFF<Bits<32>>,
-    unmade: DFF<Bits<32>>,
+    waits: DFF<Bits<N>>,
+    fresh: DFF<Bits<N>>,
+    failed: DFF<Bits<N>>,
+    owed: DFF<Bits<N>>,
+    departed: DFF<Bits<N>>,
+    unmade: DFF<Bits<N>>,
     // The beat at hand, with what its header alone tells.
     a_valid: DFF<Bit>,
     a_sop: DFF<Bit>,
     a_eop: DFF<Bit>,
     a_data: DFF<Bits<W>>,
-    a_slot: DFF<Bits<5>>,
+    a_slot: DFF<Bits<I>>,
     a_count: DFF<Bits<13>>,
     a_left: DFF<Bits<10>>,
     a_final: DFF<Bit>,
@@ -112,7 +112,7 @@ pub struct CompletionSink<const W: usize, const B: usize> {
     a_poisoned: DFF<Bit>,
     // The completion at hand, from its first beat on.
     in_tlp: DFF<Bit>,
-    t_slot: DFF<Bits<5>>,
+    t_slot: DFF<Bits<I>>,
     t_position: DFF<Bits<9>>,
     t_live: DFF<Bit>,
     t_good: DFF<Bit>,
@@ -120,13 +120,14 @@ pub struct CompletionSink<const W: usize, const B: usize> {
     t_owes: DFF<Bit>,
     // The write on its way to the RAM.
     w_enable: DFF<Bit>,
-    w_slot: DFF<Bits<5>>,
+    w_slot: DFF<Bits<I>>,
     w_position: DFF<Bits<9>>,
     w_data: DFF<Bits<W>>,
-    wanted: LutRam<Wanted, 5>,
-    missing: LutRam<Bits<10>, 5>,
-    codes: LutRam<Bits<16>, 5>,
-    one: Const<32, 1>,
+    wanted: LutRam<Wanted, I>,
+    missing: LutRam<Bits<10>, I>,
+    codes: LutRam<Bits<16>, I>,
+    one: Const<N, 1>,
+    slots: Param<10, N>,
     lanes: Param<9, B>,
     unsupported: Const<16, { Status::ReadUnsupported as u64 }>,
     aborted: Const<16, { Status::ReadAborted as u64 }>,
@@ -140,7 +141,7 @@ pub struct CompletionSink<const W: usize, const B: usize> {
     rounded: Signal<Local, Bits<14>>,
     left: Signal<Local, Bits<14>>,
     first: Signal<Local, Bit>,
-    slot: Signal<Local, Bits<5>>,
+    slot: Signal<Local, Bits<I>>,
     expected: Signal<Local, Bits<10>>,
     start: Signal<Local, Bits<10>>,
     own: Signal<Local, Bit>,
@@ -152,23 +153,25 @@ pub struct CompletionSink<const W: usize, const B: usize> {
     ends: Signal<Local, Bit>,
     owes: Signal<Local, Bit>,
     position: Signal<Local, Bits<9>>,
-    slot_bit: Signal<Local, Bits<32>>,
-    new_bit: Signal<Local, Bits<32>>,
-    timed_out_bit: Signal<Local, Bits<32>>,
-    opens: Signal<Local, Bits<32>>,
-    closes: Signal<Local, Bits<32>>,
-    begins: Signal<Local, Bits<32>>,
-    fails: Signal<Local, Bits<32>>,
-    now_owed: Signal<Local, Bits<32>>,
-    now_paid: Signal<Local, Bits<32>>,
+    slot_bit: Signal<Local, Bits<N>>,
+    new_bit: Signal<Local, Bits<N>>,
+    timed_out_bit: Signal<Local, Bits<N>>,
+    opens: Signal<Local, Bits<N>>,
+    closes: Signal<Local, Bits<N>>,
+    begins: Signal<Local, Bits<N>>,
+    fails: Signal<Local, Bits<N>>,
+    now_owed: Signal<Local, Bits<N>>,
+    now_paid: Signal<Local, Bits<N>>,
     expires: Signal<Local, Bit>,
-    leaves: Signal<Local, Bits<32>>,
-    drops: Signal<Local, Bits<32>>,
-    ended: Signal<Local, Bits<32>>,
-    others: Signal<Local, Bits<32>>,
+    leaves: Signal<Local, Bits<N>>,
+    drops: Signal<Local, Bits<N>>,
+    ended: Signal<Local, Bits<N>>,
+    others: Signal<Local, Bits<N>>,
 }
 
-impl<const W: usize, const B: usize> Logic for CompletionSink<W, B> {
+impl<const W: usize, const B: usize, const N: usize, const I: usize> Logic
+    for CompletionSink<W, B, N, I>
+{
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
@@ -187,11 +190,11 @@ impl<const W: usize, const B: usize> Logic for CompletionSink<W, B> {
         self.held.next = bit_cast::<14, 11>(self.cpl_len.val()) << 2;
         self.rounded.next = self.asked.val() + 3;
         self.left.next = self.asked.val() - self.held.val();
-        self.a_valid.d.next = self.cpl_valid.val() & (self.cpl_tag.val() < 32);
+        self.a_valid.d.next = self.cpl_valid.val() & (self.cpl_tag.val() < self.slots.val());
         self.a_sop.d.next = self.cpl_sop.val();
         self.a_eop.d.next = self.cpl_eop.val();
         self.a_data.d.next = self.cpl_data.val();
-        self.a_slot.d.next = bit_cast::<5, 10>(self.cpl_tag.val());
+        self.a_slot.d.next = bit_cast::<I, 10>(self.cpl_tag.val());
         self.a_count.d.next = self.cpl_byte_count.val();
         self.a_left.d.next = bit_cast::<10, 14>(self.left.val());
         self.a_final.d.next = self.asked.val() <= self.held.val();
@@ -322,8 +325,8 @@ impl<const W: usize, const B: usize> Logic for CompletionSink<W, B> {
 
         // What has left and what never will; a new read of the slot begins anew.
         self.leaves.next = 0.into();
-        if self.sent_valid.val() & (self.sent_tag.val() < 32) {
-            self.leaves.next = self.one.val() << self.sent_tag.val().get_bits::<5>(0);
+        if self.sent_valid.val() & (self.sent_tag.val() < self.slots.val()) {
+            self.leaves.next = self.one.val() << self.sent_tag.val().get_bits::<I>(0);
         }
         self.drops.next = 0.into();
         if self.withdrawn.val() {
@@ -390,12 +393,14 @@ mod tests {
     use pinring_verilator::equivalence::{Error, Pair};
     use pinring_verilator::ports;
 
-    type Dut = Pair<CompletionSink<128, 16>>;
+    // The largest: slots' vectors are as wide as they get.
+    const SLOTS: usize = 256;
+    type Dut = Pair<CompletionSink<128, 16, SLOTS, 8>>;
 
     fn dut() -> Result<Dut, Error> {
         Pair::new(
             CompletionSink::default(),
-            ports!(CompletionSink<128, 16> {
+            ports!(CompletionSink<128, 16, SLOTS, 8> {
                 clock: clock;
                 in reset, cpl_valid, cpl_sop, cpl_eop, cpl_data, cpl_tag, cpl_len, cpl_byte_count, cpl_lower_addr, cpl_status,
                     cpl_poisoned, slot_valid, slot_index, slot_position, slot_len, sent_valid, sent_tag, withdrawn,
@@ -474,11 +479,15 @@ mod tests {
         Ok(written)
     }
 
+    fn bit(dut: &mut Dut, port: &str, slot: u64) -> Result<bool, Error> {
+        Ok(dut.get_wide(port)?[slot as usize / 32] >> (slot % 32) & 1 == 1)
+    }
+
     fn state(dut: &mut Dut, slot: u64) -> Result<(bool, bool, u64), Error> {
         dut.set("look_slot", slot)?;
         Ok((
-            dut.get("open")? >> slot & 1 == 1,
-            dut.get("quarantined")? >> slot & 1 == 1,
+            bit(dut, "open", slot)?,
+            bit(dut, "quarantined", slot)?,
             dut.get("look_status")?,
         ))
     }
@@ -488,7 +497,7 @@ mod tests {
         let mut dut = dut()?;
         allocate(&mut dut, 5, 0x134, 140)?;
         allocate(&mut dut, 6, 0, 0)?;
-        assert_eq!(dut.get("open")?, 1 << 5);
+        assert!(bit(&mut dut, "open", 5)? && !bit(&mut dut, "open", 6)?);
         assert_eq!(send(&mut dut, GOOD)?, vec![0x130]);
         assert_eq!(state(&mut dut, 5)?, (true, false, 0));
         let second = Completion {
@@ -509,7 +518,13 @@ mod tests {
         assert_eq!(send(&mut dut, third)?, Vec::<u64>::new());
         // Tags of others are not looked at.
         assert_eq!(
-            send(&mut dut, Completion { tag: 37, ..GOOD })?,
+            send(
+                &mut dut,
+                Completion {
+                    tag: 256 + 5,
+                    ..GOOD
+                }
+            )?,
             Vec::<u64>::new()
         );
         Ok(())
@@ -697,15 +712,15 @@ mod tests {
         assert_eq!(send(&mut dut, whole)?.len(), 9);
         // The slot's next read is not sent yet: the completion of the one before does not come twice.
         allocate_unsent(&mut dut, 5, 0x134, 140)?;
-        assert_eq!(dut.get("sent")?, 0);
+        assert!(dut.get_wide("sent")?.iter().all(|word| *word == 0));
         assert_eq!(send(&mut dut, whole)?, Vec::<u64>::new());
         assert_eq!(state(&mut dut, 5)?, (true, false, 0));
         // Reads of others leave meanwhile.
         dut.set("sent_valid", true)?;
-        dut.set("sent_tag", 37)?;
+        dut.set("sent_tag", 256 + 5)?;
         dut.step()?;
         dut.set("sent_valid", false)?;
-        assert_eq!(dut.get("sent")?, 0);
+        assert!(dut.get_wide("sent")?.iter().all(|word| *word == 0));
         // It is withdrawn: the slot ends, and its tag is free at once.
         dut.set("withdrawn", true)?;
         dut.set("withdrawn_slot", 5)?;
@@ -714,8 +729,8 @@ mod tests {
         assert_eq!(state(&mut dut, 5)?, (false, false, Status::Aborted as u64));
         allocate(&mut dut, 5, 0x134, 140)?;
         assert_eq!(
-            (state(&mut dut, 5)?, dut.get("sent")?),
-            ((true, false, 0), 1 << 5)
+            (state(&mut dut, 5)?, bit(&mut dut, "sent", 5)?),
+            ((true, false, 0), true)
         );
         assert_eq!(send(&mut dut, whole)?.len(), 9);
         assert_eq!(state(&mut dut, 5)?, (false, false, 0));

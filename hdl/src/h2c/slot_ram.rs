@@ -2,21 +2,21 @@
 
 use rust_hdl::prelude::*;
 
-/// Block RAM of 32 slots of 512 bytes in words of `W` bits, addressed by slot and byte position; `L` = log2(`W` / 8).
+/// Block RAM of 2^`I` slots of 512 bytes in words of `W` bits, addressed by slot and byte position; `L` = log2(`W` / 8).
 ///
 /// The low `L` bits of a position are ignored. A read of the word that is written in the same cycle returns the old word.
 #[derive(LogicBlock)]
-pub struct SlotRam<const W: usize, const L: usize> {
+pub struct SlotRam<const W: usize, const L: usize, const I: usize> {
     /// Clock of both ports.
     pub clock: Signal<In, Clock>,
     /// Slot to read.
-    pub read_slot: Signal<In, Bits<5>>,
+    pub read_slot: Signal<In, Bits<I>>,
     /// Byte position in the slot to read; the word is on `read_data` in the next cycle.
     pub read_position: Signal<In, Bits<9>>,
     /// The word addressed in the cycle before.
     pub read_data: Signal<Out, Bits<W>>,
     /// Slot to write.
-    pub write_slot: Signal<In, Bits<5>>,
+    pub write_slot: Signal<In, Bits<I>>,
     /// Byte position in the slot to write.
     pub write_position: Signal<In, Bits<9>>,
     /// Word to write.
@@ -26,13 +26,13 @@ pub struct SlotRam<const W: usize, const L: usize> {
     _words: Vec<Bits<W>>,
 }
 
-impl<const W: usize, const L: usize> SlotRam<W, L> {
-    fn index(slot: Bits<5>, position: Bits<9>) -> usize {
+impl<const W: usize, const L: usize, const I: usize> SlotRam<W, L, I> {
+    fn index(slot: Bits<I>, position: Bits<9>) -> usize {
         (slot.index() << 9 | position.index()) >> L
     }
 }
 
-impl<const W: usize, const L: usize> Default for SlotRam<W, L> {
+impl<const W: usize, const L: usize, const I: usize> Default for SlotRam<W, L, I> {
     fn default() -> Self {
         Self {
             clock: Default::default(),
@@ -43,12 +43,12 @@ impl<const W: usize, const L: usize> Default for SlotRam<W, L> {
             write_position: Default::default(),
             write_data: Default::default(),
             write_enable: Default::default(),
-            _words: vec![Bits::default(); 1 << (14 - L)],
+            _words: vec![Bits::default(); 1 << (9 + I - L)],
         }
     }
 }
 
-impl<const W: usize, const L: usize> Logic for SlotRam<W, L> {
+impl<const W: usize, const L: usize, const I: usize> Logic for SlotRam<W, L, I> {
     fn update(&mut self) {
         if self.clock.pos_edge() {
             self.read_data.next =
@@ -76,7 +76,7 @@ always @(posedge clock) begin
 end
 ",
             d = W - 1,
-            n = (1 << (14 - L)) - 1
+            n = (1 << (9 + I - L)) - 1
         ))
     }
 }
@@ -91,20 +91,26 @@ mod tests {
 
     #[test]
     fn holds_every_word_of_every_slot() -> Result<(), Error> {
+        exercise::<6>()?;
+        exercise::<8>()
+    }
+
+    fn exercise<const I: usize>() -> Result<(), Error> {
         let mut dut = Pair::new(
-            SlotRam::<128, 4>::default(),
-            ports!(SlotRam<128, 4> {
+            SlotRam::<128, 4, I>::default(),
+            ports!(SlotRam<128, 4, I> {
                 clock: clock;
                 in read_slot, read_position, write_slot, write_position, write_data, write_enable;
                 out read_data
             }),
         )?;
         let mut random = StdRng::seed_from_u64(1);
-        let mut model = vec![vec![0; 16]; 1024];
-        for _ in 0..4000 {
+        let mut model = vec![vec![0; 16]; 32 << I];
+        // Half of the words at least are read back.
+        for _ in 0..100 << I {
             let (write, read) = (
-                random.random_range(0u64..1 << 14),
-                random.random_range(0u64..1 << 14),
+                random.random_range(0u64..512 << I),
+                random.random_range(0u64..512 << I),
             );
             let data: Vec<u8> = (0..16).map(|_| random.random()).collect();
             let enable = random.random_bool(0.7);

@@ -10,7 +10,7 @@ use pinring_verilator::ports;
 use rand::{RngExt, rngs::StdRng};
 use std::collections::VecDeque;
 
-type Dut = Pair<H2cChannel<128, 16, 4>>;
+type Dut = Pair<H2cChannel<128, 16, 4, 32, 5, 6, 40>>;
 
 /// Each transfer lies in a page of this size of its own: transfer n in page n.
 const PAGE_SHIFT: u32 = 20;
@@ -67,13 +67,13 @@ impl Bench {
     fn new(seed: u64) -> Result<Self> {
         let mut dut = Pair::new(
             H2cChannel::default(),
-            ports!(H2cChannel<128, 16, 4> {
+            ports!(H2cChannel<128, 16, 4, 32, 5, 6, 40> {
                 clock: clock;
                 in reset, max_read, timeout, job_valid, job_ctx, job_position, job_length, job_element, job_last_element,
                     job_uniform, job_shift, job_status, job_tdest, window_valid, window_slot, window_status, fill_write,
                     fill_word, fill_data, consumed_ready, aborts, rd_ready, sent_valid, sent_tag, cpl_valid, cpl_sop,
                     cpl_eop, cpl_data, cpl_tag, cpl_len, cpl_byte_count, cpl_lower_addr, cpl_status, cpl_poisoned,
-                    m_tready, retire_ready;
+                    m_tready, retire_ready, extended, usable;
                 out job_ready, ready, window, consumed_valid, consumed_block, consumed_ctx, rd_valid, rd_addr, rd_len,
                     rd_first_be, rd_last_be, rd_tag, m_tvalid, m_tdata, m_tkeep, m_tlast, m_tdest, m_tuser,
                     retire_valid, retire_ctx, retire_status, retire_bytes, quiet_valid, quiet_ctx, list_wait,
@@ -87,6 +87,8 @@ impl Bench {
                 ("max_read", 512),
                 ("timeout", 100_000),
                 ("window_valid", 1),
+                ("extended", 1),
+                ("usable", (1 << 40) - 1),
                 ("job_uniform", 1),
                 ("job_shift", PAGE_SHIFT.into()),
             ],

@@ -65,6 +65,8 @@ pub struct Bar0<const W: usize, const B: usize, const L: usize, const CLOCK_HZ: 
     pub soft_reset: Signal<Out, Bit>,
     /// The device restarts in this cycle.
     pub restart: Signal<In, Bit>,
+    /// H2C reads that may be in flight.
+    pub read_tags: Signal<In, Bits<32>>,
     /// Bus address of the admin submission ring.
     pub admin_sq: Signal<Out, Bits<64>>,
     /// Bus address of the admin completion ring.
@@ -229,6 +231,7 @@ impl<const W: usize, const B: usize, const L: usize, const CLOCK_HZ: u64> Logic
         self.enable.next = self.csr.enable.val();
         self.soft_reset.next = self.csr.soft_reset.val();
         self.csr.restart.next = self.restart.val();
+        self.csr.read_tags.next = self.read_tags.val();
         self.admin_sq.next = self.csr.admin_sq.val();
         self.admin_cq.next = self.csr.admin_cq.val();
         self.admin_sq_log2.next = self.csr.admin_sq_log2.val();

@@ -77,6 +77,8 @@ pub struct Csr<const L: usize, const CLOCK_HZ: u64 = 250_000_000> {
     pub soft_reset: Signal<Out, Bit>,
     /// The device restarts in this cycle.
     pub restart: Signal<In, Bit>,
+    /// Register READ_TAGS.
+    pub read_tags: Signal<In, Bits<32>>,
     /// Bus address of the admin submission ring.
     pub admin_sq: Signal<Out, Bits<64>>,
     /// Bus address of the admin completion ring.
@@ -220,7 +222,6 @@ pub struct Csr<const L: usize, const CLOCK_HZ: u64 = 250_000_000> {
     bus_bytes_log2: Param<32, L>,
     data_width_at: Const<5, { bit(LIMITS1.fields, "data_width_log2") }>,
     clock_hz: Const<32, CLOCK_HZ>,
-    read_tags: Const<32, { limits::READ_SLOTS as u64 }>,
     max_regions: Const<32, { limits::MAX_REGIONS as u64 }>,
     control_enable: Const<32, { Control::new().with_enable(true).raw() as u64 }>,
     control_reset: Const<32, { Control::new().with_reset(true).raw() as u64 }>,

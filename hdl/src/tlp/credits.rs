@@ -10,8 +10,10 @@ use rust_hdl::prelude::*;
 ///
 /// A read holds its space until its last completion, even if nobody waits for that any more. Its tag must not go out
 /// again before: the new read's space would take the old one's place, and one of the two would never come back.
+///
+/// There are `T` tags, whose numbers take `P` bits.
 #[derive(LogicBlock, Default)]
-pub struct ReadCredits {
+pub struct ReadCredits<const T: usize, const P: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Drops all state.
@@ -29,25 +31,25 @@ pub struct ReadCredits {
     /// It goes out.
     pub issue: Signal<In, Bit>,
     /// Its tag.
-    pub issue_tag: Signal<In, Bits<6>>,
+    pub issue_tag: Signal<In, Bits<P>>,
     /// A completion begins.
     pub cpl_sop: Signal<In, Bit>,
     /// Its tag.
-    pub cpl_tag: Signal<In, Bits<6>>,
+    pub cpl_tag: Signal<In, Bits<P>>,
     /// It is the last of its read.
     pub cpl_final: Signal<In, Bit>,
     /// Tags with a read outstanding.
-    pub tags: Signal<Out, Bits<64>>,
+    pub tags: Signal<Out, Bits<T>>,
 
     used_headers: DFF<Bits<12>>,
     used_data: DFF<Bits<16>>,
-    held: LutRam<Bits<18>, 6>,
+    held: LutRam<Bits<18>, P>,
     // Tags with a read outstanding: a completion that nobody waits for gives nothing back.
-    outstanding: DFF<Bits<64>>,
-    one: Signal<Local, Bits<64>>,
-    issued: Signal<Local, Bits<64>>,
-    ended: Signal<Local, Bits<64>>,
-    kept: Signal<Local, Bits<64>>,
+    outstanding: DFF<Bits<T>>,
+    one: Signal<Local, Bits<T>>,
+    issued: Signal<Local, Bits<T>>,
+    ended: Signal<Local, Bits<T>>,
+    kept: Signal<Local, Bits<T>>,
     blocks: Signal<Local, Bits<11>>,
     units: Signal<Local, Bits<11>>,
     need_headers: Signal<Local, Bits<12>>,
@@ -63,7 +65,7 @@ pub struct ReadCredits {
     minus_data: Signal<Local, Bits<16>>,
 }
 
-impl Logic for ReadCredits {
+impl<const T: usize, const P: usize> Logic for ReadCredits<T, P> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, used_headers, used_data, outstanding);

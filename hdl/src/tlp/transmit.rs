@@ -2,6 +2,7 @@
 
 use super::ReadCredits;
 use crate::byte_enables::ByteEnables;
+use crate::widgets::Param;
 use rust_hdl::prelude::*;
 
 /// Merges the posted path with the reads of the fetch unit and the H2C engine, TLP by TLP.
@@ -9,8 +10,10 @@ use rust_hdl::prelude::*;
 /// Reads of the fetch unit go before data reads: lists must not wait for data. A read goes out only with completion
 /// space reserved, and nothing goes out without bus mastering except completions and a TLP whose first beat stands on
 /// the link: that cannot be taken back (a beat stays until it is taken, and a TLP goes on to its end).
+///
+/// Reads have `T` tags, whose numbers take `P` bits.
 #[derive(LogicBlock, Default)]
-pub struct TransmitMux<const W: usize> {
+pub struct TransmitMux<const W: usize, const T: usize, const P: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Drops all state.
@@ -26,9 +29,9 @@ pub struct TransmitMux<const W: usize> {
     pub settled: Signal<Out, Bit>,
     /// Tags for which their owners expect completions. A malformed one may look like a read's last and give its space
     /// back; the owner knows better.
-    pub expected: Signal<In, Bits<64>>,
-    /// Reads have gone out whose last completions have not begun, or are still expected by their owners.
-    pub reads_out: Signal<Out, Bit>,
+    pub expected: Signal<In, Bits<T>>,
+    /// Tags of reads that have gone out and whose last completions have not begun, or are still expected by their owners.
+    pub reads_out: Signal<Out, Bits<T>>,
     /// There is completion space for the read on offer, or for one like the last that was.
     pub room: Signal<Out, Bit>,
     /// Read completion boundary: 0 for 64, 1 for 128 bytes.
@@ -49,6 +52,8 @@ pub struct TransmitMux<const W: usize> {
     pub cpl_lower_addr: Signal<In, Bits<7>>,
     /// Its status.
     pub cpl_status: Signal<In, Bits<3>>,
+    /// By its header it is the last of its read.
+    pub cpl_final: Signal<Out, Bit>,
 
     /// A beat of the posted path.
     pub posted_valid: Signal<In, Bit>,
@@ -119,7 +124,8 @@ pub struct TransmitMux<const W: usize> {
     /// Tag of a read.
     pub tx_tag: Signal<Out, Bits<10>>,
 
-    credits: ReadCredits,
+    credits: ReadCredits<T, P>,
+    tags: Param<10, T>,
     enables: ByteEnables,
     // A read waits here, with its space reserved.
     r_valid: DFF<Bit>,
@@ -133,9 +139,11 @@ pub struct TransmitMux<const W: usize> {
     chosen_read: DFF<Bit>,
     after_read: DFF<Bit>,
 
-    waiting: Signal<Local, Bits<64>>,
-    others: Signal<Local, Bits<64>>,
-    one: Signal<Local, Bits<64>>,
+    waiting: Signal<Local, Bits<T>>,
+    others: Signal<Local, Bits<T>>,
+    one: Signal<Local, Bits<T>>,
+    known: Signal<Local, Bit>,
+    is_final: Signal<Local, Bit>,
     brought: Signal<Local, Bits<13>>,
     reach: Signal<Local, Bits<13>>,
     load: Signal<Local, Bit>,
@@ -146,7 +154,7 @@ pub struct TransmitMux<const W: usize> {
     eop: Signal<Local, Bit>,
 }
 
-impl<const W: usize> Logic for TransmitMux<W> {
+impl<const W: usize, const T: usize, const P: usize> Logic for TransmitMux<W, T, P> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
@@ -173,10 +181,15 @@ impl<const W: usize> Logic for TransmitMux<W> {
         self.brought.next = bit_cast::<13, 11>(self.cpl_len.val()) << 2;
         self.reach.next = self.cpl_byte_count.val()
             + bit_cast::<13, 2>(self.cpl_lower_addr.val().get_bits::<2>(0));
-        self.credits.cpl_sop.next = self.cpl_sop.val();
-        self.credits.cpl_tag.next = bit_cast::<6, 10>(self.cpl_tag.val());
-        self.credits.cpl_final.next =
-            self.cpl_status.val().any() | (self.reach.val() <= self.brought.val());
+        self.is_final.next = self.cpl_status.val().any() | (self.reach.val() <= self.brought.val());
+        self.cpl_final.next = self.is_final.val();
+        self.known.next = self.cpl_tag.val() < self.tags.val();
+        self.credits.cpl_sop.next = self.cpl_sop.val() & self.known.val();
+        self.credits.cpl_tag.next = 0.into();
+        if self.known.val() {
+            self.credits.cpl_tag.next = bit_cast::<P, 10>(self.cpl_tag.val());
+        }
+        self.credits.cpl_final.next = self.is_final.val();
 
         // The next read: fetches first, into a register once its space is there.
         self.enables.offset.next = 0.into();
@@ -190,7 +203,7 @@ impl<const W: usize> Logic for TransmitMux<W> {
             & ((!self.r_valid.q.val() & self.credits.room.val()) & self.bus_master.val());
         self.credits.issue.next = self.load.val();
         self.room.next = self.credits.room.val();
-        self.credits.issue_tag.next = bit_cast::<6, 10>(self.read_tag.val());
+        self.credits.issue_tag.next = bit_cast::<P, 10>(self.read_tag.val());
         self.fetch_ready.next = false;
         self.read_ready.next = false;
         if self.load.val() {
@@ -212,18 +225,17 @@ impl<const W: usize> Logic for TransmitMux<W> {
             }
         }
         if self.fetch_valid.val() {
-            self.credits.issue_tag.next = bit_cast::<6, 10>(self.fetch_tag.val());
+            self.credits.issue_tag.next = bit_cast::<P, 10>(self.fetch_tag.val());
         }
 
         // Reads whose tag is in use and that do not wait here.
         self.one.next = 1.into();
         self.waiting.next = 0.into();
         if self.r_valid.q.val() {
-            self.waiting.next = self.one.val() << bit_cast::<6, 10>(self.r_tag.q.val());
+            self.waiting.next = self.one.val() << bit_cast::<P, 10>(self.r_tag.q.val());
         }
         self.others.next = !self.waiting.val();
-        self.reads_out.next =
-            ((self.credits.tags.val() | self.expected.val()) & self.others.val()).any();
+        self.reads_out.next = (self.credits.tags.val() | self.expected.val()) & self.others.val();
         self.settled.next = !self.midway.q.val() & !self.chosen.q.val();
 
         // Whose TLP: decided at its first beat and kept until its last.

@@ -1,6 +1,7 @@
 //! What a figure was measured under, and the limit that the link model sets for it.
 
-use pinring_protocol::limits::{READ_SLOT_BYTES, READ_SLOTS};
+use pinring_hdl::sizes::read_slots;
+use pinring_protocol::limits::READ_SLOT_BYTES;
 
 use super::row::Conditions;
 use crate::link::{Direction as Wire, LinkConfig};
@@ -109,6 +110,11 @@ impl Setting {
         scenario
     }
 
+    /// H2C read slots of the device.
+    fn read_slots(&self) -> usize {
+        read_slots(self.port.width_bits as usize)
+    }
+
     /// The link, as the model takes it.
     pub fn link(&self) -> LinkConfig {
         run::link_config(&self.scenario())
@@ -150,7 +156,7 @@ impl Setting {
     ///
     /// - wire up: (1 + 24 / MPS) / rate for C2H; with H2C at the same time 24 / MRRS / rate more;
     /// - wire down: (1 + 20 / completion) / rate for H2C;
-    /// - tags: (round trip + one read's completions on the wire) / bytes in flight, with `READ_SLOTS` reads of min(MRRS, slot);
+    /// - tags: (round trip + one read's completions on the wire) / bytes in flight, with as many reads of min(MRRS, slot) as the device has slots;
     /// - completion space, credits for reads and credits for writes: the same with their bytes in flight, where credits are out for
     ///   one way and come back in another.
     pub fn limit(&self) -> Limit {
@@ -177,7 +183,7 @@ impl Setting {
             let down = (1.0 + 20.0 / completion) / rate;
             times.push((down, "wire"));
             let trip = self.round_trip_ns as f64 + (24.0 / rate) + request * down;
-            times.push((trip / (READ_SLOTS as f64 * request), "tags"));
+            times.push((trip / (self.read_slots() as f64 * request), "tags"));
             let headers_each = request / f64::from(link.rcb);
             let space = least([
                 (link.completion_headers, request / headers_each),
@@ -286,7 +292,7 @@ mod tests {
         }
         .limit();
         // Bytes of the read slots in flight over the round trip and a read's own time, against 13.18 GB/s.
-        let in_flight = (READ_SLOTS * READ_SLOT_BYTES).min(32768) as f64;
+        let in_flight = (read_slots(512) * READ_SLOT_BYTES).min(32768) as f64;
         let expected = in_flight / (2000.0 + 512.0 / 13.18 + 24.0 / 14.2) / 13.18;
         assert!(
             (limit.efficiency / expected - 1.0).abs() < 0.01,

@@ -90,7 +90,7 @@ macro_rules! pins {
 
 pins! {
     input clock: 1, input core_clock: 1, input reset: 1,
-    input cfg_mps: 3, input cfg_mrrs: 3, input cfg_rcb: 1, input cfg_bus_master: 1, input cfg_msix_enable: 1,
+    input cfg_mps: 3, input cfg_mrrs: 3, input cfg_rcb: 1, input cfg_extended_tag: 1, input cfg_bus_master: 1, input cfg_msix_enable: 1,
     input cfg_msix_mask: 1, input cfg_cpl_headers: 12, input cfg_cpl_data: 16,
     output tx_valid: 1, input tx_ready: 1, output tx_sop: 1, output tx_eop: 1, output tx_kind: 2,
     output tx_addr: 64, output tx_len: 11, output tx_first_be: 4, output tx_last_be: 4, output tx_tag: 10, output tx_id: 16,
@@ -206,6 +206,7 @@ impl Gateware {
         gateware.set(Pin::cfg_mps, width);
         gateware.set(Pin::cfg_mrrs, u32::from(link.mrrs_code()));
         gateware.set(Pin::cfg_rcb, u32::from(link.rcb == 128));
+        gateware.set(Pin::cfg_extended_tag, u32::from(link.device_tags > 32));
         gateware.set(Pin::cfg_bus_master, 1);
         gateware.set(Pin::cfg_msix_enable, 1);
         gateware.set(Pin::cfg_cpl_headers, link.completion_headers.min(4095));

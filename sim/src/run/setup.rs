@@ -149,7 +149,8 @@ pub fn link_config(scenario: &Scenario) -> LinkConfig {
             CompletionOrder::InOrder
         },
         random_split: link.random_split,
-        // Completion space of the device's hard IP: all 40 tags at 512 bytes, split at every read completion boundary.
+        device_tags: if link.extended_tags { 256 } else { 32 },
+        // Completion space of the device's hard IP: 64 reads of 512 bytes, split at every read completion boundary.
         completion_headers: 512,
         completion_data: 2048,
         seed: scenario.seed,

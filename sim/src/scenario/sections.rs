@@ -53,6 +53,8 @@ pub struct Link {
     pub root_complex_ns: u64,
     /// A read takes up to this much longer, by chance; at most 1,000,000 ns.
     pub jitter_ns: u64,
+    /// Extended Tag Field Enable: 256 tags for the device's reads, otherwise 32.
+    pub extended_tags: bool,
     /// Whether completions of different reads may overtake each other.
     pub reorder: bool,
     /// Whether completions also end at other multiples of `rcb_bytes`, by chance. Shorter TLPs: the ceiling is not reached.
@@ -71,6 +73,7 @@ impl Default for Link {
             one_way_latency_ns: 250,
             root_complex_ns: 500,
             jitter_ns: 0,
+            extended_tags: true,
             reorder: false,
             random_split: false,
         }

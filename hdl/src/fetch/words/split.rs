@@ -22,7 +22,7 @@ pub struct SplitWords<const W: usize, const L: usize> {
     pub cpl_eop: Signal<In, Bit>,
     /// Address-aligned data.
     pub cpl_data: Signal<In, Bits<W>>,
-    /// Tag; those but 32 to 39 are not looked at.
+    /// Tag; those but 0 to 7 are not looked at.
     pub cpl_tag: Signal<In, Bits<10>>,
     /// DWs in this completion.
     pub cpl_len: Signal<In, Bits<11>>,
@@ -107,7 +107,7 @@ impl<const W: usize, const L: usize> Logic for SplitWords<W, L> {
         self.heads.reset.next = self.reset.val();
 
         // What is kept of a completion is decided at its first beat. It has 17 beats at most, if it is not cut.
-        self.mine.next = self.cpl_valid.val() & (self.cpl_tag.val().get_bits::<7>(3) == 4);
+        self.mine.next = self.cpl_valid.val() & (self.cpl_tag.val().get_bits::<7>(3) == 0);
         self.room.next = self.held.q.val() < 239;
         self.whole.next = self.cpl_len.val() <= 128;
         self.keep.next = self.mine.val() & !self.dropping.q.val();

@@ -2,7 +2,7 @@
 
 use super::super::Csr;
 use super::super::testing::{Result, chance, offset, pulse, read, reset, seeded, write};
-use pinring_protocol::limits::{CONTEXTS, MAX_REGIONS, PAGE_SHIFT, QUEUES, READ_SLOTS, VECTORS};
+use pinring_protocol::limits::{CONTEXTS, MAX_REGIONS, PAGE_SHIFT, QUEUES, VECTORS};
 use pinring_protocol::registers::{
     AdminSize, Control, DeviceStatus, ErrorInfo, Features, FirmwareReport, Limits0, Limits1,
     LogData, REGISTERS, Version, aperture,
@@ -23,7 +23,7 @@ fn dut() -> Result<Dut> {
         Csr::default(),
         ports!(Csr<4, CLOCK_HZ> {
             clock: clock;
-            in reset, restart, write_valid, write_addr, write_data, write_be, read_valid, read_addr, fw_state_valid, fw_state,
+            in reset, restart, read_tags, write_valid, write_addr, write_data, write_be, read_valid, read_addr, fw_state_valid, fw_state,
                 fw_detail, log_valid, log_data, log_count, error_valid, error_status, error_queue, error_direction,
                 error_address, c2h_bytes_inc, h2c_bytes_inc, c2h_done, h2c_done, c2h_list_wait, h2c_list_wait, c2h_idle,
                 h2c_idle, completion, interrupt_sent;
@@ -87,7 +87,8 @@ fn identity_and_limits() -> Result {
     assert_eq!(limits.page_shift(), PAGE_SHIFT);
     assert_eq!(1 << limits.contexts_log2(), CONTEXTS);
     assert_eq!(u64::from(read32(&mut dut, "CLOCK_HZ")?), CLOCK_HZ);
-    assert_eq!(read32(&mut dut, "READ_TAGS")?, READ_SLOTS as u32);
+    dut.set("read_tags", 77)?;
+    assert_eq!(read32(&mut dut, "READ_TAGS")?, 77);
     assert_eq!(read32(&mut dut, "MAX_REGIONS")?, MAX_REGIONS);
     // What is no register reads as zero, and nothing answers to a write there.
     let known = |addr: u64| {

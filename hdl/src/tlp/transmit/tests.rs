@@ -9,6 +9,10 @@ use rand::{RngExt, rngs::StdRng};
 /// Completion space of the receiver.
 const HEADERS: u64 = 60;
 const UNITS: u64 = 200;
+/// As many as there are without ten-bit tags; a few of them are used.
+const TAGS: usize = 256;
+const FETCHES: std::ops::Range<u64> = 0..8;
+const DATA: std::ops::Range<u64> = 224..256;
 
 /// A read in flight.
 struct Read {
@@ -22,7 +26,7 @@ struct Read {
 }
 
 struct Bench {
-    dut: Pair<TransmitMux<128>>,
+    dut: Pair<TransmitMux<128, TAGS, 9>>,
     random: StdRng,
     rcb: u64,
     /// The posted TLP that is offered: beats, and how many of them have passed.
@@ -39,14 +43,14 @@ struct Bench {
 impl Bench {
     fn new(rcb: u64) -> Result<Self> {
         let mut dut = Pair::new(
-            TransmitMux::<128>::default(),
-            ports!(TransmitMux<128> {
+            TransmitMux::<128, TAGS, 9>::default(),
+            ports!(TransmitMux<128, TAGS, 9> {
                 clock: clock;
                 in reset, bus_master, forget, expected, rcb, cpl_headers, cpl_data, cpl_sop, cpl_tag, cpl_len, cpl_byte_count, cpl_lower_addr,
                     cpl_status, posted_valid, posted_sop, posted_eop, posted_data, posted_kind, posted_addr, posted_len,
                     posted_first_be, posted_last_be, fetch_valid, fetch_addr, fetch_bytes, fetch_tag, read_valid, read_addr,
                     read_len, read_first_be, read_last_be, read_tag, tx_ready;
-                out may_write, settled, reads_out, room, posted_ready, fetch_ready, read_ready, tx_valid, tx_sop, tx_eop, tx_data, tx_kind, tx_addr, tx_len,
+                out may_write, settled, reads_out, room, cpl_final, posted_ready, fetch_ready, read_ready, tx_valid, tx_sop, tx_eop, tx_data, tx_kind, tx_addr, tx_len,
                     tx_first_be, tx_last_be, tx_tag
             }),
         )?;
@@ -107,7 +111,7 @@ impl Bench {
         }
         if !self.dut.is("fetch_valid")?
             && chance(&mut self.random, 30)
-            && let Some(tag) = self.tag(32..40)
+            && let Some(tag) = self.tag(FETCHES)
         {
             let bytes = self.random.random_range(1..=64) * 8;
             let addr = self.random.random::<u64>() >> 4 << 4;
@@ -123,7 +127,7 @@ impl Bench {
         }
         if !self.dut.is("read_valid")?
             && chance(&mut self.random, 50)
-            && let Some(tag) = self.tag(0..32)
+            && let Some(tag) = self.tag(DATA)
         {
             let fields = [
                 ("read_valid", 1),
@@ -143,7 +147,7 @@ impl Bench {
         self.dut.set("cpl_sop", false)?;
         if self.flying.is_empty() || chance(&mut self.random, 70) {
             if chance(&mut self.random, 10)
-                && let Some(tag) = self.tag(0..40)
+                && let Some(tag) = self.tag(0..1024)
                 && !(self.dut.is("fetch_valid")? && self.dut.get("fetch_tag")? == tag)
                 && !(self.dut.is("read_valid")? && self.dut.get("read_tag")? == tag)
             {
@@ -182,7 +186,11 @@ impl Bench {
     }
 
     fn step(&mut self) -> Result {
-        assert_eq!(self.dut.is("reads_out")?, !self.flying.is_empty());
+        let mut out = [0; TAGS / 32];
+        for read in &self.flying {
+            out[read.tag as usize / 32] |= 1 << (read.tag % 32);
+        }
+        assert_eq!(self.dut.get_wide("reads_out")?, out);
         self.sources()?;
         self.completions()?;
         let ready = chance(&mut self.random, 70);
@@ -314,7 +322,7 @@ impl Bench {
                 [offer[5], offer[6]],
                 [15, if read.left == 4 { offer[6] } else { 15 }]
             );
-            self.counts[usize::from(read.tag >= 32)] += 1;
+            self.counts[usize::from(FETCHES.contains(&read.tag))] += 1;
             self.flying.push(read);
         } else {
             let (beats, passed) = self.posted.expect("a posted TLP");

@@ -7,23 +7,50 @@ use pinring_protocol::Status;
 use pinring_verilator::equivalence::{Error, Pair};
 use pinring_verilator::ports;
 use rand::{RngExt, rngs::StdRng};
+use rust_hdl::prelude::Block;
 use std::collections::VecDeque;
 
 pub type Result<T> = std::result::Result<T, Error>;
-pub type Dut<const W: usize, const B: usize, const L: usize> = Pair<H2cEngine<W, B, L>>;
+pub type Dut<
+    const W: usize,
+    const B: usize,
+    const L: usize,
+    const N: usize,
+    const I: usize,
+    const P: usize,
+    const T: usize,
+> = Pair<H2cEngine<W, B, L, N, I, P, T>>;
 
-pub fn dut<const W: usize, const B: usize, const L: usize>() -> Result<Dut<W, B, L>> {
-    Pair::new(
+/// An engine whose tags may all be used.
+pub fn dut<
+    const W: usize,
+    const B: usize,
+    const L: usize,
+    const N: usize,
+    const I: usize,
+    const P: usize,
+    const T: usize,
+>() -> Result<Dut<W, B, L, N, I, P, T>> {
+    let mut dut = Pair::new(
         H2cEngine::default(),
-        ports!(H2cEngine<W, B, L> {
+        ports!(H2cEngine<W, B, L, N, I, P, T> {
             clock: clock;
             in reset, timeout, chunk_valid, chunk_addr, chunk_len, chunk_last, chunk_ctx, chunk_status, chunk_tdest, rd_ready,
                 cpl_valid, cpl_sop, cpl_eop, cpl_data, cpl_tag, cpl_len, cpl_byte_count, cpl_lower_addr, cpl_status,
-                cpl_poisoned, tready, done_ready, aborts, sent_valid, sent_tag;
+                cpl_poisoned, tready, done_ready, aborts, sent_valid, sent_tag, extended, usable;
             out chunk_ready, rd_valid, rd_addr, rd_len, rd_first_be, rd_last_be, rd_tag, tvalid, tdata, tkeep, tlast, tdest,
                 tuser, done_valid, done_ctx, done_status, done_bytes, quiet_valid, quiet_ctx, expected, slot_free
         }),
-    )
+    )?;
+    set_tags(&mut dut, T)?;
+    Ok(dut)
+}
+
+/// Extended tags are enabled, or there are 32.
+pub fn set_tags<U: Block>(dut: &mut Pair<U>, tags: usize) -> Result<()> {
+    dut.set("extended", tags > 32)?;
+    let words = (0..tags.div_ceil(32)).map(|word| u32::MAX >> (32 - (tags - 32 * word).min(32)));
+    dut.set_wide("usable", &words.collect::<Vec<_>>())
 }
 
 #[derive(Clone, Debug)]
@@ -133,14 +160,30 @@ impl Rates {
         stream: 0.9,
         done: 0.5,
     };
+    pub const SILENT_HOST: Self = Self {
+        completion: 0.0,
+        ..Self::FULL
+    };
     pub const STUCK_LINK: Self = Self {
         read: 0.0,
         ..Self::FULL
     };
 }
 
-pub struct Bench<'a, const W: usize, const B: usize, const L: usize> {
-    dut: &'a mut Dut<W, B, L>,
+pub struct Bench<
+    'a,
+    const W: usize,
+    const B: usize,
+    const L: usize,
+    const N: usize,
+    const I: usize,
+    const P: usize,
+    const T: usize,
+> {
+    dut: &'a mut Dut<W, B, L, N, I, P, T>,
+    /// Tags of reads are below; and the most reads that were in flight.
+    pub tags: u64,
+    pub most: usize,
     random: &'a mut StdRng,
     transfers: &'a [Transfer],
     pub rates: Rates,
@@ -161,10 +204,20 @@ pub struct Bench<'a, const W: usize, const B: usize, const L: usize> {
     pub beats: u64,
 }
 
-impl<'a, const W: usize, const B: usize, const L: usize> Bench<'a, W, B, L> {
+impl<
+    'a,
+    const W: usize,
+    const B: usize,
+    const L: usize,
+    const N: usize,
+    const I: usize,
+    const P: usize,
+    const T: usize,
+> Bench<'a, W, B, L, N, I, P, T>
+{
     /// Resets the device.
     pub fn new(
-        dut: &'a mut Dut<W, B, L>,
+        dut: &'a mut Dut<W, B, L, N, I, P, T>,
         random: &'a mut StdRng,
         transfers: &'a [Transfer],
         rates: Rates,
@@ -185,6 +238,8 @@ impl<'a, const W: usize, const B: usize, const L: usize> Bench<'a, W, B, L> {
         dut.set("reset", false)?;
         let mut bench = Self {
             dut,
+            tags: T as u64,
+            most: 0,
             random,
             transfers,
             rates,
@@ -310,7 +365,11 @@ impl<'a, const W: usize, const B: usize, const L: usize> Bench<'a, W, B, L> {
             .expect("a read that no chunk asked for");
         let tag = self.dut.get("rd_tag")?;
         self.dut.set("sent_tag", tag)?;
-        assert!(tag < 32 && !self.completer.late.contains(&tag), "tag {tag}");
+        let tags = 8..self.tags;
+        assert!(
+            tags.contains(&tag) && !self.completer.late.contains(&tag),
+            "tag {tag}"
+        );
         assert!(
             self.completer.reads.iter().all(|read| read.tag != tag),
             "tag {tag} is in use"
@@ -338,6 +397,7 @@ impl<'a, const W: usize, const B: usize, const L: usize> Bench<'a, W, B, L> {
             fault: chunk.fault,
             transfer,
         });
+        self.most = self.most.max(self.completer.reads.len());
         Ok(())
     }
 

@@ -295,7 +295,7 @@ impl Completer {
 
     /// A completion for somebody else.
     fn foreign(&mut self, random: &mut StdRng) {
-        let tag = random.random_range(32..40);
+        let tag = random.random_range(0..8);
         let read = Read {
             tag,
             addr: 64,

@@ -1,7 +1,7 @@
 mod bench;
 mod completer;
 
-use bench::{Bench, Rates, Result, Transfer, dut};
+use bench::{Bench, Rates, Result, Transfer, dut, set_tags};
 use completer::Fault;
 use pinring_protocol::Status;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -38,11 +38,19 @@ fn mixture(random: &mut StdRng, count: usize, longest: u32, faults: &[Fault]) ->
 }
 
 /// Several seeds and rates on one device, each after a reset in the middle of other traffic.
-fn any_traffic<const W: usize, const B: usize, const L: usize>(
+fn any_traffic<
+    const W: usize,
+    const B: usize,
+    const L: usize,
+    const N: usize,
+    const I: usize,
+    const P: usize,
+    const T: usize,
+>(
     count: usize,
     longest: u32,
 ) -> Result<()> {
-    let mut dut = dut::<W, B, L>()?;
+    let mut dut = dut::<W, B, L, N, I, P, T>()?;
     let faults: Vec<_> = Fault::ALL
         .into_iter()
         .filter(|fault| *fault != Fault::Silent)
@@ -66,27 +74,27 @@ fn any_traffic<const W: usize, const B: usize, const L: usize>(
 
 #[test]
 fn any_traffic_64() -> Result<()> {
-    any_traffic::<64, 8, 3>(60, 12)
+    any_traffic::<64, 8, 3, 32, 5, 6, 40>(60, 12)
 }
 
 #[test]
 fn any_traffic_128() -> Result<()> {
-    any_traffic::<128, 16, 4>(150, 16)
+    any_traffic::<128, 16, 4, 64, 6, 7, 72>(150, 16)
 }
 
 #[test]
 fn any_traffic_256() -> Result<()> {
-    any_traffic::<256, 32, 5>(60, 13)
+    any_traffic::<256, 32, 5, 256, 8, 9, 256>(60, 13)
 }
 
 #[test]
 fn any_traffic_512() -> Result<()> {
-    any_traffic::<512, 64, 6>(60, 14)
+    any_traffic::<512, 64, 6, 128, 7, 8, 136>(60, 14)
 }
 
 #[test]
 fn every_fault_on_every_kind_of_chunk() -> Result<()> {
-    let mut dut = dut::<128, 16, 4>()?;
+    let mut dut = dut::<128, 16, 4, 64, 6, 7, 72>()?;
     let mut random = StdRng::seed_from_u64(7);
     let mut transfers = Vec::new();
     for fault in Fault::ALL
@@ -113,7 +121,7 @@ fn every_fault_on_every_kind_of_chunk() -> Result<()> {
 
 #[test]
 fn a_read_without_an_answer_times_out() -> Result<()> {
-    let mut dut = dut::<128, 16, 4>()?;
+    let mut dut = dut::<128, 16, 4, 64, 6, 7, 72>()?;
     let mut random = StdRng::seed_from_u64(8);
     let transfers = mixture(&mut random, 30, 12, &[Fault::Silent]);
     let silent = transfers.iter().filter(|transfer| {
@@ -130,7 +138,7 @@ fn a_read_without_an_answer_times_out() -> Result<()> {
 
 #[test]
 fn a_read_that_cannot_leave_does_not_time_out() -> Result<()> {
-    let mut dut = dut::<128, 16, 4>()?;
+    let mut dut = dut::<128, 16, 4, 64, 6, 7, 72>()?;
     let mut random = StdRng::seed_from_u64(9);
     let transfers = mixture(&mut random, 10, 12, &[]);
     let mut bench = Bench::new(&mut dut, &mut random, &transfers, Rates::STUCK_LINK, 64)?;
@@ -144,7 +152,7 @@ fn a_read_that_cannot_leave_does_not_time_out() -> Result<()> {
 
 #[test]
 fn a_beat_a_cycle() -> Result<()> {
-    let mut dut = dut::<128, 16, 4>()?;
+    let mut dut = dut::<128, 16, 4, 64, 6, 7, 72>()?;
     let mut random = StdRng::seed_from_u64(10);
     for (name, addr, len, count) in [
         ("aligned", 0, 65_536, 4),
@@ -165,6 +173,30 @@ fn a_beat_a_cycle() -> Result<()> {
             "{name}: {} beats took {window} cycles",
             bench.beats
         );
+    }
+    Ok(())
+}
+
+/// Every tag is used, and none beyond: with 256 slots, the eight without a tag are passed over. Without extended tags reads stay
+/// below 32, and what the host then enables counts once the ring is empty.
+#[test]
+fn as_many_reads_as_tags() -> Result<()> {
+    let mut dut = dut::<256, 32, 5, 256, 8, 9, 256>()?;
+    let mut random = StdRng::seed_from_u64(11);
+    for tags in [256, 32, 256] {
+        set_tags(&mut dut, tags)?;
+        let transfers: Vec<_> = (0..4)
+            .map(|_| Transfer::new(&mut random, 0, 100_000, 512))
+            .collect();
+        let mut bench = Bench::new(&mut dut, &mut random, &transfers, Rates::SILENT_HOST, 64)?;
+        bench.tags = tags as u64;
+        for _ in 0..1500 {
+            bench.cycle()?;
+        }
+        // One slot is kept for the end of a transfer; of 256 tags the fetch unit has eight.
+        assert_eq!(bench.most, tags - 8);
+        bench.rates = Rates::FULL;
+        bench.run(100_000)?;
     }
     Ok(())
 }
