@@ -155,7 +155,8 @@ impl<const W: usize, const B: usize, const L: usize> Logic for MmioTarget<W, B, 
         self.one_dw.next = self.req_len.val() == 1;
         self.two_dw.next = self.req_len.val() == 2;
         self.flush.next = (self.req_len.val() == 1) & (self.req_first_be.val() == 0);
-        self.lane.next = bit_cast::<L, 24>(self.req_addr.val());
+        // Whole DWs: a 16:1 multiplexer for each bit at 512 bits.
+        self.lane.next = bit_cast::<L, 24>((self.req_addr.val() >> 2) << 2);
         self.second_lane.next = self.lane.val() + 4;
         self.shift.next = bit_cast::<10, L>(self.lane.val()) << 3;
         self.shifted.next = self.req_data.val() >> self.shift.val();

@@ -85,6 +85,8 @@ impl Logic for Rig {
         self.scheduler.reset.next = self.reset.val();
         self.fetch.reset.next = self.reset.val();
         self.bar0.restart.next = false;
+        self.bar0.read_tags.next = 0.into();
+        self.fetch.usable.next = 255.into();
         self.bar0.req_valid.next = self.req_valid.val();
         self.req_ready.next = self.bar0.req_ready.val();
         self.bar0.req_sop.next = self.req_sop.val();

@@ -13,6 +13,9 @@ use rust_hdl::prelude::*;
 ///
 /// Without `may_write` no write is offered; one that was offered is withdrawn, and comes again later. So completions
 /// never wait for a write that cannot go out.
+///
+/// Entries, messages and completions are turned to their lanes in front of a register, while the beat before them goes out, so that nothing but
+/// the choice between that register and the data stands before the link.
 #[derive(LogicBlock, Default)]
 pub struct PostedMux<const W: usize, const L: usize> {
     /// Clock.
@@ -102,37 +105,47 @@ pub struct PostedMux<const W: usize, const L: usize> {
     pub out_last_be: Signal<Out, Bits<4>>,
 
     source: DFF<PostedSource>,
-    // The entry's second half, or the completion's second beat; of a half of the entry, its second beat.
-    second: DFF<Bit>,
-    odd: DFF<Bit>,
+    // What goes out if it is not data: a beat, turned to its lanes, which of its TLP's beats it is, and the header.
+    beat: DFF<Bits<W>>,
+    index: DFF<Bits<2>>,
+    last: DFF<Bits<2>>,
+    kind: DFF<Bits<2>>,
+    addr: DFF<Bits<64>>,
+    len: DFF<Bits<11>>,
+    first_be: DFF<Bits<4>>,
+    last_be: DFF<Bits<4>>,
     width: Param<10, W>,
-    // Beats are of a quarter of an entry, of a half at most.
-    quarters: Signal<Local, Bit>,
-    halves: Signal<Local, Bit>,
-    half_ends: Signal<Local, Bit>,
-    entry_ends: Signal<Local, Bit>,
+    is_data: Signal<Local, Bit>,
+    is_entry: Signal<Local, Bit>,
+    is_message: Signal<Local, Bit>,
+    is_completion: Signal<Local, Bit>,
+    between: Signal<Local, Bit>,
+    gone: Signal<Local, Bit>,
+    taken: Signal<Local, Bit>,
+    may_go: Signal<Local, Bit>,
+    ended: Signal<Local, Bit>,
+    pick: Signal<Local, PostedSource>,
+    pick_index: Signal<Local, Bits<2>>,
     entry: Signal<Local, Bits<256>>,
-    entry_half: Signal<Local, Bits<256>>,
+    entry_last: Signal<Local, Bits<2>>,
+    entry_piece: Signal<Local, Bits<9>>,
     entry_now: Signal<Local, Bits<256>>,
     entry_beat: Signal<Local, Bits<W>>,
     entry_lane: Signal<Local, Bits<L>>,
     entry_shift: Signal<Local, Bits<10>>,
-    lane: Signal<Local, Bits<L>>,
+    msg_lane: Signal<Local, Bits<L>>,
     msg_shift: Signal<Local, Bits<10>>,
     cpl_lane: Signal<Local, Bits<L>>,
     cpl_next_lane: Signal<Local, Bits<L>>,
     cpl_shift: Signal<Local, Bits<10>>,
-    cpl_words: Signal<Local, Bits<W>>,
     cpl_high: Signal<Local, Bits<32>>,
-    wide: Signal<Local, Bit>,
+    cpl_wide: Signal<Local, Bit>,
 }
 
 /// Whose TLP is on its way.
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 pub enum PostedSource {
-    /// Nobody's.
-    None,
-    /// A data write.
+    /// A data write, or nobody's.
     Data,
     /// A completion entry.
     Entry,
@@ -145,142 +158,139 @@ pub enum PostedSource {
 impl<const W: usize, const L: usize> Logic for PostedMux<W, L> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, source, second, odd);
+        dff_setup!(
+            self, clock, source, beat, index, last, kind, addr, len, first_be, last_be
+        );
         self.data_ready.next = false;
-        self.entry_ready.next = false;
-        self.msg_ready.next = false;
-        self.cpl_ready.next = false;
-        self.out_valid.next = false;
-        self.out_sop.next = true;
-        self.out_eop.next = true;
-        self.out_kind.next = 0.into();
-        self.out_data.next = self.data_data.val();
-        self.out_addr.next = self.data_addr.val();
-        self.out_len.next = self.data_len.val();
-        self.out_first_be.next = self.data_first_be.val();
-        self.out_last_be.next = self.data_last_be.val();
 
-        self.lane.next = bit_cast::<L, 64>(self.msg_addr.val());
-        self.msg_shift.next = bit_cast::<10, L>(self.lane.val()) << 3;
-        self.cpl_lane.next = bit_cast::<L, 7>((self.cpl_lower_addr.val() >> 2) << 2);
-        self.cpl_next_lane.next = self.cpl_lane.val() + 4;
-        self.cpl_shift.next = bit_cast::<10, L>(self.cpl_lane.val()) << 3;
-        self.cpl_words.next = bit_cast::<W, 64>(self.cpl_data.val()) << self.cpl_shift.val();
-        self.cpl_high.next = self.cpl_data.val().get_bits::<32>(32);
-        // Two DWs that begin in the last DW of a beat take a second beat.
-        self.wide.next = (self.cpl_len.val() == 2) & !self.cpl_next_lane.val().any();
-        self.quarters.next = self.width.val().get_bit(6);
-        self.halves.next = self.width.val().get_bit(6) | self.width.val().get_bit(7);
-        self.half_ends.next = self.odd.q.val() | !self.quarters.val();
-        self.entry_ends.next = (self.second.q.val() | !self.halves.val()) & self.half_ends.val();
+        // The next beat of whoever is being served, or the first of who comes then: somebody else, as it still offers the one that is taken now.
+        self.is_data.next = self.source.q.val() == PostedSource::Data;
+        self.is_entry.next = self.source.q.val() == PostedSource::Entry;
+        self.is_message.next = self.source.q.val() == PostedSource::Message;
+        self.is_completion.next = self.source.q.val() == PostedSource::Completion;
+        self.ended.next = self.index.q.val() == self.last.q.val();
+        self.pick.next = self.source.q.val();
+        self.pick_index.next = self.index.q.val() + 1;
+        if self.is_data.val() | self.ended.val() {
+            self.pick.next = PostedSource::Data;
+            self.pick_index.next = 0.into();
+            if self.cpl_valid.val() & !self.is_completion.val() {
+                self.pick.next = PostedSource::Completion;
+            } else if self.may_write.val() {
+                if self.msg_valid.val() & !self.is_message.val() {
+                    self.pick.next = PostedSource::Message;
+                } else if self.entry_valid.val() & !self.is_entry.val() {
+                    self.pick.next = PostedSource::Entry;
+                }
+            }
+        }
         self.entry.next = bit_cast::<256, 128>(self.entry_low.val())
             | (bit_cast::<256, 128>(self.entry_high.val()) << 128);
-        self.entry_half.next = self.entry.val();
-        if self.second.q.val() {
-            self.entry_half.next = self.entry.val() >> 128;
+        self.entry_last.next = 0.into();
+        self.entry_piece.next = 0.into();
+        if self.width.val().get_bit(6) {
+            self.entry_last.next = 3.into();
+            self.entry_piece.next = bit_cast::<9, 2>(self.pick_index.val()) << 6;
         }
-        self.entry_now.next = self.entry_half.val();
-        if self.odd.q.val() {
-            self.entry_now.next = self.entry_half.val() >> 64;
+        if self.width.val().get_bit(7) {
+            self.entry_last.next = 1.into();
+            self.entry_piece.next = bit_cast::<9, 2>(self.pick_index.val()) << 7;
         }
+        self.entry_now.next = self.entry.val() >> self.entry_piece.val();
         self.entry_beat.next = bit_cast::<W, 256>(self.entry_now.val());
         self.entry_lane.next = bit_cast::<L, 64>((self.entry_addr.val() >> 5) << 5);
         self.entry_shift.next = bit_cast::<10, L>(self.entry_lane.val()) << 3;
+        self.msg_lane.next = bit_cast::<L, 64>((self.msg_addr.val() >> 2) << 2);
+        self.msg_shift.next = bit_cast::<10, L>(self.msg_lane.val()) << 3;
+        self.cpl_lane.next = bit_cast::<L, 7>((self.cpl_lower_addr.val() >> 2) << 2);
+        self.cpl_next_lane.next = self.cpl_lane.val() + 4;
+        self.cpl_shift.next = bit_cast::<10, L>(self.cpl_lane.val()) << 3;
+        self.cpl_high.next = self.cpl_data.val().get_bits::<32>(32);
+        // Two DWs that begin in the last DW of a beat take a second beat.
+        self.cpl_wide.next = (self.cpl_len.val() == 2) & !self.cpl_next_lane.val().any();
 
-        match self.source.q.val() {
-            PostedSource::None => {
-                self.second.d.next = false;
-                self.odd.d.next = false;
-                if self.cpl_valid.val() {
-                    self.source.d.next = PostedSource::Completion;
-                } else if self.may_write.val() {
-                    if self.msg_valid.val() {
-                        self.source.d.next = PostedSource::Message;
-                    } else if self.entry_valid.val() {
-                        self.source.d.next = PostedSource::Entry;
-                    } else if self.data_valid.val() {
-                        self.source.d.next = PostedSource::Data;
+        // Data on offer goes on without a gap until somebody else has something; a TLP of it has no gaps.
+        self.between.next = (!self.data_valid.val() | !self.may_write.val())
+            | (self.data_eop.val() & self.out_ready.val());
+        self.may_go.next = self.may_write.val() | self.is_completion.val();
+        self.taken.next = self.out_ready.val() & self.may_go.val();
+        if self.is_data.val() {
+            self.out_valid.next = self.data_valid.val() & self.may_write.val();
+            self.out_sop.next = self.data_sop.val();
+            self.out_eop.next = self.data_eop.val();
+            self.out_kind.next = 0.into();
+            self.out_data.next = self.data_data.val();
+            self.out_addr.next = self.data_addr.val();
+            self.out_len.next = self.data_len.val();
+            self.out_first_be.next = self.data_first_be.val();
+            self.out_last_be.next = self.data_last_be.val();
+            self.data_ready.next = self.out_ready.val() & self.may_write.val();
+            if self.between.val() {
+                self.source.d.next = self.pick.val();
+            }
+        } else {
+            self.out_valid.next = self.may_go.val();
+            self.out_sop.next = !self.index.q.val().any();
+            self.out_eop.next = self.ended.val();
+            self.out_kind.next = self.kind.q.val();
+            self.out_data.next = self.beat.q.val();
+            self.out_addr.next = self.addr.q.val();
+            self.out_len.next = self.len.q.val();
+            self.out_first_be.next = self.first_be.q.val();
+            self.out_last_be.next = self.last_be.q.val();
+            if !self.may_go.val() {
+                self.source.d.next = PostedSource::Data;
+            } else if self.taken.val() {
+                self.source.d.next = self.pick.val();
+            }
+        }
+        if self.is_data.val() | self.taken.val() {
+            self.index.d.next = self.pick_index.val();
+            match self.pick.val() {
+                PostedSource::Data => {}
+                PostedSource::Entry => {
+                    self.last.d.next = self.entry_last.val();
+                    self.kind.d.next = 0.into();
+                    self.addr.d.next = self.entry_addr.val();
+                    self.len.d.next = 8.into();
+                    self.first_be.d.next = 15.into();
+                    self.last_be.d.next = 15.into();
+                    self.beat.d.next = self.entry_beat.val() << self.entry_shift.val();
+                }
+                PostedSource::Message => {
+                    self.last.d.next = 0.into();
+                    self.kind.d.next = 0.into();
+                    self.addr.d.next = self.msg_addr.val();
+                    self.len.d.next = 1.into();
+                    self.first_be.d.next = 15.into();
+                    self.last_be.d.next = 0.into();
+                    self.beat.d.next =
+                        bit_cast::<W, 32>(self.msg_data.val()) << self.msg_shift.val();
+                }
+                PostedSource::Completion => {
+                    self.last.d.next = bit_cast::<2, 1>(self.cpl_wide.val().into());
+                    self.kind.d.next = 2.into();
+                    if !self.cpl_len.val().any() {
+                        self.kind.d.next = 3.into();
                     }
-                }
-            }
-            PostedSource::Data => {
-                self.out_valid.next = self.data_valid.val() & self.may_write.val();
-                self.out_sop.next = self.data_sop.val();
-                self.out_eop.next = self.data_eop.val();
-                self.data_ready.next = self.out_ready.val() & self.may_write.val();
-                // Data goes on without a gap until somebody else has something.
-                if (self.data_valid.val() & self.data_eop.val()) & self.out_ready.val() {
-                    if self.cpl_valid.val() | (self.msg_valid.val() | self.entry_valid.val()) {
-                        self.source.d.next = PostedSource::None;
-                    }
-                }
-                if !self.data_valid.val() | !self.may_write.val() {
-                    self.source.d.next = PostedSource::None;
-                }
-            }
-            PostedSource::Entry => {
-                self.out_valid.next = self.may_write.val();
-                self.out_addr.next = self.entry_addr.val();
-                self.out_len.next = 8.into();
-                self.out_first_be.next = 15.into();
-                self.out_last_be.next = 15.into();
-                self.out_sop.next = !self.second.q.val() & !self.odd.q.val();
-                self.out_eop.next = self.entry_ends.val();
-                self.out_data.next = self.entry_beat.val() << self.entry_shift.val();
-                if self.may_write.val() {
-                    if self.out_ready.val() {
-                        self.odd.d.next = !self.half_ends.val();
-                        if self.half_ends.val() {
-                            self.second.d.next = true;
-                        }
-                        if self.entry_ends.val() {
-                            self.entry_ready.next = true;
-                            self.source.d.next = PostedSource::None;
-                        }
-                    }
-                } else {
-                    self.source.d.next = PostedSource::None;
-                }
-            }
-            PostedSource::Message => {
-                self.out_valid.next = self.may_write.val();
-                self.out_addr.next = self.msg_addr.val();
-                self.out_len.next = 1.into();
-                self.out_first_be.next = 15.into();
-                self.out_last_be.next = 0.into();
-                self.out_data.next = bit_cast::<W, 32>(self.msg_data.val()) << self.msg_shift.val();
-                self.msg_ready.next = self.out_ready.val() & self.may_write.val();
-                if self.out_ready.val() | !self.may_write.val() {
-                    self.source.d.next = PostedSource::None;
-                }
-            }
-            PostedSource::Completion => {
-                self.out_valid.next = true;
-                self.out_kind.next = 2.into();
-                if !self.cpl_len.val().any() {
-                    self.out_kind.next = 3.into();
-                }
-                self.out_addr.next = bit_cast::<64, 7>(self.cpl_lower_addr.val());
-                self.out_len.next = self.cpl_len.val();
-                self.out_first_be.next = 0.into();
-                self.out_last_be.next = 0.into();
-                self.out_sop.next = !self.second.q.val();
-                self.out_eop.next = self.second.q.val() | !self.wide.val();
-                self.out_data.next = self.cpl_words.val();
-                if self.second.q.val() {
-                    self.out_data.next = bit_cast::<W, 32>(self.cpl_high.val());
-                }
-                if self.out_ready.val() {
-                    self.second.d.next = true;
-                    if self.second.q.val() | !self.wide.val() {
-                        self.cpl_ready.next = true;
-                        self.source.d.next = PostedSource::None;
+                    self.addr.d.next = bit_cast::<64, 7>(self.cpl_lower_addr.val());
+                    self.len.d.next = self.cpl_len.val();
+                    self.first_be.d.next = 0.into();
+                    self.last_be.d.next = 0.into();
+                    self.beat.d.next =
+                        bit_cast::<W, 64>(self.cpl_data.val()) << self.cpl_shift.val();
+                    if self.pick_index.val().any() {
+                        self.beat.d.next = bit_cast::<W, 32>(self.cpl_high.val());
                     }
                 }
             }
         }
+        self.gone.next = self.taken.val() & self.ended.val();
+        self.entry_ready.next = self.is_entry.val() & self.gone.val();
+        self.msg_ready.next = self.is_message.val() & self.gone.val();
+        self.cpl_ready.next = self.is_completion.val() & self.gone.val();
         if self.reset.val() {
-            self.source.d.next = PostedSource::None;
+            self.source.d.next = PostedSource::Data;
         }
     }
 }

@@ -287,13 +287,13 @@ mod tests {
     #[test]
     fn reads_in_flight_limit_a_long_round_trip() {
         let limit = Setting {
-            round_trip_ns: 2000,
+            round_trip_ns: 4000,
             ..Setting::reference(X16, Direction::H2c)
         }
         .limit();
         // Bytes of the read slots in flight over the round trip and a read's own time, against 13.18 GB/s.
         let in_flight = (read_slots(512) * READ_SLOT_BYTES).min(32768) as f64;
-        let expected = in_flight / (2000.0 + 512.0 / 13.18 + 24.0 / 14.2) / 13.18;
+        let expected = in_flight / (4000.0 + 512.0 / 13.18 + 24.0 / 14.2) / 13.18;
         assert!(
             (limit.efficiency / expected - 1.0).abs() < 0.01,
             "{limit:?}"
