@@ -34,6 +34,6 @@ impl Assembler {
         if !tx.eop {
             return None;
         }
-        self.begun.take().map(|(header, data)| Tlp { header, data })
+        self.begun.take().map(|(header, data)| Tlp::new(header, data))
     }
 }

@@ -80,6 +80,7 @@ impl Receiver {
         port.byte_count = header.byte_count;
         port.lower_address = header.address as u8 & 0x7f;
         port.status = header.status as u8;
+        port.poisoned = header.poisoned;
         if let Some(data) = data {
             port.data[..data.len()].copy_from_slice(data);
         }

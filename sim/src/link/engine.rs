@@ -9,6 +9,7 @@ use super::assemble::Assembler;
 use super::checker::{Checker, Violation, is_interrupt};
 use super::config::{ConfigError, Direction, LinkConfig};
 use super::deliver::Receiver;
+use super::faults::{Fault, FaultKind, FaultPlan, Occasion};
 use super::pins::{RxPorts, TxPorts};
 use super::root_complex::{Next, RootComplex};
 use super::statistics::{Statistics, TlpRecord};
@@ -138,6 +139,9 @@ pub struct Link {
     receiver: Receiver,
     /// Host requests sent and not yet taken by the device.
     requests_held: usize,
+    faults: FaultPlan,
+    /// Credits that come back before this time wait until then.
+    starved_until_ps: u64,
     mmio: Vec<Option<MmioRead>>,
     mmio_issued: u64,
     /// Bus addresses of the driver's own structures. Writes there are told to the host as [`HostEvent::Entry`].
@@ -171,6 +175,8 @@ impl Link {
             downstream_flight: VecDeque::new(),
             receiver: Receiver::new(config.width_bytes),
             requests_held: 0,
+            faults: FaultPlan::default(),
+            starved_until_ps: 0,
             mmio: (0..HOST_TAGS).map(|_| None).collect(),
             mmio_issued: 0,
             own: Vec::new(),
@@ -202,7 +208,7 @@ impl Link {
             return Ok(&self.ports);
         }
         if let Some(tlp) = self.receiver.show_completion(&mut self.ports) {
-            self.checker.downstream(now_ps, &tlp.header)?;
+            self.checker.completion(now_ps, &tlp)?;
             self.pool.give(tlp);
         }
         self.statistics.completion_beats += u64::from(self.ports.cpl.valid);
@@ -287,6 +293,21 @@ impl Link {
             && self.mmio.iter().all(Option::is_none)
     }
 
+    /// Something is to go wrong.
+    pub fn inject(&mut self, fault: Fault) {
+        self.faults.add(fault);
+    }
+
+    /// What is to go wrong, and what has.
+    pub fn faults(&self) -> &FaultPlan {
+        &self.faults
+    }
+
+    /// Reads of the device that are not answered, as the checker knows them.
+    pub fn outstanding_reads(&self) -> usize {
+        self.checker.outstanding_reads()
+    }
+
     /// Bus mastering, as the host has set it in the device's Command register.
     pub fn set_bus_master(&mut self, on: bool) {
         self.checker.set_bus_master(on);
@@ -296,6 +317,12 @@ impl Link {
     /// 4 KiB: a write-combined line of 64 bytes is one.
     pub fn mmio_write(&mut self, at_ps: u64, address: u64, bytes: &[u8]) -> Result<(), MmioError> {
         check_bar(address, bytes.len() as u64)?;
+        let at_ps = match self.faults.strike(Occasion::Bar(address)) {
+            Some(FaultKind::DelayedWrite { by_ps }) => {
+                at_ps.max(self.now_ps).saturating_add(by_ps)
+            }
+            _ => at_ps,
+        };
         let mut at = address;
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -308,10 +335,7 @@ impl Link {
             data[start..start + len].copy_from_slice(part);
             self.root.push_request(
                 at_ps.max(self.now_ps),
-                Tlp {
-                    header,
-                    data: Some(data),
-                },
+                Tlp::new(header, Some(data)),
             );
             at += len as u64;
             rest = tail;
@@ -347,10 +371,7 @@ impl Link {
         });
         self.root.push_request(
             at_ps.max(self.now_ps),
-            Tlp {
-                header: request,
-                data: None,
-            },
+            Tlp::new(request, None),
         );
         self.schedule();
         Ok(handle)
@@ -459,8 +480,9 @@ impl Link {
                 let tlp = match next {
                     Next::Request => self.root.take_request(),
                     Next::Completion => {
+                        let spare = |tag| self.checker.other_tag(tag, false);
                         self.root
-                            .take_completion(at_ps, &mut self.pool, &mut self.rng)
+                            .take_completion(at_ps, &mut self.pool, &mut self.rng, spare)
                     }
                 };
                 if let Some((ready_ps, tlp)) = tlp {
@@ -481,9 +503,12 @@ impl Link {
             }
             Event::ArriveUpstream => {
                 if let Some((_, tlp)) = self.upstream_flight.pop_front() {
-                    self.credit_flight
-                        .push_back((at_ps.saturating_add(self.config.one_way_ps), tlp.header));
                     self.arrive(at_ps, &tlp, bus)?;
+                    let leave_ps = at_ps.max(self.starved_until_ps);
+                    self.credit_flight.push_back((
+                        leave_ps.saturating_add(self.config.one_way_ps),
+                        tlp.header,
+                    ));
                     self.pool.give(tlp);
                 }
             }
@@ -537,19 +562,34 @@ impl Link {
             || len == 0
             || bus.permits(address, len, is_write);
         self.checker.arrival(at_ps, &header, permitted)?;
+        let payload = tlp.payload().first_chunk().copied();
+        let message = payload.map_or(0, u32::from_le_bytes);
+        let fault = match header.kind {
+            TlpKind::MemoryWrite if interrupt => self.faults.strike(Occasion::Message(message)),
+            TlpKind::MemoryWrite | TlpKind::MemoryRead => {
+                let end = address.saturating_add(len);
+                self.faults.strike(Occasion::Request(address, end))
+            }
+            TlpKind::CompletionData | TlpKind::Completion => None,
+        };
+        if let Some(FaultKind::CreditStarvation { for_ps }) = fault {
+            self.starved_until_ps = at_ps.saturating_add(for_ps);
+        }
         match header.kind {
             TlpKind::MemoryWrite if interrupt => {
-                let data = tlp
-                    .payload()
-                    .first_chunk()
-                    .copied()
-                    .map_or(0, u32::from_le_bytes);
-                self.statistics.interrupts += 1;
-                self.events.push_back(HostEvent::Interrupt {
-                    at_ps,
-                    address: header.address,
-                    data,
-                });
+                let times = match fault {
+                    Some(FaultKind::LostInterrupt) => 0,
+                    Some(FaultKind::SpuriousInterrupt) => 2,
+                    _ => 1,
+                };
+                for _ in 0..times {
+                    self.statistics.interrupts += 1;
+                    self.events.push_back(HostEvent::Interrupt {
+                        at_ps,
+                        address: header.address,
+                        data: message,
+                    });
+                }
             }
             TlpKind::MemoryWrite => {
                 if let Err(fault) = write_enabled(tlp, bus) {
@@ -566,14 +606,18 @@ impl Link {
                 }
             }
             TlpKind::MemoryRead => {
-                let request = TlpHeader {
+                let mut request = TlpHeader {
                     id: self.config.device_id,
                     ..header
                 };
-                if let Err(fault) =
-                    self.root
-                        .accept_read(at_ps, request, bus, &mut self.pool, &mut self.rng)
-                {
+                if fault == Some(FaultKind::WrongTag) {
+                    let other = self.checker.other_tag(header.tag, true);
+                    let spare = || self.checker.other_tag(header.tag, false);
+                    request.tag = other.or_else(spare).unwrap_or(header.tag);
+                }
+                let (pool, rng) = (&mut self.pool, &mut self.rng);
+                let answer = self.root.accept_read(at_ps, request, bus, pool, rng, fault);
+                if let Err(fault) = answer {
                     self.events.push_back(HostEvent::ReadFault {
                         at_ps,
                         header,

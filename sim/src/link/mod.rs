@@ -16,13 +16,16 @@
 //!
 //! The [`checker`] watches the pins and the arrivals with its own accounting and ends the run at the first illegal TLP.
 //!
-//! Not modelled: lost or corrupted TLPs and their replay, relaxed and ID-based ordering, virtual channels, power states.
+//! What is to go wrong is told by [`Link::inject`].
+//!
+//! Not modelled: corrupted TLPs and their replay, relaxed and ID-based ordering, virtual channels, power states.
 
 mod assemble;
 pub mod checker;
 mod config;
 mod deliver;
 mod engine;
+mod faults;
 mod pins;
 mod root_complex;
 mod statistics;
@@ -34,6 +37,7 @@ mod wire;
 mod tests;
 
 pub use config::{CompletionOrder, ConfigError, Credits, Direction, Generation, LinkConfig};
+pub use faults::{Fault, FaultKind, FaultPlan, Trigger};
 pub use engine::{HostEvent, Link, MmioError, MmioHandle};
 pub use pins::{CplPort, ReqPort, RxPorts, TxPorts};
 pub use statistics::{DirectionStatistics, Statistics, TlpRecord};

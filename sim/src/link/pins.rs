@@ -67,6 +67,7 @@ impl TxPorts {
             id: self.id,
             byte_count: self.byte_count,
             status: Status::from_bits(self.status),
+            poisoned: false,
         }
     }
 

@@ -6,6 +6,7 @@ use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::RngCore;
 
 use super::config::{CompletionOrder, LinkConfig};
+use super::faults::{self, FaultKind, Kinship};
 use super::tlp::{Buffer, Pool, Status, Tlp, TlpHeader, TlpKind};
 use super::wire::jitter;
 use crate::host::{BusFault, HostBus};
@@ -22,6 +23,12 @@ struct Read {
     ready_ps: u64,
     /// What memory held when the request arrived, placed as in the request's lanes; nothing after a fault.
     data: Option<Buffer>,
+    /// Status of the answer without data.
+    refusal: Status,
+    /// What its completions are to have wrong.
+    fault: Option<FaultKind>,
+    /// None of them has been made.
+    fresh: bool,
 }
 
 /// Reads in progress and requests of the host, all waiting for the downstream wire.
@@ -29,6 +36,10 @@ pub struct RootComplex {
     reads: VecDeque<Read>,
     /// The chosen read goes on to its end (its place is the front).
     in_progress: bool,
+    /// Reads that are kept back beyond their turn, until they are ready.
+    late: Vec<Read>,
+    /// A completion that comes right behind the one that was made last.
+    stray: Option<(u64, Tlp)>,
     host: VecDeque<(u64, Tlp)>,
     order: CompletionOrder,
     rcb: u64,
@@ -53,6 +64,8 @@ impl RootComplex {
         Self {
             reads: VecDeque::new(),
             in_progress: false,
+            late: Vec::new(),
+            stray: None,
             host: VecDeque::new(),
             order: config.completion_order,
             rcb: config.rcb.into(),
@@ -65,10 +78,13 @@ impl RootComplex {
 
     /// Whether nothing waits.
     pub fn is_idle(&self) -> bool {
-        self.reads.is_empty() && self.host.is_empty()
+        self.reads.is_empty()
+            && self.late.is_empty()
+            && self.stray.is_none()
+            && self.host.is_empty()
     }
 
-    /// A read request arrives: memory is read now, the answer is ready after the turn-around.
+    /// A read request arrives: memory is read now, the answer is ready after the turn-around, and has wrong what `fault` says.
     pub fn accept_read<B: HostBus + ?Sized>(
         &mut self,
         now_ps: u64,
@@ -76,6 +92,7 @@ impl RootComplex {
         bus: &mut B,
         pool: &mut Pool,
         rng: &mut SplitMix64,
+        fault: Option<FaultKind>,
     ) -> Result<(), BusFault> {
         let mut data = pool.take();
         let enabled = request.enabled_range();
@@ -91,26 +108,38 @@ impl RootComplex {
         let delay = self
             .turnaround_ps
             .saturating_add(jitter(self.turnaround_jitter_ps, rng));
-        let tlp = Tlp {
-            header: request,
-            data: Some(data),
+        let refusal = match fault {
+            Some(FaultKind::Refused(status)) => status,
+            _ => Status::UnsupportedRequest,
         };
-        let data = match result {
-            Ok(()) => tlp.data,
-            Err(_) => {
+        let tlp = Tlp::new(request, Some(data));
+        let data = match (result, fault) {
+            (Err(_), _) | (_, Some(FaultKind::Refused(_) | FaultKind::Lost)) => {
                 pool.give(tlp);
                 None
             }
+            _ => tlp.data,
         };
         let next = request.address + enabled.start;
         let end = (request.address + enabled.end).max(next + 1);
-        self.reads.push_back(Read {
+        let mut read = Read {
             request,
             next,
             end,
             ready_ps: now_ps.saturating_add(delay),
             data,
-        });
+            refusal,
+            fault,
+            fresh: true,
+        };
+        match fault {
+            Some(FaultKind::Lost) => {}
+            Some(FaultKind::Late { by_ps }) => {
+                read.ready_ps = read.ready_ps.saturating_add(by_ps);
+                self.late.push(read);
+            }
+            _ => self.reads.push_back(read),
+        }
         result
     }
 
@@ -125,7 +154,13 @@ impl RootComplex {
     /// Requests go first when both wait: writes may pass completions. While the device takes no request, only completions
     /// older than the first waiting write go on (PCIe Base Spec 2.4.1, table 2-39, D2a).
     pub fn next(&self, room: bool) -> Option<(Next, u64)> {
-        let completion = self.window().map(|read| read.ready_ps).min();
+        let late = self.late.iter().filter(|_| !self.in_progress);
+        let completion = self
+            .window()
+            .chain(late)
+            .map(|read| read.ready_ps)
+            .chain(self.stray.iter().map(|&(ready_ps, _)| ready_ps))
+            .min();
         let request = self.host.front().map(|&(issue_ps, _)| issue_ps);
         if room {
             return match (request, completion) {
@@ -150,14 +185,44 @@ impl RootComplex {
         self.host.pop_front()
     }
 
-    /// Makes the next completion of a read that is ready at `now_ps`.
+    /// Makes the next completion of a read that is ready at `now_ps`. `spare` finds a tag without a read near another.
     pub fn take_completion(
         &mut self,
         now_ps: u64,
         pool: &mut Pool,
         rng: &mut SplitMix64,
+        spare: impl FnOnce(u16) -> Option<u16>,
     ) -> Option<(u64, Tlp)> {
+        if let Some(stray) = self.stray.take() {
+            return Some(stray);
+        }
+        let ripe = |read: &Read| read.ready_ps <= now_ps;
+        if !self.in_progress
+            && let Some(place) = self.late.iter().position(ripe)
+        {
+            self.reads.push_front(self.late.remove(place));
+        }
         self.choose(now_ps, rng);
+        let read = self.reads.front_mut()?;
+        let (fault, first) = (read.fault, std::mem::take(&mut read.fresh));
+        let (ready_ps, mut tlp, last) = self.make_completion(pool, rng)?;
+        if let Some(fault) = fault {
+            faults::spoil(&mut tlp, fault, first, last);
+            self.stray = faults::stray(&tlp.header, fault, (first, last), spare).map(|header| {
+                let mut copy = Tlp::new(header, tlp.data.clone());
+                copy.kinship = Kinship::Stray;
+                (ready_ps, copy)
+            });
+        }
+        Some((ready_ps, tlp))
+    }
+
+    /// Makes the next completion of the first read; tells when that was ready, and whether the completion is its last.
+    fn make_completion(
+        &mut self,
+        pool: &mut Pool,
+        rng: &mut SplitMix64,
+    ) -> Option<(u64, Tlp, bool)> {
         let (rcb, max_payload, random_split) = (self.rcb, self.max_payload, self.random_split);
         let interleave = matches!(self.order, CompletionOrder::Interleaved { .. });
         let read = self.reads.front_mut()?;
@@ -168,13 +233,13 @@ impl RootComplex {
             tag: request.tag,
             id: request.id,
             byte_count: (read.end - read.next) as u16,
-            status: Status::UnsupportedRequest,
+            status: read.refusal,
             ..TlpHeader::default()
         };
         let Some(source) = &read.data else {
             self.reads.pop_front();
             self.in_progress = false;
-            return Some((ready_ps, Tlp { header, data: None }));
+            return Some((ready_ps, Tlp::new(header, None), true));
         };
         // PCIe Base Spec 2.3.1.1: all but the last completion end at a read completion boundary.
         let first = read.next & !3;
@@ -197,22 +262,14 @@ impl RootComplex {
         data[to..to + bytes].copy_from_slice(&source[from..from + bytes]);
         read.next = end;
         self.in_progress = !interleave;
-        if end == read.end {
+        let last = end == read.end;
+        if last {
             self.in_progress = false;
             if let Some(read) = self.reads.pop_front() {
-                pool.give(Tlp {
-                    header: request,
-                    data: read.data,
-                });
+                pool.give(Tlp::new(request, read.data));
             }
         }
-        Some((
-            ready_ps,
-            Tlp {
-                header,
-                data: Some(data),
-            },
-        ))
+        Some((ready_ps, Tlp::new(header, Some(data)), last))
     }
 
     /// The reads that may go next.
@@ -322,13 +379,13 @@ mod tests {
                 let start = base + tag as u64 * 4096 + start;
                 let end = (start + len).min(base + (tag as u64 + 1) * 4096);
                 let request = read_request(tag as u16, start, end - start);
-                root.accept_read(0, request, &mut bus, &mut pool, &mut rng).unwrap();
+                root.accept_read(0, request, &mut bus, &mut pool, &mut rng, None).unwrap();
                 state.push((start, end));
             }
             let mut tags = Vec::new();
             while let Some((next, ready_ps)) = root.next(true) {
                 prop_assert_eq!(next, Next::Completion);
-                let (_, tlp) = root.take_completion(ready_ps, &mut pool, &mut rng).unwrap();
+                let (_, tlp) = root.take_completion(ready_ps, &mut pool, &mut rng, Some).unwrap();
                 let header = tlp.header;
                 tags.push(header.tag);
                 let (next, end) = &mut state[usize::from(header.tag)];
@@ -368,9 +425,9 @@ mod tests {
                 first_be,
                 ..read_request(0, 0x1000, 4)
             };
-            root.accept_read(0, request, &mut bus, &mut pool, &mut rng)
+            root.accept_read(0, request, &mut bus, &mut pool, &mut rng, None)
                 .unwrap();
-            let (_, tlp) = root.take_completion(u64::MAX, &mut pool, &mut rng).unwrap();
+            let (_, tlp) = root.take_completion(u64::MAX, &mut pool, &mut rng, Some).unwrap();
             assert_eq!(
                 (tlp.header.len_dw, tlp.header.byte_count, tlp.header.address),
                 (1, byte_count, lower)
@@ -386,10 +443,10 @@ mod tests {
         let (mut pool, mut rng) = (Pool::default(), SplitMix64::seed_from_u64(0));
         let request = read_request(9, 1 << 40, 512);
         assert!(
-            root.accept_read(0, request, &mut bus, &mut pool, &mut rng)
+            root.accept_read(0, request, &mut bus, &mut pool, &mut rng, None)
                 .is_err()
         );
-        let (_, tlp) = root.take_completion(u64::MAX, &mut pool, &mut rng).unwrap();
+        let (_, tlp) = root.take_completion(u64::MAX, &mut pool, &mut rng, Some).unwrap();
         assert_eq!(
             (tlp.header.kind, tlp.header.status),
             (TlpKind::Completion, Status::UnsupportedRequest)
@@ -407,23 +464,23 @@ mod tests {
         };
         let mut root = RootComplex::new(&config);
         let (mut pool, mut rng) = (Pool::default(), SplitMix64::seed_from_u64(0));
-        root.accept_read(0, read_request(1, 0, 4), &mut bus, &mut pool, &mut rng)
+        root.accept_read(0, read_request(1, 0, 4), &mut bus, &mut pool, &mut rng, None)
             .unwrap();
-        root.accept_read(500, read_request(2, 0, 4), &mut bus, &mut pool, &mut rng)
+        root.accept_read(500, read_request(2, 0, 4), &mut bus, &mut pool, &mut rng, None)
             .unwrap();
         root.push_request(
             300,
-            Tlp {
-                header: TlpHeader {
+            Tlp::new(
+                TlpHeader {
                     len_dw: 1,
                     ..TlpHeader::default()
                 },
-                data: None,
-            },
+                None,
+            ),
         );
         assert_eq!(root.next(true), Some((Next::Completion, 100)));
         assert_eq!(root.next(false), Some((Next::Completion, 100)));
-        root.take_completion(100, &mut pool, &mut rng);
+        root.take_completion(100, &mut pool, &mut rng, Some);
         assert_eq!(
             root.next(false),
             None,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::faults::Kinship;
+
 /// Widest beat of the TLP streams in bytes (512 bits).
 pub const MAX_BEAT_BYTES: usize = 64;
 
@@ -100,6 +102,8 @@ pub struct TlpHeader {
     pub byte_count: u16,
     /// Completions: status.
     pub status: Status,
+    /// Completions: the data is poisoned.
+    pub poisoned: bool,
 }
 
 impl TlpHeader {
@@ -173,7 +177,8 @@ impl fmt::Display for TlpHeader {
                     f,
                     "{name} tag {tag} of {id:04x}, {len_dw} DW, {byte_count} bytes left, "
                 )?;
-                write!(f, "lower address {address:#04x}, {:?}", self.status)
+                let poisoned = if self.poisoned { ", poisoned" } else { "" };
+                write!(f, "lower address {address:#04x}, {:?}{poisoned}", self.status)
             }
         }
     }
@@ -189,9 +194,20 @@ pub struct Tlp {
     pub header: TlpHeader,
     /// Its data, if the kind has any.
     pub data: Option<Buffer>,
+    /// Of a completion for the device: whether it is as it should be.
+    pub kinship: Kinship,
 }
 
 impl Tlp {
+    /// A TLP as it should be.
+    pub fn new(header: TlpHeader, data: Option<Buffer>) -> Self {
+        Self {
+            header,
+            data,
+            kinship: Kinship::Own,
+        }
+    }
+
     /// The payload, disabled bytes included; empty if there is none.
     pub fn payload(&self) -> &[u8] {
         let start = self.header.lane();

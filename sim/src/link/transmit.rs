@@ -141,14 +141,12 @@ mod tests {
     use super::*;
 
     fn tlp(kind: TlpKind, len_dw: u16) -> Tlp {
-        Tlp {
-            header: TlpHeader {
-                kind,
-                len_dw,
-                ..TlpHeader::default()
-            },
-            data: None,
-        }
+        let header = TlpHeader {
+            kind,
+            len_dw,
+            ..TlpHeader::default()
+        };
+        Tlp::new(header, None)
     }
 
     fn queue(credits: Credits) -> TransmitQueue {

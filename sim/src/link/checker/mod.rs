@@ -18,8 +18,9 @@ use std::collections::VecDeque;
 pub use rules::{Rule, Violation};
 
 use super::config::{Direction, LinkConfig};
+use super::faults::Kinship;
 use super::pins::TxPorts;
-use super::tlp::{TlpHeader, TlpKind};
+use super::tlp::{Tlp, TlpHeader, TlpKind};
 use reads::{Reads, Space};
 use stream::Stream;
 use trace::Trace;
@@ -113,6 +114,24 @@ impl Checker {
             }
         };
         result.map_err(|rule| self.violation(now_ps, rule))
+    }
+
+    /// A completion reaches the device's pins. One that a fault has spoilt breaks no rule.
+    pub fn completion(&mut self, now_ps: u64, tlp: &Tlp) -> Result<(), Box<Violation>> {
+        if tlp.kinship == Kinship::Own {
+            return self.downstream(now_ps, &tlp.header);
+        }
+        self.trace
+            .add(now_ps, "injected", Direction::Downstream, &tlp.header);
+        if tlp.kinship == Kinship::TooLong {
+            self.device_reads.end(tlp.header.tag);
+        }
+        Ok(())
+    }
+
+    /// The next tag behind this one, in turn, that has a read outstanding, or none.
+    pub fn other_tag(&self, tag: u16, outstanding: bool) -> Option<u16> {
+        self.device_reads.other(tag, outstanding)
     }
 
     /// A TLP of the device takes effect at the root complex; `permitted`: someone has given it the memory that it names.

@@ -167,6 +167,20 @@ impl Reads {
         Ok(())
     }
 
+    /// The read of a tag is over, whatever it has got.
+    pub fn end(&mut self, tag: u16) {
+        self.set(tag, None);
+    }
+
+    /// The next tag behind this one, in turn, whose read is outstanding, or that has none.
+    pub fn other(&self, tag: u16, outstanding: bool) -> Option<u16> {
+        let count = self.by_tag.len();
+        (1..count)
+            .map(|step| (usize::from(tag) + step) % count)
+            .find(|&other| self.by_tag[other].is_some() == outstanding)
+            .map(|other| other as u16)
+    }
+
     /// Replaces the read of a tag and keeps the sums.
     fn set(&mut self, tag: u16, read: Option<Read>) {
         let rcb = self.rcb;
