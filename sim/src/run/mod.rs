@@ -3,6 +3,7 @@
 mod bench;
 mod books;
 mod bursts;
+mod faults;
 mod instructions;
 mod kmdf;
 mod log;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use bench::ReapError;
+pub use faults::FaultError;
 pub(crate) use instructions::submit as submit_instructions;
 pub use kmdf::pinring;
 pub use setup::{Bench, DOMAIN, Queue, SetupError, link_config};

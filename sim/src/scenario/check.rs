@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pinring_core::Moderation;
 
 use super::{
-    Buffers, Burst, Costs, Device, Expectation, Host, LayoutKind, Link, Notify, Payload, Scenario,
+    Buffers, Burst, Costs, Device, Expectation, Fault, FaultScope, FaultTarget, Host, LayoutKind, Link, Notify, Payload, Scenario,
     Strategy, Stream,
 };
 
@@ -77,6 +77,15 @@ impl Check {
         }
         self.payload(&s.payload);
         self.stream(&s.stream);
+        for (index, fault) in s.faults.iter().enumerate() {
+            self.fault(&format!("faults[{index}]"), fault, s);
+        }
+        self.require(
+            s.faults.is_empty() || s.strategies == [Strategy::Registered],
+            "strategies",
+            format!("{:?}", s.strategies.iter().map(|s| s.name()).collect::<Vec<_>>()),
+            "must be [\"registered\"] with faults: where a transfer's list lies is known before the burst only then",
+        );
         for (strategy, expectation) in &s.expect {
             self.expectation(*strategy, expectation, s);
         }
@@ -366,6 +375,72 @@ impl Check {
             stream.h2c_ready_percent.into(),
             1,
             100,
+        );
+    }
+
+    fn fault(&mut self, table: &str, fault: &Fault, s: &Scenario) {
+        const LONGEST_NS: u64 = 1_000_000_000;
+        let key = |name: &str| format!("{table}.{name}");
+        let kind = format!("{:?}", fault.kind);
+        let scope = fault.kind.scope();
+        let last = s.burst.bursts.saturating_sub(1);
+        self.range(&key("burst"), fault.burst.into(), 0, last.into());
+        let last = s.burst.transfers.saturating_sub(1);
+        self.range(&key("transfer"), fault.transfer.into(), 0, last.into());
+        self.range(&key("nth"), fault.nth.into(), 1, u32::MAX.into());
+        match fault.duration_ns {
+            Some(ns) if fault.kind.lasts() => self.range(&key("duration_ns"), ns, 1, LONGEST_NS),
+            Some(ns) => self.require(
+                false,
+                &key("duration_ns"),
+                ns,
+                "is for late, credit-starvation and delayed-doorbell; leave it out",
+            ),
+            None => self.require(
+                !fault.kind.lasts(),
+                &key("duration_ns"),
+                "left out",
+                format!("must say how long this kind lasts, from 1 to {LONGEST_NS}"),
+            ),
+        }
+        let of_queue = matches!(scope, FaultScope::Interrupt | FaultScope::Doorbell);
+        if let Some(target) = fault.target.filter(|_| of_queue) {
+            self.require(
+                false,
+                &key("target"),
+                format!("{target:?}"),
+                "is for faults of requests; leave it out with interrupts and doorbells",
+            );
+        }
+        if let Some(byte) = fault.at_byte {
+            let of_bytes = matches!(fault.target(), FaultTarget::Data | FaultTarget::SgBlock);
+            self.require(
+                of_bytes && !of_queue,
+                &key("at_byte"),
+                byte,
+                "is for the targets data and sg-block; leave it out",
+            );
+            let length = s.burst.length_of(fault.transfer);
+            self.range(&key("at_byte"), byte, 0, length.saturating_sub(1));
+        }
+        let c2h = s.burst.is_c2h(fault.transfer);
+        self.require(
+            !(c2h && scope == FaultScope::Read && fault.target() == FaultTarget::Data),
+            &key("target"),
+            "Data",
+            format!("the data of a c2h transfer is not read, so that {kind} has no occasion; name another target or an h2c transfer"),
+        );
+        self.require(
+            !(c2h && fault.kind.fails() && fault.target() != FaultTarget::Data),
+            &key("kind"),
+            &kind,
+            "fails the transfer, and only h2c transfers have packets of their own that may be missing; name one of those",
+        );
+        self.require(
+            scope != FaultScope::Interrupt || s.host.notify == Notify::Interrupt,
+            &key("kind"),
+            &kind,
+            "needs host.notify = \"interrupt\"",
         );
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use schemars::schema_for;
 use serde_json::Value;
 
-use super::{Costs, Expectation, Scenario};
+use super::{Costs, Expectation, Fault, FaultKind, Scenario};
 
 const HEAD: &str = "# Scenario files
 
@@ -37,6 +37,19 @@ One table per strategy, as in `[expect.registered]`. A finished run that misses 
 asked for by default.
 ";
 
+const FAULT_INTRO: &str = "
+One thing that goes wrong, once; as many such tables as there are faults. They need `strategies = [\"registered\"]` and `--driver core`.
+The run goes on: the report tells how many faults were injected, how many found no occasion, and how each transfer failed that did.
+What the device makes of them: [reliability](reliability.md).
+
+```toml
+[[faults]]
+kind = \"poisoned\"
+transfer = 3
+at_byte = 5000
+```
+";
+
 /// The whole document.
 pub(super) fn markdown() -> String {
     let schema = schema_for!(Scenario).to_value();
@@ -54,6 +67,11 @@ pub(super) fn markdown() -> String {
     let costs = properties(&schema_for!(Costs).to_value(), &schema);
     write!(out, "\n## `[host.costs]`\n{COST_INTRO}\n").expect("a string grows");
     cost_table(&mut out, &costs);
+    let fault = schema_for!(Fault).to_value();
+    let mut defaults = serde_json::to_value(Fault::new(FaultKind::Lost)).expect("JSON");
+    defaults["kind"] = Value::Null;
+    write!(out, "\n## `[[faults]]`\n{FAULT_INTRO}\n").expect("a string grows");
+    key_table(&mut out, &properties(&fault, &fault), &defaults);
     let expectation = schema_for!(Expectation).to_value();
     write!(out, "\n## `[expect.STRATEGY]`\n{EXPECT_INTRO}\n").expect("a string grows");
     out += "| key | meaning |\n|---|---|\n";

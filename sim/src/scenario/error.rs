@@ -148,6 +148,15 @@ fn deepest_key(table: &DeTable<'_>, span: &Range<usize>) -> String {
         if !inner.is_empty() {
             return format!("{name}.{inner}");
         }
+        if let DeValue::Array(tables) = value.get_ref() {
+            let inner = tables.iter().enumerate().find_map(|(index, table)| {
+                let inner = deepest_key(table.get_ref().as_table()?, span);
+                (!inner.is_empty()).then(|| format!("{name}[{index}].{inner}"))
+            });
+            if let Some(inner) = inner {
+                return inner;
+            }
+        }
         if covers(key.span()) || covers(value.span()) {
             return name;
         }
@@ -155,12 +164,19 @@ fn deepest_key(table: &DeTable<'_>, span: &Range<usize>) -> String {
     String::new()
 }
 
-/// Byte position of the dotted `path`, or of the innermost table on the way that is there.
+/// Byte position of the dotted `path`, or of the innermost table on the way that is there. `name[2]` is the third of an array of tables.
 fn position(table: &DeTable<'_>, path: &str) -> Option<usize> {
     let (name, rest) = path.split_once('.').unwrap_or((path, ""));
+    let (name, index) = match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
+        Some((name, index)) => (name, index.parse().ok()),
+        None => (name, None),
+    };
     let (key, value) = table.iter().find(|(key, _)| key.get_ref() == name)?;
-    match value.get_ref() {
-        DeValue::Table(inner) => position(inner, rest),
+    match (value.get_ref(), index) {
+        (DeValue::Table(inner), _) => position(inner, rest),
+        (DeValue::Array(tables), Some::<usize>(index)) => tables.get(index).and_then(|table| {
+            position(table.get_ref().as_table()?, rest).or(Some(table.span().start))
+        }),
         _ => None,
     }
     .or(Some(key.span().start))

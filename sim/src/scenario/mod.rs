@@ -10,6 +10,7 @@ mod cost;
 #[cfg(test)]
 mod document;
 mod error;
+mod faults;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use cost::{Bound, Cost, Costs};
 pub use error::{Problem, Problems, ScenarioError};
+pub use faults::{Fault, FaultKind, FaultScope, FaultTarget};
 pub use sections::{
     Buffers, Burst, Device, Direction, Expectation, Host, IommuMode, LayoutKind, Link, Notify,
     Payload, Stream, WriteCombining,
@@ -58,6 +60,8 @@ pub struct Scenario {
     pub payload: Payload,
     /// The user logic's AXI4-Stream sides.
     pub stream: Stream,
+    /// What goes wrong, one `[[faults]]` table each: see below.
+    pub faults: Vec<Fault>,
     /// What a strategy must reach, by its name, as in `[expect.registered]`. A run that misses one fails.
     pub expect: BTreeMap<Strategy, Expectation>,
 }
@@ -117,6 +121,7 @@ impl Default for Scenario {
             burst: Burst::default(),
             payload: Payload::default(),
             stream: Stream::default(),
+            faults: Vec::new(),
             expect: BTreeMap::new(),
         }
     }
