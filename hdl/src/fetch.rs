@@ -22,8 +22,8 @@ const JOB_BITS: usize = 83 + WORD_BITS;
 /// counted, and the job ends when all of its read came. A tag is free again only when its job has ended and the last
 /// completion of its read has come: one with an error status, or one that brings all that its byte count says is
 /// missing (PCIe Base Spec 5.0, 2.2.9 and 2.3.2). Until then nothing under it is written. A completion that does not fit
-/// may be another read's, so it is never taken for the last one: a malformed answer costs its tag until a
-/// last completion follows or reset.
+/// may be another read's, so it is not taken for the last one: such an answer costs its tag until a last completion follows
+/// or reset. Only one that begins where the next byte belongs, tells the right byte count and holds too much is the read's own last one.
 ///
 /// Submission entries that come with their doorbell leave by the same port, in cycles that no completion uses.
 #[derive(LogicBlock, Default)]
@@ -172,6 +172,7 @@ pub struct FetchUnit {
     reached: Signal<Local, Bits<10>>,
     address: Signal<Local, Bits<7>>,
     reach: Signal<Local, Bits<13>>,
+    own: Signal<Local, Bit>,
     fits: Signal<Local, Bit>,
     is_due: Signal<Local, Bit>,
     expecting: Signal<Local, Bit>,
@@ -244,9 +245,10 @@ impl Logic for FetchUnit {
         self.brought.next = bit_cast::<13, 11>(self.cpl_len.val()) << 2;
         self.reached.next = self.so_far.val() + bit_cast::<10, 13>(self.brought.val());
         self.address.next = self.back.val().get_bits::<7>(0) + bit_cast::<7, 10>(self.so_far.val());
-        self.fits.next = ((self.cpl_byte_count.val() == self.expected13.val())
-            & (self.brought.val() <= self.expected13.val()))
-            & ((self.cpl_lower_addr.val() == self.address.val()) & self.brought.val().any());
+        self.own.next = (self.cpl_byte_count.val() == self.expected13.val())
+            & (self.cpl_lower_addr.val() == self.address.val());
+        self.fits.next = self.own.val()
+            & ((self.brought.val() <= self.expected13.val()) & self.brought.val().any());
         self.fault.next = 0.into();
         if self.cpl_status.val() == 1 {
             self.fault.next = self.unsupported.val();
@@ -303,7 +305,8 @@ impl Logic for FetchUnit {
                         self.ends.next = true;
                     } else if !self.fits.val() {
                         self.ends.next = true;
-                        self.pays.next = false;
+                        self.pays.next =
+                            self.own.val() & (self.reach.val() <= self.brought.val());
                     } else {
                         self.received.write_enable.next = true;
                         if self.cpl_poisoned.val() {

@@ -65,9 +65,9 @@ impl Fault {
         }
     }
 
-    /// The completion is the last of its read.
-    fn is_error_status(self) -> bool {
-        matches!(self, Self::Unsupported | Self::Aborted)
+    /// The completion is the last of its read: nothing comes behind an error status, nor behind more than was asked for.
+    fn is_last(self) -> bool {
+        matches!(self, Self::Unsupported | Self::Aborted | Self::TooLong)
     }
 }
 
@@ -253,8 +253,7 @@ impl Bench {
         let beats = (0..beats).map(|_| random.random()).collect();
         let mut last = false;
         match fault {
-            // A completion with an error status is the last of its read, and so is one that brings all that is missing.
-            _ if fault.is_some_and(Fault::is_error_status) => last = true,
+            _ if fault.is_some_and(Fault::is_last) => last = true,
             None | Some(Fault::Poisoned) => {
                 last = bytes == read.left;
                 self.reads[index].at += bytes;

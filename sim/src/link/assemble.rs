@@ -34,6 +34,8 @@ impl Assembler {
         if !tx.eop {
             return None;
         }
-        self.begun.take().map(|(header, data)| Tlp::new(header, data))
+        self.begun
+            .take()
+            .map(|(header, data)| Tlp::new(header, data))
     }
 }

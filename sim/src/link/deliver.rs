@@ -56,6 +56,13 @@ impl Receiver {
         self.completions.queue.is_empty() && self.requests.queue.is_empty()
     }
 
+    /// The completion whose first beat is to be shown next.
+    pub fn next_completion(&mut self) -> Option<&mut Tlp> {
+        let stream = &mut self.completions;
+        let (_, tlp) = stream.queue.front_mut().filter(|_| stream.taken == 0)?;
+        Some(tlp)
+    }
+
     /// Shows the next completion beat, which counts as taken, and returns the completion when it was the last.
     ///
     /// A completion waits until the device has taken all writes that arrived before it (PCIe Base Spec 2.4.1, table 2-39, D2a).

@@ -9,7 +9,7 @@ use super::assemble::Assembler;
 use super::checker::{Checker, Violation, is_interrupt};
 use super::config::{ConfigError, Direction, LinkConfig};
 use super::deliver::Receiver;
-use super::faults::{Fault, FaultKind, FaultPlan, Occasion};
+use super::faults::{Fault, FaultKind, FaultPlan, Kinship, Occasion};
 use super::pins::{RxPorts, TxPorts};
 use super::root_complex::{Next, RootComplex};
 use super::statistics::{Statistics, TlpRecord};
@@ -207,6 +207,13 @@ impl Link {
             self.ports.req.valid = false;
             return Ok(&self.ports);
         }
+        if let Some(tlp) = self.receiver.next_completion()
+            && tlp.kinship == Kinship::Unexpected
+        {
+            let spare = self.checker.other_tag(tlp.header.tag, false);
+            tlp.header.tag = spare.unwrap_or(tlp.header.tag);
+            tlp.kinship = Kinship::Stray;
+        }
         if let Some(tlp) = self.receiver.show_completion(&mut self.ports) {
             self.checker.completion(now_ps, &tlp)?;
             self.pool.give(tlp);
@@ -318,9 +325,7 @@ impl Link {
     pub fn mmio_write(&mut self, at_ps: u64, address: u64, bytes: &[u8]) -> Result<(), MmioError> {
         check_bar(address, bytes.len() as u64)?;
         let at_ps = match self.faults.strike(Occasion::Bar(address)) {
-            Some(FaultKind::DelayedWrite { by_ps }) => {
-                at_ps.max(self.now_ps).saturating_add(by_ps)
-            }
+            Some(FaultKind::DelayedWrite { by_ps }) => at_ps.max(self.now_ps).saturating_add(by_ps),
             _ => at_ps,
         };
         let mut at = address;
@@ -333,10 +338,8 @@ impl Link {
             let mut data = self.pool.take();
             let start = header.lane() + (at % 4) as usize;
             data[start..start + len].copy_from_slice(part);
-            self.root.push_request(
-                at_ps.max(self.now_ps),
-                Tlp::new(header, Some(data)),
-            );
+            self.root
+                .push_request(at_ps.max(self.now_ps), Tlp::new(header, Some(data)));
             at += len as u64;
             rest = tail;
         }
@@ -369,10 +372,8 @@ impl Link {
             request,
             data: Vec::new(),
         });
-        self.root.push_request(
-            at_ps.max(self.now_ps),
-            Tlp::new(request, None),
-        );
+        self.root
+            .push_request(at_ps.max(self.now_ps), Tlp::new(request, None));
         self.schedule();
         Ok(handle)
     }
@@ -480,9 +481,8 @@ impl Link {
                 let tlp = match next {
                     Next::Request => self.root.take_request(),
                     Next::Completion => {
-                        let spare = |tag| self.checker.other_tag(tag, false);
                         self.root
-                            .take_completion(at_ps, &mut self.pool, &mut self.rng, spare)
+                            .take_completion(at_ps, &mut self.pool, &mut self.rng)
                     }
                 };
                 if let Some((ready_ps, tlp)) = tlp {
@@ -505,10 +505,8 @@ impl Link {
                 if let Some((_, tlp)) = self.upstream_flight.pop_front() {
                     self.arrive(at_ps, &tlp, bus)?;
                     let leave_ps = at_ps.max(self.starved_until_ps);
-                    self.credit_flight.push_back((
-                        leave_ps.saturating_add(self.config.one_way_ps),
-                        tlp.header,
-                    ));
+                    self.credit_flight
+                        .push_back((leave_ps.saturating_add(self.config.one_way_ps), tlp.header));
                     self.pool.give(tlp);
                 }
             }

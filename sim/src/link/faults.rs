@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::tlp::{Status, Tlp, TlpHeader, TlpKind};
+use super::tlp::{Status, Tlp, TlpKind};
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,6 +139,8 @@ pub enum Kinship {
     Own,
     /// It answers no read: it comes a second time, or under a tag that is not its read's.
     Stray,
+    /// It answers no read, and gets a tag that none has when the device is shown it: at any time before, a read might still take it.
+    Unexpected,
     /// It is its read's last one, with too much data.
     TooLong,
 }
@@ -167,19 +169,18 @@ pub(super) fn spoil(tlp: &mut Tlp, fault: FaultKind, first: bool, last: bool) {
     }
 }
 
-/// The completion that comes behind this one, if its read's fault asks for one: with this one's header, or under a tag that no read has,
-/// which `spare` finds near a given one.
-pub(super) fn stray(
-    header: &TlpHeader,
-    fault: FaultKind,
-    (first, last): (bool, bool),
-    spare: impl FnOnce(u16) -> Option<u16>,
-) -> Option<TlpHeader> {
-    match fault {
-        FaultKind::Duplicate if last => Some(*header),
-        FaultKind::Unexpected if first => spare(header.tag).map(|tag| TlpHeader { tag, ..*header }),
-        _ => None,
-    }
+/// The completion that comes behind this one, if its read's fault asks for one.
+pub(super) fn stray(tlp: &Tlp, fault: FaultKind, first: bool, last: bool) -> Option<Tlp> {
+    let kinship = match fault {
+        FaultKind::Duplicate if last => Kinship::Stray,
+        FaultKind::Unexpected if first => Kinship::Unexpected,
+        _ => return None,
+    };
+    Some(Tlp {
+        header: tlp.header,
+        data: tlp.data.clone(),
+        kinship,
+    })
 }
 
 #[cfg(test)]

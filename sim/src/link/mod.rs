@@ -37,8 +37,8 @@ mod wire;
 mod tests;
 
 pub use config::{CompletionOrder, ConfigError, Credits, Direction, Generation, LinkConfig};
-pub use faults::{Fault, FaultKind, FaultPlan, Trigger};
 pub use engine::{HostEvent, Link, MmioError, MmioHandle};
+pub use faults::{Fault, FaultKind, FaultPlan, Trigger};
 pub use pins::{CplPort, ReqPort, RxPorts, TxPorts};
 pub use statistics::{DirectionStatistics, Statistics, TlpRecord};
 pub use tlp::{MAX_BEAT_BYTES, Status, TlpHeader, TlpKind};

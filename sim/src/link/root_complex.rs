@@ -6,7 +6,7 @@ use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::RngCore;
 
 use super::config::{CompletionOrder, LinkConfig};
-use super::faults::{self, FaultKind, Kinship};
+use super::faults::{self, FaultKind};
 use super::tlp::{Buffer, Pool, Status, Tlp, TlpHeader, TlpKind};
 use super::wire::jitter;
 use crate::host::{BusFault, HostBus};
@@ -185,13 +185,12 @@ impl RootComplex {
         self.host.pop_front()
     }
 
-    /// Makes the next completion of a read that is ready at `now_ps`. `spare` finds a tag without a read near another.
+    /// Makes the next completion of a read that is ready at `now_ps`.
     pub fn take_completion(
         &mut self,
         now_ps: u64,
         pool: &mut Pool,
         rng: &mut SplitMix64,
-        spare: impl FnOnce(u16) -> Option<u16>,
     ) -> Option<(u64, Tlp)> {
         if let Some(stray) = self.stray.take() {
             return Some(stray);
@@ -208,11 +207,7 @@ impl RootComplex {
         let (ready_ps, mut tlp, last) = self.make_completion(pool, rng)?;
         if let Some(fault) = fault {
             faults::spoil(&mut tlp, fault, first, last);
-            self.stray = faults::stray(&tlp.header, fault, (first, last), spare).map(|header| {
-                let mut copy = Tlp::new(header, tlp.data.clone());
-                copy.kinship = Kinship::Stray;
-                (ready_ps, copy)
-            });
+            self.stray = faults::stray(&tlp, fault, first, last).map(|stray| (ready_ps, stray));
         }
         Some((ready_ps, tlp))
     }
@@ -385,7 +380,7 @@ mod tests {
             let mut tags = Vec::new();
             while let Some((next, ready_ps)) = root.next(true) {
                 prop_assert_eq!(next, Next::Completion);
-                let (_, tlp) = root.take_completion(ready_ps, &mut pool, &mut rng, Some).unwrap();
+                let (_, tlp) = root.take_completion(ready_ps, &mut pool, &mut rng).unwrap();
                 let header = tlp.header;
                 tags.push(header.tag);
                 let (next, end) = &mut state[usize::from(header.tag)];
@@ -427,7 +422,7 @@ mod tests {
             };
             root.accept_read(0, request, &mut bus, &mut pool, &mut rng, None)
                 .unwrap();
-            let (_, tlp) = root.take_completion(u64::MAX, &mut pool, &mut rng, Some).unwrap();
+            let (_, tlp) = root.take_completion(u64::MAX, &mut pool, &mut rng).unwrap();
             assert_eq!(
                 (tlp.header.len_dw, tlp.header.byte_count, tlp.header.address),
                 (1, byte_count, lower)
@@ -446,7 +441,7 @@ mod tests {
             root.accept_read(0, request, &mut bus, &mut pool, &mut rng, None)
                 .is_err()
         );
-        let (_, tlp) = root.take_completion(u64::MAX, &mut pool, &mut rng, Some).unwrap();
+        let (_, tlp) = root.take_completion(u64::MAX, &mut pool, &mut rng).unwrap();
         assert_eq!(
             (tlp.header.kind, tlp.header.status),
             (TlpKind::Completion, Status::UnsupportedRequest)
@@ -464,10 +459,24 @@ mod tests {
         };
         let mut root = RootComplex::new(&config);
         let (mut pool, mut rng) = (Pool::default(), SplitMix64::seed_from_u64(0));
-        root.accept_read(0, read_request(1, 0, 4), &mut bus, &mut pool, &mut rng, None)
-            .unwrap();
-        root.accept_read(500, read_request(2, 0, 4), &mut bus, &mut pool, &mut rng, None)
-            .unwrap();
+        root.accept_read(
+            0,
+            read_request(1, 0, 4),
+            &mut bus,
+            &mut pool,
+            &mut rng,
+            None,
+        )
+        .unwrap();
+        root.accept_read(
+            500,
+            read_request(2, 0, 4),
+            &mut bus,
+            &mut pool,
+            &mut rng,
+            None,
+        )
+        .unwrap();
         root.push_request(
             300,
             Tlp::new(
@@ -480,7 +489,7 @@ mod tests {
         );
         assert_eq!(root.next(true), Some((Next::Completion, 100)));
         assert_eq!(root.next(false), Some((Next::Completion, 100)));
-        root.take_completion(100, &mut pool, &mut rng, Some);
+        root.take_completion(100, &mut pool, &mut rng);
         assert_eq!(
             root.next(false),
             None,

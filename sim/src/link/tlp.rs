@@ -178,7 +178,11 @@ impl fmt::Display for TlpHeader {
                     "{name} tag {tag} of {id:04x}, {len_dw} DW, {byte_count} bytes left, "
                 )?;
                 let poisoned = if self.poisoned { ", poisoned" } else { "" };
-                write!(f, "lower address {address:#04x}, {:?}{poisoned}", self.status)
+                write!(
+                    f,
+                    "lower address {address:#04x}, {:?}{poisoned}",
+                    self.status
+                )
             }
         }
     }

@@ -73,19 +73,25 @@ impl Bench {
                 let entry = self.region_entry(transfer);
                 Trigger::Touches(vec![entry..entry + RegionEntry::BYTES as u64])
             }
-            (_, FaultTarget::Data) => Trigger::Touches(self.places(fault, transfer, |stretch, bytes| {
-                let first = stretch.address + (bytes.start - stretch.position);
-                first..first + (bytes.end - bytes.start)
-            })?),
-            (_, FaultTarget::SgBlock) => Trigger::Touches(self.places(fault, transfer, |stretch, _| {
-                let block = SG_BLOCK_BYTES as u64;
-                let first = stretch.element / block * block;
-                first..first + block
-            })?),
+            (_, FaultTarget::Data) => {
+                Trigger::Touches(self.places(fault, transfer, |stretch, bytes| {
+                    let first = stretch.address + (bytes.start - stretch.position);
+                    first..first + (bytes.end - bytes.start)
+                })?)
+            }
+            (_, FaultTarget::SgBlock) => {
+                Trigger::Touches(self.places(fault, transfer, |stretch, _| {
+                    let block = SG_BLOCK_BYTES as u64;
+                    let first = stretch.element / block * block;
+                    first..first + block
+                })?)
+            }
         };
         let kind = link_kind(fault)?;
         let nth = fault.nth;
-        self.machine().link.inject(link::Fault { kind, trigger, nth });
+        self.machine()
+            .link
+            .inject(link::Fault { kind, trigger, nth });
         Ok(())
     }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use pinring_core::Moderation;
 
 use super::{
-    Buffers, Burst, Costs, Device, Expectation, Fault, FaultScope, FaultTarget, Host, LayoutKind, Link, Notify, Payload, Scenario,
-    Strategy, Stream,
+    Buffers, Burst, Costs, Device, Expectation, Fault, FaultScope, FaultTarget, Host, LayoutKind,
+    Link, Notify, Payload, Scenario, Strategy, Stream,
 };
 
 /// What one MDL can describe: 4 GiB less a page (Windows, MmProbeAndLockPages).
