@@ -305,8 +305,7 @@ impl Logic for FetchUnit {
                         self.ends.next = true;
                     } else if !self.fits.val() {
                         self.ends.next = true;
-                        self.pays.next =
-                            self.own.val() & (self.reach.val() <= self.brought.val());
+                        self.pays.next = self.own.val() & (self.reach.val() <= self.brought.val());
                     } else {
                         self.received.write_enable.next = true;
                         if self.cpl_poisoned.val() {

@@ -17,10 +17,10 @@ use pinring_sim::scenario::{
 const TRANSFERS: u64 = 24;
 /// Transfer that the fault is in.
 const HIT: u64 = 12;
-/// 200 KiB in scattered pages: two blocks of a list.
-const BUFFER: u64 = 50 * 4096;
-/// A byte of a transfer whose place the second block tells.
-const SECOND_BLOCK: u64 = 150_000;
+/// 320 KiB in scattered pages: three blocks of a list.
+const BUFFER: u64 = 80 * 4096;
+/// A byte of that transfer whose place the third block tells. The first two are read before it begins.
+const THIRD_BLOCK: u64 = 290_000;
 /// Longer than the device waits for a read: 50 ms.
 const TIMEOUT_NS: u64 = 50_000_000;
 
@@ -47,7 +47,10 @@ struct Rig {
 }
 
 fn length(number: u64) -> u64 {
-    160_001 + 64 * number
+    match number {
+        HIT => 300_001,
+        _ => 160_001 + 64 * number,
+    }
 }
 
 /// Where the payload of a transfer begins in the endless stream of payload bytes.
@@ -306,7 +309,7 @@ impl Case {
     }
 
     fn is_early(&self) -> bool {
-        self.target != FaultTarget::Data && self.at_byte != Some(SECOND_BLOCK)
+        self.target != FaultTarget::Data && self.at_byte != Some(THIRD_BLOCK)
     }
 
     fn fault(&self, number: u64) -> Fault {
@@ -466,7 +469,7 @@ fn an_h2c_transfer_that_loses_its_list_half_way_ends_its_packet() {
     let mut rig = Rig::new(Bound::Tags, Direction::H2c);
     for (kind, status) in &TOLD[..3] {
         let block = Case {
-            at_byte: Some(SECOND_BLOCK),
+            at_byte: Some(THIRD_BLOCK),
             ..Case::of(*kind, FaultTarget::SgBlock, *status)
         };
         rig.burst(Some(&block), &[HIT]);
@@ -481,7 +484,7 @@ fn a_c2h_transfer_that_loses_its_list_half_way_leaves_the_stream_where_it_is() {
     let all = position(0, TRANSFERS);
     rig.bench.machine().streams.send(0, all, 0);
     let block = Case {
-        at_byte: Some(SECOND_BLOCK),
+        at_byte: Some(THIRD_BLOCK),
         ..Case::of(
             FaultKind::CompletionUr,
             FaultTarget::SgBlock,
