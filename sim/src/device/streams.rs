@@ -20,6 +20,8 @@ struct Packet {
     done: u64,
     /// TDEST.
     dest: u16,
+    /// It may end early, with TLAST and TUSER, or not come at all.
+    doubtful: bool,
 }
 
 /// What the sink found wrong.
@@ -133,6 +135,7 @@ impl Streams {
             bytes,
             done: 0,
             dest,
+            doubtful: false,
         });
     }
 
@@ -143,7 +146,16 @@ impl Streams {
             bytes,
             done: 0,
             dest,
+            doubtful: false,
         });
+    }
+
+    /// Announces a packet that may end early, or not come at all: something is to go wrong with its transfer.
+    pub fn expect_doubtful(&mut self, position: u64, bytes: u64, dest: u16) {
+        self.expect(position, bytes, dest);
+        if let Some(packet) = self.h2c.back_mut() {
+            packet.doubtful = true;
+        }
     }
 
     /// Bytes that the sink has received.
@@ -153,7 +165,10 @@ impl Streams {
 
     /// Packets that are not through yet, both streams together.
     pub fn unfinished(&self) -> usize {
-        self.c2h.len() + self.h2c.len() + usize::from(self.beat.is_some_and(|beat| beat.last))
+        let due = |packet: &&Packet| !packet.doubtful || packet.done > 0;
+        self.c2h.len()
+            + self.h2c.iter().filter(due).count()
+            + usize::from(self.beat.is_some_and(|beat| beat.last))
     }
 
     /// What the source offers in this cycle. A beat once offered stays until it is taken.
@@ -198,6 +213,13 @@ impl Streams {
     /// # Errors
     /// It is not what the packet says.
     pub fn receive(&mut self, beat: &Beat) -> Result<(), StreamFault> {
+        while let Some(packet) = self.h2c.front()
+            && packet.doubtful
+            && packet.done == 0
+            && !self.begins(packet, beat)
+        {
+            self.h2c.pop_front();
+        }
         let place = if self.apart {
             self.h2c.iter().position(|packet| packet.dest == beat.dest)
         } else {
@@ -210,7 +232,7 @@ impl Streams {
             }
             return Err(StreamFault::Extra(beat.dest));
         };
-        if beat.user && beat.last && self.cuts_allowed {
+        if beat.user && beat.last && (self.cuts_allowed || packet.doubtful) {
             self.cuts += 1;
             self.end_packet(beat.dest);
             return Ok(());
@@ -250,6 +272,14 @@ impl Streams {
         Ok(())
     }
 
+    /// Whether a beat may be a packet's first, or ends it before anything of it has come.
+    fn begins(&self, packet: &Packet, beat: &Beat) -> bool {
+        let bytes = packet.bytes.min(self.width);
+        let data = &beat.data[..bytes as usize];
+        let same = self.payload.compare(packet.position, data).is_ok();
+        beat.user || beat.keep == keep(bytes) && beat.dest == packet.dest && same
+    }
+
     /// The packet that the sink is at is over.
     fn end_packet(&mut self, dest: u16) {
         let place = self
@@ -284,6 +314,45 @@ mod tests {
             dest,
             user: false,
         }
+    }
+
+    #[test]
+    fn a_doubtful_packet_may_end_early_or_be_missing() {
+        let payload = Payload::Pattern { seed: 3 };
+        let sink = || {
+            let mut streams = Streams::new(16, payload.clone(), 100, 100, 1);
+            streams.expect_doubtful(0, 32, 0);
+            streams.expect(32, 16, 0);
+            streams
+        };
+        let next = beat(&payload, 32, true, 0);
+        let cut = Beat {
+            keep: 0,
+            last: true,
+            user: true,
+            ..next
+        };
+        let mut missing = sink();
+        missing.receive(&next).unwrap();
+        assert_eq!((missing.received(), missing.cuts()), (16, 0));
+        for begun in [false, true] {
+            let mut ended = sink();
+            if begun {
+                ended.receive(&beat(&payload, 0, false, 0)).unwrap();
+                assert_eq!(ended.unfinished(), 2);
+            }
+            ended.receive(&cut).unwrap();
+            ended.receive(&next).unwrap();
+            assert_eq!((ended.cuts(), ended.unfinished()), (1, 0));
+        }
+        // A packet that has begun must go on, and one without doubt may neither be missing nor end early.
+        let mut torn = sink();
+        torn.receive(&beat(&payload, 0, false, 0)).unwrap();
+        assert!(torn.receive(&next).is_err());
+        let mut sure = sink();
+        sure.receive(&beat(&payload, 0, false, 0)).unwrap();
+        sure.receive(&beat(&payload, 16, true, 0)).unwrap();
+        assert!(sure.receive(&cut).is_err());
     }
 
     #[test]

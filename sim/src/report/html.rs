@@ -155,6 +155,9 @@ fn notes(s: &StrategyReport) -> Markup {
                 ", longest frame " (micros(deadlines.worst_ns)) " µs."
             }
         }
+        @if let Some(faults) = &s.faults {
+            p { b { (s.name) } ": " (faults) "." }
+        }
         @if let Some(ns) = s.first_data_ns {
             p { b { (s.name) } ": first data " (micros(ns)) " µs after the call (modelled + counted)." }
         }

@@ -160,6 +160,57 @@ pub struct StrategyReport {
     pub transfer_done_ns: Vec<f64>,
     /// How the deadlines were kept, if the scenario has any.
     pub deadlines: Option<Deadlines>,
+    /// What came of the scenario's faults, if it has any.
+    #[serde(default)]
+    pub faults: Option<Faults>,
+}
+
+/// What came of a scenario's faults.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Faults {
+    /// Faults that were injected.
+    pub injected: u64,
+    /// Faults that found no occasion.
+    pub without_occasion: u64,
+    /// Transfers that ended in an error.
+    pub failed: Vec<FailedTransfer>,
+}
+
+/// A transfer that ended in an error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedTransfer {
+    /// Burst, counted from 0.
+    pub burst: u32,
+    /// Transfer, counted from 0.
+    pub transfer: u32,
+    /// How it ended.
+    pub status: String,
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            injected,
+            without_occasion,
+            failed,
+        } = self;
+        write!(
+            f,
+            "faults: {injected} injected, {without_occasion} without an occasion; {} transfers failed",
+            failed.len()
+        )?;
+        let mut lead = ": ";
+        for FailedTransfer {
+            burst,
+            transfer,
+            status,
+        } in failed
+        {
+            write!(f, "{lead}{transfer} of burst {burst} {status}")?;
+            lead = ", ";
+        }
+        Ok(())
+    }
 }
 
 /// Origins of a strategy's three times.
@@ -309,6 +360,7 @@ impl StrategyReport {
             registration_ns: None,
             transfer_done_ns: Vec::new(),
             deadlines: None,
+            faults: None,
         }
     }
 }

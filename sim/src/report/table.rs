@@ -169,6 +169,7 @@ fn notes(s: &StrategyReport) -> String {
             micros(deadlines.worst_ns)
         ));
     }
+    notes.extend(s.faults.as_ref().map(ToString::to_string));
     notes
         .iter()
         .map(|note| format!("{:13}  {note}\n", s.name))

@@ -5,7 +5,9 @@ use std::ops::Range;
 use super::ceiling_ns;
 use crate::cpu::Span as CpuSpan;
 use crate::host::PAGE_BYTES;
-use crate::report::{Deadlines, Label, Origin, Span, StrategyReport, Times};
+use crate::report::{
+    Deadlines, FailedTransfer, Faults, Label, Origin, Span, StrategyReport, Times,
+};
 use crate::scenario::{Costs, IommuMode, Scenario, Strategy};
 
 /// Counters of the device that grow while data could move and does not.
@@ -40,6 +42,10 @@ pub(super) struct Books {
     pub mismatches: u64,
     pub done_ns: Vec<f64>,
     pub deadlines: Option<Deadlines>,
+    /// Transfers that ended in an error.
+    pub failed: Vec<FailedTransfer>,
+    /// Faults injected, and those that found no occasion.
+    pub faults: (u64, u64),
     pub spans: Vec<Span>,
     /// Set-up after each burst's first transfer: hidden, and all of it, in picoseconds.
     hidden: (f64, f64),
@@ -154,6 +160,11 @@ impl Books {
             registration_ns: Some(registration_ns(scenario, strategy, costs)),
             transfer_done_ns: self.done_ns,
             deadlines: self.deadlines,
+            faults: (!scenario.faults.is_empty()).then_some(Faults {
+                injected: self.faults.0,
+                without_occasion: self.faults.1,
+                failed: self.failed,
+            }),
             ..StrategyReport::new(strategy)
         }
     }

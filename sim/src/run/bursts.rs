@@ -18,14 +18,17 @@ use crate::board::{Entry, MachineError};
 use crate::cpu::{Activity, ActivityId, Context, Cpus, Happened};
 use crate::host::PAGE_BYTES;
 use crate::link::HostEvent;
-use crate::report::{Lane, Span, Timeline};
-use crate::scenario::{Bound, Costs, IommuMode, Notify, Scenario, Strategy};
+use crate::report::{FailedTransfer, Lane, Span, Timeline};
+use crate::scenario::{Bound, Costs, Fault, IommuMode, Notify, Scenario, Strategy};
 
 /// Lists that `prepare-ahead` holds ready or in flight.
 const DEPTH: u32 = 4;
 
 /// Device cycles without any movement, and CPUs with nothing to do, after which a run counts as stuck.
 const STUCK_CYCLES: u64 = 1_250_000;
+
+/// The same where reads may get no answer: the device waits 12.5 million cycles for each.
+const STUCK_CYCLES_WITH_FAULTS: u64 = 15_000_000;
 
 /// Transfers of one direction in a burst.
 struct Way {
@@ -149,6 +152,8 @@ fn inner(
         log.extend(super::log::take(&mut runner.ready.device, elf));
     }
     let complete = ended?;
+    let faults = runner.machine().link.faults();
+    runner.books.faults = (faults.injected(), faults.pending() as u64);
     let cycles = runner.machine().cycles();
     let cpu_seconds = runner.machine().cpu_seconds();
     let spans = std::mem::take(&mut runner.books.spans);
@@ -205,6 +210,7 @@ impl Runner<'_> {
         self.machine().begin_watch();
         self.machine().entries.clear();
         self.fill_buffers()?;
+        self.inject()?;
         let (writes, reads) = (self.machine().mmio_writes, self.machine().mmio_reads);
         let now = self.machine().now_ps();
         let due_ps = match scenario.burst.deadline_hz {
@@ -251,13 +257,17 @@ impl Runner<'_> {
                 }
             }
             let still = self.machine().still_cycles();
+            let patience = match self.scenario.faults.is_empty() {
+                true => STUCK_CYCLES,
+                false => STUCK_CYCLES_WITH_FAULTS,
+            };
             // The device may rest as long as a CPU has something to do: a copy takes milliseconds.
             let waiting = self
                 .work
                 .values()
                 .all(|(_, work)| matches!(work, Work::Poll));
             let idle = !happened && self.cpus.next_change().is_none();
-            if still > STUCK_CYCLES && (idle || (self.polls() && waiting)) {
+            if still > patience && (idle || (self.polls() && waiting)) {
                 let done = self.books.completions - u64::from(self.number) * u64::from(count);
                 return Err(MachineError::Stuck {
                     cycles: still,
@@ -388,6 +398,43 @@ impl Runner<'_> {
         Ok(())
     }
 
+    /// Has the link do wrong what the scenario says of this burst.
+    fn inject(&mut self) -> Result<(), Stop> {
+        let scenario = self.scenario;
+        for fault in &scenario.faults {
+            let placed = self.ways.iter().find_map(|way| {
+                let mut numbers = way.numbers.iter();
+                let place = numbers.position(|number| *number == fault.transfer)?;
+                let before = u64::from(self.number) * way.numbers.len() as u64;
+                Some((way.queue.direction, before + place as u64))
+            });
+            let Some((direction, index)) = placed.filter(|_| fault.burst == self.number) else {
+                continue;
+            };
+            let transfer = self.transfer(fault.transfer);
+            self.ready
+                .inject(fault, direction, &transfer, index)
+                .map_err(|error| Stop::Driver(format!("setting a fault up: {error}")))?;
+        }
+        Ok(())
+    }
+
+    /// Whether something is to go wrong by which a transfer of this burst may fail.
+    fn is_doubtful(&self, number: u32) -> bool {
+        let of_it = |fault: &Fault| (fault.burst, fault.transfer) == (self.number, number);
+        let faults = &self.scenario.faults;
+        faults
+            .iter()
+            .any(|fault| of_it(fault) && fault.kind.fails())
+    }
+
+    fn has_failed(&self, number: u32) -> bool {
+        let failed = &self.books.failed;
+        failed
+            .iter()
+            .any(|end| (end.burst, end.transfer) == (self.number, number))
+    }
+
     fn check_guards(&mut self) {
         let (guards, regions) = (&self.guards, &self.ready.regions);
         let (memory, buffers) = self.ready.device.platform_mut().memory_and_buffers();
@@ -401,6 +448,7 @@ impl Runner<'_> {
         let (buffer, _) = self.ready.regions[self.buffer_of(index)];
         let payload = self.ready.payload.clone();
         let is_c2h = self.scenario.burst.is_c2h(index);
+        let doubtful = self.is_doubtful(index);
         let platform = self.ready.device.platform_mut();
         let (memory, buffers) = platform.memory_and_buffers();
         let Some((layout, first)) = buffers.get(buffer) else {
@@ -418,7 +466,10 @@ impl Runner<'_> {
             machine.streams.send(position, length, 0);
             machine.watch.expect(Direction::C2h, index, length);
         } else {
-            machine.streams.expect(position, length, 0);
+            match doubtful {
+                true => machine.streams.expect_doubtful(position, length, 0),
+                false => machine.streams.expect(position, length, 0),
+            }
             machine.watch.expect(Direction::H2c, index, length);
         }
         Ok(())
@@ -645,7 +696,10 @@ impl Runner<'_> {
             Action::Retire(index) => {
                 // Data is the application's once its list is released.
                 let number = numbers[index as usize];
-                if self.strategy != Strategy::CommonBuffer && self.scenario.burst.is_c2h(number) {
+                if self.strategy != Strategy::CommonBuffer
+                    && self.scenario.burst.is_c2h(number)
+                    && !self.has_failed(number)
+                {
                     self.verify(number);
                 }
             }
@@ -690,7 +744,8 @@ impl Runner<'_> {
             let index = self.ways[way].burst.complete(completion)?;
             let number = self.ways[way].numbers[index as usize];
             let length = self.length(number);
-            if completion.status != Status::Ok || completion.bytes != length {
+            let whole = completion.status == Status::Ok && completion.bytes == length;
+            if !whole && self.scenario.faults.is_empty() {
                 return Err(Stop::Failed {
                     burst: self.number,
                     index: number,
@@ -705,7 +760,13 @@ impl Runner<'_> {
             };
             let visible = entry.at_ps;
             let is_c2h = self.scenario.burst.is_c2h(number);
-            if !is_c2h {
+            if !whole {
+                self.books.failed.push(FailedTransfer {
+                    burst: self.number,
+                    transfer: number,
+                    status: format!("{:?}", completion.status),
+                });
+            } else if !is_c2h {
                 self.h2c_due += length;
                 if entry.received < self.h2c_due {
                     return Err(Stop::Driver(format!(

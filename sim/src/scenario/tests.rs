@@ -694,3 +694,143 @@ proptest! {
         let _ = Scenario::parse("fuzz.toml", &text).map_err(|error| error.to_string());
     }
 }
+
+/// A scenario with one fault, whose keys beside `kind` are these.
+fn with_fault(keys: &str) -> String {
+    format!(
+        "strategies = [\"registered\"]\n[burst]\ntransfers = 4\ndirection = \"both\"\n[[faults]]\nkind = \"delayed-doorbell\"\n\
+         duration_ns = 1\n[[faults]]\n{keys}\n"
+    )
+}
+
+#[test]
+fn a_fault_is_read_with_its_defaults() {
+    let text = with_fault("kind = \"completion-ur\"\ntransfer = 3\nat_byte = 7");
+    let scenario = Scenario::parse("a.toml", &text).unwrap();
+    let expected = Fault {
+        transfer: 3,
+        at_byte: Some(7),
+        ..Fault::new(FaultKind::CompletionUr)
+    };
+    assert_eq!(scenario.faults[1], expected);
+    assert_eq!(expected.target(), FaultTarget::Data);
+    let again = toml::to_string(&scenario).unwrap();
+    assert_eq!(Scenario::parse("again.toml", &again).unwrap(), scenario);
+}
+
+#[test]
+fn impossible_faults_name_line_key_value_and_what_is_allowed() {
+    for (keys, line, key, value, says) in [
+        ("nth = 2", 8, "faults", "[[faults]]", "missing field `kind`"),
+        (
+            "kind = \"lost\"\ntimes = 2",
+            10,
+            "faults[1].times",
+            "",
+            "unknown field",
+        ),
+        (
+            "kind = \"gone\"",
+            9,
+            "faults[1].kind",
+            "\"gone\"",
+            "`completion-ur`",
+        ),
+        (
+            "kind = \"lost\"\ntarget = \"list\"\ntransfer = 1",
+            10,
+            "faults[1].target",
+            "\"list\"",
+            "`sg-block`",
+        ),
+        (
+            "kind = \"lost\"\ntransfer = 5",
+            10,
+            "faults[1].transfer",
+            "5",
+            "0 to 3",
+        ),
+        (
+            "kind = \"lost\"\ntransfer = 1\nburst = 1",
+            11,
+            "faults[1].burst",
+            "1",
+            "0 to 0",
+        ),
+        (
+            "kind = \"lost\"\ntransfer = 1\nnth = 0",
+            11,
+            "faults[1].nth",
+            "0",
+            "from 1",
+        ),
+        (
+            "kind = \"lost\"\ntransfer = 1\nat_byte = 4400000",
+            11,
+            "faults[1].at_byte",
+            "4400000",
+            "to 4399999",
+        ),
+        (
+            "kind = \"lost\"\ntransfer = 1\ntarget = \"region-entry\"\nat_byte = 4",
+            12,
+            "faults[1].at_byte",
+            "4",
+            "data and sg-block",
+        ),
+        (
+            "kind = \"late\"\ntransfer = 1",
+            8,
+            "faults[1].duration_ns",
+            "left out",
+            "how long",
+        ),
+        (
+            "kind = \"late\"\ntransfer = 1\nduration_ns = 1000000001",
+            11,
+            "faults[1].duration_ns",
+            "1000000001",
+            "1000000000",
+        ),
+        (
+            "kind = \"lost\"\ntransfer = 1\nduration_ns = 5",
+            11,
+            "faults[1].duration_ns",
+            "5",
+            "leave it out",
+        ),
+        (
+            "kind = \"lost\"",
+            8,
+            "faults[1].target",
+            "Data",
+            "is not read",
+        ),
+        (
+            "kind = \"lost\"\ntarget = \"region-entry\"",
+            9,
+            "faults[1].kind",
+            "Lost",
+            "only h2c",
+        ),
+        (
+            "kind = \"lost-interrupt\"\ntarget = \"data\"",
+            10,
+            "faults[1].target",
+            "Data",
+            "leave it out",
+        ),
+    ] {
+        let problem = only_problem(&with_fault(keys));
+        assert_eq!(
+            (problem.line, problem.key.as_str(), problem.value.as_str()),
+            (Some(line), key, value),
+            "{keys}: {problem}"
+        );
+        assert!(problem.allowed.contains(says), "{problem}");
+    }
+    let polled = "strategies = [\"registered\"]\nhost.notify = \"poll\"\n[[faults]]\nkind = \"lost-interrupt\"";
+    assert!(only_problem(polled).allowed.contains("notify"));
+    let all = only_problem("[[faults]]\nkind = \"lost-interrupt\"");
+    assert_eq!(all.key, "strategies");
+}

@@ -81,6 +81,12 @@ fn inner(
                 .to_string(),
         ));
     }
+    if !scenario.faults.is_empty() {
+        return Err(Stop::Driver(
+            "faults are for the driver's core: leave them out of scenarios for --driver kmdf"
+                .to_string(),
+        ));
+    }
     let (board, payload) = setup::board(scenario, strategy, options)?;
     let layouts = setup::layouts(scenario)?;
     let card = Card::new(board);
