@@ -721,7 +721,7 @@ fn a_fault_is_read_with_its_defaults() {
 #[test]
 fn impossible_faults_name_line_key_value_and_what_is_allowed() {
     for (keys, line, key, value, says) in [
-        ("nth = 2", 8, "", "[[faults]]", "missing field `kind`"),
+        ("nth = 2", 8, "", "", "missing field `kind`"),
         (
             "kind = \"lost\"\ntimes = 2",
             10,
