@@ -67,11 +67,11 @@ impl Bench {
                 let slot = index % u64::from(self.window);
                 let ring = queue.rings.first().ok_or(FaultError::NoQueue)?.start;
                 let entry = ring + slot * SubmissionEntry::BYTES as u64;
-                Trigger::Touches(vec![entry..entry + SubmissionEntry::BYTES as u64])
+                Trigger::Touches(structure(entry, SubmissionEntry::BYTES))
             }
             (_, FaultTarget::RegionEntry) => {
                 let entry = self.region_entry(transfer);
-                Trigger::Touches(vec![entry..entry + RegionEntry::BYTES as u64])
+                Trigger::Touches(structure(entry, RegionEntry::BYTES))
             }
             (_, FaultTarget::Data) => {
                 Trigger::Touches(self.places(fault, transfer, |stretch, bytes| {
@@ -134,6 +134,11 @@ impl Bench {
             false => Ok(found),
         }
     }
+}
+
+/// The addresses of a structure, in the one stretch that it takes.
+fn structure(first: u64, bytes: usize) -> Vec<Range<u64>> {
+    std::iter::once(first..first + bytes as u64).collect()
 }
 
 /// Element `index` of a region's list.
