@@ -54,8 +54,7 @@ fn run<const W: usize, const N: usize, const K: usize, const H: usize>(steady: b
         steady.then_some("out_eop"),
     );
     let mut frames = VecDeque::new();
-    let (mut got, mut done, mut taken, mut second, mut loads, mut beats) =
-        (vec![], 0, 0, 0, 0, 0);
+    let (mut got, mut done, mut taken, mut second, mut loads, mut beats) = (vec![], 0, 0, 0, 0, 0);
     for cycle in 0..6000 {
         if cycle % 64 == 0 {
             source.rate = [100, 40][random.random_range(0..2)];
@@ -64,7 +63,11 @@ fn run<const W: usize, const N: usize, const K: usize, const H: usize>(steady: b
         // A tenth have no payload.
         if source.beats.len() < 4 {
             let to = if H > 0 { H } else { random.random_range(0..N) };
-            let count = if random.random_range(0..10) == 0 { 0 } else { length(&mut random) };
+            let count = if random.random_range(0..10) == 0 {
+                0
+            } else {
+                length(&mut random)
+            };
             let (from, to) = match count {
                 0 => (to.max(1), to.max(1)),
                 _ => (random.random_range(0..N), to),

@@ -1,1 +1,31 @@
-//! x
+//! AMD UltraScale+ integrated block for PCI Express (`pcie4_uscale_plus`, PG213): its four AXI4-Streams, without straddle, DW-aligned.
+//!
+//! ```text
+//!            +--> RequesterRequest ----> s_axis_rq
+//!   tx --> TransmitSplit
+//!            +--> CompleterCompletion -> s_axis_cc <--+ tc, attributes; refusals
+//!   cpl <------- RequesterCompletion <-- m_axis_rc    |
+//!   req <------- CompleterRequest <----- m_axis_cq -> NonPosted -> pcie_cq_np_req
+//!   cfg <------- DeviceControl <-------- cfg_mgmt
+//! ```
+//!
+//! Data widths are 256 and 512 bits; `U` is the width of a stream's `tuser`, which follows from that. Descriptors and `tuser` layouts are named
+//! after PG213's tables. Settings of the IP: docs/shims.md.
+
+mod cc;
+mod cq;
+mod device_control;
+mod non_posted;
+mod rc;
+mod rq;
+#[cfg(test)]
+mod testing;
+mod transmit_split;
+
+pub use cc::CompleterCompletion;
+pub use cq::CompleterRequest;
+pub use device_control::DeviceControl;
+pub use non_posted::NonPosted;
+pub use rc::RequesterCompletion;
+pub use rq::RequesterRequest;
+pub use transmit_split::TransmitSplit;
