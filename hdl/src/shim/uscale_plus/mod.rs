@@ -14,7 +14,9 @@
 
 mod cc;
 mod cq;
+mod device;
 mod device_control;
+mod link;
 mod non_posted;
 mod rc;
 mod rq;
@@ -24,7 +26,9 @@ mod transmit_split;
 
 pub use cc::CompleterCompletion;
 pub use cq::CompleterRequest;
+pub use device::{UscalePlusDevice, WIDTHS, verilog};
 pub use device_control::DeviceControl;
+pub use link::{CPL_DATA, CPL_HEADERS, Link};
 pub use non_posted::NonPosted;
 pub use rc::RequesterCompletion;
 pub use rq::RequesterRequest;
