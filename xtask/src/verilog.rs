@@ -14,9 +14,19 @@ pub struct Arguments {
     /// Write the demo user logic too: a device that holds it, and its two modules
     #[arg(long)]
     demo: bool,
+    /// Write the device behind the shim of a hard IP too (docs/shims.md)
+    #[arg(long, value_enum)]
+    shim: Option<Shim>,
     /// Folder for the Verilog
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+}
+
+/// Hard IP for which there is a shim.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Shim {
+    /// AMD UltraScale+ integrated block, pcie4_uscale_plus: 256 and 512 bits
+    UscalePlus,
 }
 
 /// Emits the device's Verilog, with the soft core and the firmware that it reads, and that of the demo user logic.
@@ -44,6 +54,9 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         .arg(arguments.width.to_string())
         .arg(&arguments.out)
         .arg(&tools.vexriscv)
-        .args(arguments.demo.then_some("--demo"));
+        .args(arguments.demo.then_some("--demo"))
+        .args(arguments.shim.map(|shim| match shim {
+            Shim::UscalePlus => "--shim-uscale-plus",
+        }));
     process::finish(&mut command)
 }

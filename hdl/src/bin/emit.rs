@@ -1,4 +1,4 @@
-//! Writes the device's Verilog, and that of the demo user logic. Started by `cargo xtask verilog`.
+//! Writes the device's Verilog, that of the demo user logic and that of the device behind a shim. Started by `cargo xtask verilog`.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,17 +7,24 @@ use pinring_protocol::LAYOUT_HASH;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (width, out, processor, demo) = match &arguments[..] {
-        [width, out, processor] => (width, out, processor, false),
-        [width, out, processor, flag] if flag == "--demo" => (width, out, processor, true),
-        _ => {
-            eprintln!(
-                "usage: emit WIDTH DIR VexRiscv_Lite.v [--demo] (start it with `cargo xtask verilog`)"
-            );
-            return ExitCode::FAILURE;
-        }
+    let usage = || {
+        eprintln!(
+            "usage: emit WIDTH DIR VexRiscv_Lite.v [--demo] [--shim-uscale-plus] (start it with `cargo xtask verilog`)"
+        );
+        ExitCode::FAILURE
     };
-    match write(width, Path::new(out), Path::new(processor), demo) {
+    let [width, out, processor, flags @ ..] = &arguments[..] else {
+        return usage();
+    };
+    let mut extras = Extras::default();
+    for flag in flags {
+        match flag.as_str() {
+            "--demo" => extras.demo = true,
+            "--shim-uscale-plus" => extras.uscale_plus = true,
+            _ => return usage(),
+        }
+    }
+    match write(width, Path::new(out), Path::new(processor), &extras) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -26,11 +33,20 @@ fn main() -> ExitCode {
     }
 }
 
+/// What is written beside the device.
+#[derive(Default)]
+struct Extras {
+    /// The demo user logic.
+    demo: bool,
+    /// The device behind the shim of UltraScale+.
+    uscale_plus: bool,
+}
+
 fn write(
     width: &str,
     out: &Path,
     processor: &Path,
-    demo: bool,
+    extras: &Extras,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let bits = width
         .parse()
@@ -50,7 +66,18 @@ fn write(
         format!("// Pinring {version} device. Made by: {command}\n{notes}"),
         pinring_hdl::device::verilog(bits, &core)?,
     )];
-    if demo {
+    if extras.uscale_plus {
+        let widths = pinring_hdl::shim::uscale_plus::WIDTHS;
+        if !widths.contains(&bits) {
+            return Err(format!("the shim uscale-plus has a data path of {widths:?} bits, not {bits}").into());
+        }
+        files.push((
+            format!("pinring_uscale_plus_{width}.v"),
+            format!("// Pinring {version} device for pcie4_uscale_plus. Made by: {command} --shim uscale-plus\n{notes}"),
+            pinring_hdl::shim::uscale_plus::verilog(bits, &core)?,
+        ));
+    }
+    if extras.demo {
         files.push((
             format!("pinring_demo_{width}.v"),
             format!("// Pinring {version} device with demo user logic. Made by: {command} --demo\n{notes}"),
