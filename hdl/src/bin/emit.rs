@@ -69,7 +69,10 @@ fn write(
     if extras.uscale_plus {
         let widths = pinring_hdl::shim::uscale_plus::WIDTHS;
         if !widths.contains(&bits) {
-            return Err(format!("the shim uscale-plus has a data path of {widths:?} bits, not {bits}").into());
+            return Err(format!(
+                "the shim uscale-plus has a data path of {widths:?} bits, not {bits}"
+            )
+            .into());
         }
         files.push((
             format!("pinring_uscale_plus_{width}.v"),

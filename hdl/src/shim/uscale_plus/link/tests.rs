@@ -44,7 +44,13 @@ fn packet(
 }
 
 /// Beats of a TLP of the device's with data: header fields and payload.
-fn tlp(lanes: usize, addr: u64, header: &[(&'static str, u64)], payload: &[u32], random: &mut StdRng) -> Vec<Beat> {
+fn tlp(
+    lanes: usize,
+    addr: u64,
+    header: &[(&'static str, u64)],
+    payload: &[u32],
+    random: &mut StdRng,
+) -> Vec<Beat> {
     let words = place(lanes, (addr / 4) as usize % lanes, payload, random);
     let last = words.len() - 1;
     let beat = |(index, data): (usize, Vec<u32>)| {
@@ -55,8 +61,15 @@ fn tlp(lanes: usize, addr: u64, header: &[(&'static str, u64)], payload: &[u32],
             ("tx_addr", vec![addr as u32, (addr >> 32) as u32]),
             ("tx_len", vec![payload.len() as u32]),
         ];
-        ports.extend(header.iter().map(|(name, value)| (*name, vec![*value as u32])));
-        Beat { first: index == 0, ports }
+        ports.extend(
+            header
+                .iter()
+                .map(|(name, value)| (*name, vec![*value as u32])),
+        );
+        Beat {
+            first: index == 0,
+            ports,
+        }
     };
     words.into_iter().enumerate().map(beat).collect()
 }
@@ -97,7 +110,12 @@ fn run<
     let mut cq = Source::new("m_axis_cq_tvalid", "m_axis_cq_tready", false);
     let mut rc = Source::new("m_axis_rc_tvalid", "m_axis_rc_tready", false);
     let mut tx = Source::new("tx_valid", "tx_ready", true);
-    let mut req = Sink::new("req_valid", "req_ready", &["req_write", "req_tag", "req_id", "req_addr", "req_eop"], None);
+    let mut req = Sink::new(
+        "req_valid",
+        "req_ready",
+        &["req_write", "req_tag", "req_id", "req_addr", "req_eop"],
+        None,
+    );
     // The four bits of a tready are the same.
     let mut rq = Sink::new(
         "s_axis_rq_tvalid",
@@ -134,8 +152,18 @@ fn run<
             let kind = [0, 0, 1, 2][random.random_range(0..4)];
             let non_posted = kind != 1;
             if !non_posted || credits > 0 {
-                let (addr, id): (u64, u64) = (random.random_range(0..1 << 16) << 2, random.random_range(0..1 << 16));
-                let (len, traffic) = (if non_posted { 1 } else { random.random_range(1..20) }, random.random_range(0..64));
+                let (addr, id): (u64, u64) = (
+                    random.random_range(0..1 << 16) << 2,
+                    random.random_range(0..1 << 16),
+                );
+                let (len, traffic) = (
+                    if non_posted {
+                        1
+                    } else {
+                        random.random_range(1..20)
+                    },
+                    random.random_range(0..64),
+                );
                 let mut dwords = Fields::new(128)
                     .with(63, 2, addr >> 2)
                     .with(74, 64, len)
@@ -161,7 +189,8 @@ fn run<
                 }
                 let tuser = Fields::new(CQ_BITS[wide]).with(3, 0, 15);
                 let names = ["m_axis_cq_tlast", "m_axis_cq_tdata", "m_axis_cq_tuser"];
-                cq.beats.extend(packet(names, D, &dwords, &tuser, &mut random));
+                cq.beats
+                    .extend(packet(names, D, &dwords, &tuser, &mut random));
                 if non_posted {
                     tag = (tag + 1) % 256;
                 }
@@ -169,7 +198,10 @@ fn run<
         }
         // The host's completions.
         if rc.beats.len() < 3 {
-            let (lower, len) = (random.random_range(0..32u64) << 2, random.random_range(1..30));
+            let (lower, len) = (
+                random.random_range(0..32u64) << 2,
+                random.random_range(1..30),
+            );
             let tag = random.random_range(0..256);
             let mut dwords = Fields::new(96)
                 .with(11, 0, lower)
@@ -182,12 +214,17 @@ fn run<
             completions.push_back((tag, payload));
             let names = ["m_axis_rc_tlast", "m_axis_rc_tdata", "m_axis_rc_tuser"];
             let tuser = Fields::new(RC_BITS[wide]);
-            rc.beats.extend(packet(names, D, &dwords, &tuser, &mut random));
+            rc.beats
+                .extend(packet(names, D, &dwords, &tuser, &mut random));
         }
         // The device: writes, and answers in order; in every second thousand cycles it does not answer.
         if tx.beats.len() < 3 {
             let answering = cycle / 500 % 2 == 0;
-            match unanswered.front().copied().filter(|_| answering && chance(&mut random, 70)) {
+            match unanswered
+                .front()
+                .copied()
+                .filter(|_| answering && chance(&mut random, 70))
+            {
                 Some((tag, id, addr)) => {
                     unanswered.pop_front();
                     let payload = noise(1, &mut random);
@@ -198,7 +235,8 @@ fn run<
                         ("tx_byte_count", 4),
                         ("tx_status", 0),
                     ];
-                    tx.beats.extend(tlp(D, addr % 128, &header, &payload, &mut random));
+                    tx.beats
+                        .extend(tlp(D, addr % 128, &header, &payload, &mut random));
                     let traffic = attributes[&tag];
                     let mut answer = Fields::new(96)
                         .with(6, 0, addr % 128)
@@ -214,7 +252,8 @@ fn run<
                 None => {
                     let addr = random.random::<u64>() & !3;
                     let payload = noise(random.random_range(1..30), &mut random);
-                    tx.beats.extend(tlp(D, addr, &[("tx_kind", 0)], &payload, &mut random));
+                    tx.beats
+                        .extend(tlp(D, addr, &[("tx_kind", 0)], &payload, &mut random));
                     let mut request = Fields::new(128)
                         .with(63, 2, addr >> 2)
                         .with(74, 64, payload.len() as u64)
@@ -260,7 +299,11 @@ fn run<
             }
         }
         if dut.is("cpl_valid")? {
-            let lane = if dut.is("cpl_sop")? { dut.get("cpl_lower_addr")? as usize / 4 % D } else { 0 };
+            let lane = if dut.is("cpl_sop")? {
+                dut.get("cpl_lower_addr")? as usize / 4 % D
+            } else {
+                0
+            };
             let (tag, payload) = completions.front().expect("a completion that was sent");
             assert_eq!(dut.get("cpl_tag")?, *tag);
             let left = payload.len() - got.len();
@@ -282,7 +325,10 @@ fn run<
     reset(&mut dut)?;
     dut.set_wide("m_axis_rc_tdata", &[0])?;
     let bit = [42, 96][wide];
-    dut.set_wide("m_axis_rc_tuser", &Fields::new(RC).with(bit, bit, 1).dwords())?;
+    dut.set_wide(
+        "m_axis_rc_tuser",
+        &Fields::new(RC).with(bit, bit, 1).dwords(),
+    )?;
     set_all(&mut dut, &[("m_axis_rc_tvalid", 1), ("m_axis_rc_tlast", 1)])?;
     for _ in 0..4 {
         dut.step()?;
@@ -324,11 +370,21 @@ fn configuration<
         };
         for value in 0..1u64 << bits {
             dut.set(from, value)?;
-            assert_eq!(dut.get(to)?, value >> low & ((1 << width) - 1), "{from} = {value:#x}");
+            assert_eq!(
+                dut.get(to)?,
+                value >> low & ((1 << width) - 1),
+                "{from} = {value:#x}"
+            );
         }
         dut.set(from, 0)?;
     }
-    set_all(dut, &[("cfg_mgmt_read_data", 0x100), ("cfg_mgmt_read_write_done", 1)])?;
+    set_all(
+        dut,
+        &[
+            ("cfg_mgmt_read_data", 0x100),
+            ("cfg_mgmt_read_write_done", 1),
+        ],
+    )?;
     for _ in 0..20 {
         dut.step()?;
     }
