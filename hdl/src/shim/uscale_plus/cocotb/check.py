@@ -1,7 +1,7 @@
 """The device behind its shim before cocotbext-pcie's model of the UltraScale+ integrated block and its root complex.
 
 The model was written by others from the same product guide: what both sides of this repository's own tests could get wrong
-alike, it would not. Enumerates, sizes the BAR, reads the identity registers (CQ, CC), is refused an I/O read, submits an admin command
+alike, it would not. Enumerates, sizes the BAR, reads the identity registers (CQ, CC), is refused a read that is too long, submits an admin command
 that the device fetches (RQ, RC), and waits for its completion entry and interrupt (RQ).
 """
 
