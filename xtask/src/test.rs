@@ -3,16 +3,20 @@
 use crate::firmware::{self, Firmware};
 use crate::python::{self, Tools};
 use crate::workspace::{Workspace, cargo};
-use crate::{cosim, driver, generate, native, process};
+use crate::{cocotb, cosim, driver, generate, native, process};
 use anyhow::Result;
 use std::process::Command;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Also check the Windows driver (`cargo xtask driver check`) and the fuzz target of its control codes, and run the default scenario with
-    /// the driver's own code (`cargo xtask cosim --driver kmdf`)
+    /// Also check the Windows driver (`cargo xtask driver check`) and the fuzz target of its control codes, put the device
+    /// behind its shim before cocotbext-pcie's model of the UltraScale+ IP, and run the default scenario with the driver's own code (`cargo
+    /// xtask cosim --driver kmdf`)
     #[arg(long)]
     all: bool,
+    /// Only put the device behind its shim before cocotbext-pcie's model of the UltraScale+ IP
+    #[arg(long, conflicts_with_all = ["all", "cargo"])]
+    shim: bool,
     /// Further arguments for `cargo test`, such as `-p pinring-hdl`
     #[arg(last = true)]
     cargo: Vec<String>,
@@ -28,6 +32,9 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let tools = python::provision(workspace)?;
     generate::check(workspace)?;
     let firmware = firmware::build(workspace, None)?;
+    if arguments.shim {
+        return cocotb::run(workspace, &tools, &firmware);
+    }
     let mut test = cargo();
     test.current_dir(&workspace.root).arg("test");
     if arguments.cargo.is_empty() {
@@ -42,6 +49,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     process::run(&mut test)?;
     process::run(&mut loom(workspace))?;
     if arguments.all {
+        cocotb::run(workspace, &tools, &firmware)?;
         cosim::run(workspace, &default_with_driver(workspace))?;
     }
     Ok(())

@@ -1,10 +1,11 @@
 //! `cargo xtask verilog`.
 
+use crate::python::Tools;
 use crate::workspace::{Workspace, cargo};
 use crate::{firmware, process, python};
 use anyhow::{Context, Result};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -37,26 +38,37 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         .with_context(|| format!("cannot create {}", arguments.out.display()))?;
     let image = arguments.out.join("firmware.hex");
     fs::copy(&built.words, &image).with_context(|| format!("cannot write {}", image.display()))?;
+    let mut options: Vec<_> = arguments.demo.then_some("--demo").into_iter().collect();
+    options.extend(arguments.shim.map(|shim| match shim {
+        Shim::UscalePlus => "--shim-uscale-plus",
+    }));
+    emit(workspace, &tools, arguments.width, &arguments.out, &options)
+}
+
+/// Runs the program that emits Verilog, with options of its own.
+pub fn emit(
+    workspace: &Workspace,
+    tools: &Tools,
+    width: u32,
+    out: &Path,
+    options: &[&str],
+) -> Result<()> {
     let mut command = cargo();
-    command.args([
-        "run",
-        "--quiet",
-        "--package",
-        "pinring-hdl",
-        "--bin",
-        "emit",
-    ]);
     command
+        .args([
+            "run",
+            "--quiet",
+            "--package",
+            "pinring-hdl",
+            "--bin",
+            "emit",
+        ])
         .arg("--manifest-path")
-        .arg(workspace.root.join("Cargo.toml"));
-    command
+        .arg(workspace.root.join("Cargo.toml"))
         .arg("--")
-        .arg(arguments.width.to_string())
-        .arg(&arguments.out)
+        .arg(width.to_string())
+        .arg(out)
         .arg(&tools.vexriscv)
-        .args(arguments.demo.then_some("--demo"))
-        .args(arguments.shim.map(|shim| match shim {
-            Shim::UscalePlus => "--shim-uscale-plus",
-        }));
-    process::finish(&mut command)
+        .args(options);
+    process::run(&mut command)
 }
