@@ -129,7 +129,8 @@ pub const ALL: &[Measurement] = &[
                 pages above 4 GiB, MPS 256, MRRS 512, RCB 64, 250 MHz; reads of rings and lists included. Both directions: the same bytes each way, and the \
                 longer of the two ceiling times. `first` is a buffer's first transfer, `repeat` its second. An idle cycle is one in which link, credits and stream \
                 could have gone on and the engine offered nothing; waiting for a list is counted apart (both are the gateware's own counters, both \
-                directions added). `limit` is the highest efficiency that the link model allows, by the slowest of: wire up, \
+                directions added). H2C shows about one for each read: a slot that comes free is asked for one cycle later, which \
+                costs nothing while other reads are out. `limit` is the highest efficiency that the link model allows, by the slowest of: wire up, \
                 (1 + 24 / MPS) / rate for C2H, 24 / MRRS / rate more with H2C at the same time; wire down, (1 + 20 / completion) / rate; tags, \
                 (round trip + a read's own time on the wire) / (read slots x min(MRRS, slot)); completion space and credits in the same way with their bytes in flight. What tags and completion space alone, or credits alone, allow \
                 stands beside it, and may be above the ceiling. \
