@@ -571,7 +571,7 @@ impl Link {
             TlpKind::CompletionData | TlpKind::Completion => None,
         };
         if let Some(FaultKind::CreditStarvation { for_ps }) = fault {
-            self.starved_until_ps = at_ps.saturating_add(for_ps);
+            self.starved_until_ps = self.starved_until_ps.max(at_ps.saturating_add(for_ps));
         }
         match header.kind {
             TlpKind::MemoryWrite if interrupt => {

@@ -145,7 +145,7 @@ pub enum Kinship {
     TooLong,
 }
 
-/// Bytes that a completion brings too many. A multiple of every read completion boundary's half, and of a DW.
+/// Bytes that a completion brings too many: whole DWs.
 const EXCESS_BYTES: usize = 64;
 
 /// Does to a completion what its read's fault asks for. `first` and `last`: its place among those of its read.

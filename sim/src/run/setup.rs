@@ -150,7 +150,7 @@ pub fn link_config(scenario: &Scenario) -> LinkConfig {
         },
         random_split: link.random_split,
         device_tags: if link.extended_tags { 256 } else { 32 },
-        // Completion space of the device's hard IP: 64 reads of 512 bytes, split at every read completion boundary.
+        // Completion space of the device's hard IP. The gateware reserves 9 headers and 33 units for a read of 512 bytes (RCB 64): 56 reads.
         completion_headers: 512,
         completion_data: 2048,
         seed: scenario.seed,

@@ -10,7 +10,7 @@ pub const DEVICE_CONTROL: u64 = (0x70 + 8) / 4;
 /// Reads Device Control of function 0 over and over through the configuration management interface (PG213, "Configuration Management
 /// Interface"), and keeps its bit 8.
 ///
-/// `cfg_mgmt_read` stays until `cfg_mgmt_read_write_done`, and falls for a cycle before the next read, 15 cycles later. Function number, write
+/// `cfg_mgmt_read` stays until `cfg_mgmt_read_write_done`, and falls for 16 cycles before the next read. Function number, write
 /// data, byte enables and debug access of the interface are to be tied to 0.
 #[derive(LogicBlock, Default)]
 pub struct DeviceControl {

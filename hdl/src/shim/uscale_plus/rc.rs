@@ -13,7 +13,7 @@ use rust_hdl::prelude::*;
 /// |---|---|
 /// | 0 no error, 2 UR, CA or CRS | header and data as they are |
 /// | 1 poisoned | `cpl_poisoned` |
-/// | 3 byte count, 4 requester id, TC or attributes, 5 start address | a byte count of 8191, which no read waits for: malformed |
+/// | 3 byte count, 4 requester id, TC or attributes, 5 start address | a byte count of 8188, which no read waits for: malformed. With the lower address' two bits added it stays below 8192 |
 /// | 6 unknown tag, 8 FLR, 9 time-out, and reserved ones | nothing. The first answers nothing that is waited for; the descriptors of 8 and 9 do not come from a completion, and the device has a time-out of its own |
 ///
 /// `N` = `W` / 32, `K` = log2(`N`), `U`: width of `tuser`.
@@ -65,7 +65,7 @@ pub struct RequesterCompletion<const W: usize, const N: usize, const K: usize, c
     reframe: Reframe<W, N, K, 0>,
     behind: Const<K, 3>,
     width: Param<10, W>,
-    never: Const<13, 8191>,
+    never: Const<13, 8188>,
     sideband: Signal<Local, Bits<161>>,
     sop: Signal<Local, Bit>,
     now: Signal<Local, Bits<96>>,

@@ -4,8 +4,8 @@ use rust_hdl::prelude::*;
 
 /// Sends requests (MWr, MRd) to the RQ interface and completions (CplD, Cpl) to the CC interface.
 ///
-/// The IP orders the two against each other: completions do not overtake the writes that were handed in before them, as the
-/// stream hands in one beat after the other and RQ and CC are one register deep here. A TLP is on one way only, so beats need no arbitration.
+/// A TLP is on one way only, so beats need no arbitration. Nothing orders the two against each other: a completion may overtake a write
+/// that RQ has not taken, or that waits in the IP (PG213, "Transmit Transaction Ordering").
 #[derive(LogicBlock, Default)]
 pub struct TransmitSplit {
     /// A beat of the device's.

@@ -69,7 +69,7 @@ fn packet(lanes: usize, random: &mut StdRng) -> (Vec<Beat>, Option<Completion>) 
     });
     let seen = match code {
         0..=2 => Some((count, status)),
-        3..=5 => Some((8191, 0)),
+        3..=5 => Some((8188, 0)),
         _ => None,
     };
     let completion = seen.map(|(count, status)| Completion {
