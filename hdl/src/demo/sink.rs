@@ -1,8 +1,7 @@
 //! Checks a stream of packets against the demo's pattern.
 
 use super::words::{DifferingLanes, PatternWords};
-use crate::c2h::KeepCount;
-use crate::widgets::{Const, Param};
+use crate::widgets::{Const, CountOnes, Param};
 use rust_hdl::prelude::*;
 
 /// Takes every beat at once, compares its bytes with the [pattern](super::pattern) and counts.
@@ -92,9 +91,9 @@ pub struct CheckingSink<const W: usize, const B: usize, const L1: usize> {
 
     words: PatternWords<W>,
     differing: DifferingLanes<W, B>,
-    kept: KeepCount<B, L1>,
-    wrong: KeepCount<B, L1>,
-    below: KeepCount<B, L1>,
+    kept: CountOnes<B, L1>,
+    wrong: CountOnes<B, L1>,
+    below: CountOnes<B, L1>,
     lanes: Param<48, B>,
     one: Const<B, 1>,
     start: Signal<Local, Bits<48>>,
@@ -175,7 +174,7 @@ impl<const W: usize, const B: usize, const L1: usize> Logic for CheckingSink<W, 
         // Contiguous from lane 0: one more than TKEEP shares no bit with it.
         self.differing.a.next = self.a_data.q.val();
         self.differing.b.next = self.a_pattern.q.val();
-        self.kept.keep.next = self.a_keep.q.val();
+        self.kept.mask.next = self.a_keep.q.val();
         self.beyond.next = self.a_keep.q.val() + self.one.val();
         self.gaps.next = self.a_keep.q.val() & self.beyond.val();
         self.partial.next = !self.a_keep.q.val().all() & !self.a_last.q.val();
@@ -189,10 +188,10 @@ impl<const W: usize, const B: usize, const L1: usize> Logic for CheckingSink<W, 
         self.b_clear.d.next = self.a_clear.q.val();
 
         // The lanes below the first wrong one are those that a decrement sets.
-        self.wrong.keep.next = self.b_wrong.q.val();
+        self.wrong.mask.next = self.b_wrong.q.val();
         self.borrowed.next = self.b_wrong.q.val() - self.one.val();
         self.right.next = !self.b_wrong.q.val();
-        self.below.keep.next = self.borrowed.val() & self.right.val();
+        self.below.mask.next = self.borrowed.val() & self.right.val();
         self.c_valid.d.next = self.b_valid.q.val();
         self.c_wrong.d.next = self.wrong.count.val();
         self.c_first.d.next = self.b_at.q.val() + bit_cast::<48, L1>(self.below.count.val());

@@ -5,6 +5,7 @@ mod constant;
 mod fifo;
 mod flags;
 mod lanes;
+mod ones;
 mod pick;
 mod ram;
 
@@ -13,5 +14,6 @@ pub use constant::{Const, Param};
 pub use fifo::{BlockFifo, SmallFifo};
 pub use flags::Flags;
 pub use lanes::{RotateLanes, SelectLanes};
+pub use ones::CountOnes;
 pub use pick::{PickFirst, PickNext};
 pub use ram::{LutRam, Ram};
