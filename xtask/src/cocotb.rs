@@ -1,5 +1,7 @@
 //! The device behind its shim before cocotbext-pcie's model of the hard IP, which others wrote.
 
+mod layout;
+
 use crate::debian;
 use crate::firmware::Firmware;
 use crate::process::{output, run_logged, say, version};
@@ -24,23 +26,21 @@ pub fn run(workspace: &Workspace, tools: &Tools, firmware: &Firmware) -> Result<
         debian::install("make is missing", &["make"])?;
     }
     for width in WIDTHS {
-        one(workspace, tools, firmware, &python, width).with_context(|| {
-            format!("cocotbext-pcie's model of the UltraScale+ IP, {width} bits")
-        })?;
-        say(&format!(
-            "cocotbext-pcie's model of the UltraScale+ IP, {width} bits: understood"
-        ));
+        let name = format!("cocotbext-pcie's model of the UltraScale+ IP, {width} bits");
+        let summary = one(workspace, tools, firmware, &python, width).context(name.clone())?;
+        say(&format!("{name}: {summary}"));
     }
     Ok(())
 }
 
+/// Runs it at one width; what was moved.
 fn one(
     workspace: &Workspace,
     tools: &Tools,
     firmware: &Firmware,
     python: &Path,
     width: u32,
-) -> Result<()> {
+) -> Result<String> {
     let folder = workspace.target.join(format!("cocotb/{width}"));
     let bench = workspace.root.join("hdl/src/shim/uscale_plus/cocotb");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -53,6 +53,8 @@ fn one(
     let config = |query: &str| said(&["cocotb_tools.config", query]);
     let (libraries, share) = (config("--lib-dir")?, config("--share")?);
     fs::write(folder.join("public.vlt"), PUBLIC)?;
+    let layout = folder.join("layout.json");
+    fs::write(&layout, layout::layout().to_string())?;
     let mut verilate = Command::new(tools.verilator.join("bin/verilator_bin"));
     verilate
         .current_dir(&folder)
@@ -108,19 +110,19 @@ fn one(
     run_logged("compiling it", &mut make, &folder.join("make.log"))?;
 
     let libpython = said(&["find_libpython"])?;
-    let results = folder.join("results.xml");
-    if results.exists() {
-        fs::remove_file(&results)?;
+    let (results, summary) = (folder.join("results.xml"), folder.join("summary.txt"));
+    for file in [&results, &summary] {
+        if file.exists() {
+            fs::remove_file(file)?;
+        }
     }
     let mut simulate = Command::new(folder.join("obj/Vtop"));
     simulate
         .current_dir(&folder)
         .arg(format!("+firmware={}", firmware.words.display()))
         .env_remove("PYTHONHOME")
-        .env(
-            "PINRING_HEADER",
-            workspace.root.join("protocol/include/pinring.h"),
-        )
+        .env("PINRING_LAYOUT", &layout)
+        .env("PINRING_SUMMARY", &summary)
         .env("PINRING_WIDTH", width.to_string())
         .env("COCOTB_TEST_MODULES", "check")
         .env("COCOTB_TOPLEVEL", "bench")
@@ -141,5 +143,6 @@ fn one(
     if !found.contains("<testcase") || found.contains("<failure") || found.contains("<error") {
         bail!("a test failed: see {}", log.display());
     }
-    Ok(())
+    fs::read_to_string(&summary)
+        .with_context(|| format!("no transfers were made: see {}", log.display()))
 }
