@@ -152,6 +152,16 @@ impl AdminQueue {
                 queue: ADMIN_QUEUE,
                 slot: index.0,
             })?;
+        if status == Status::Ok && entry.cookie() != command.ticket.0 {
+            // It is in flight still, and a reset settles it.
+            self.commands[slot] = Some(command);
+            return Err(DeviceFault::WrongCookie {
+                queue: ADMIN_QUEUE,
+                slot: index.0,
+                expected: command.ticket.0,
+                found: entry.cookie(),
+            });
+        }
         self.rings.take();
         Ok(Some((command, status)))
     }

@@ -262,6 +262,42 @@ pub enum DeviceFault {
         /// Bytes of the transfer.
         length: u64,
     },
+    /// Success with fewer bytes than the transfer has, without the end of a packet to explain it.
+    #[error(
+        "device fault: queue {queue}, slot {slot}: success after {moved} bytes of a transfer of {length}"
+    )]
+    TooFewBytes {
+        /// Queue id.
+        queue: u16,
+        /// Slot.
+        slot: u16,
+        /// Bytes moved, as the device says.
+        moved: u64,
+        /// Bytes of the transfer.
+        length: u64,
+    },
+    /// Success of something that was not submitted there.
+    #[error(
+        "device fault: queue {queue}, slot {slot}: completed with cookie {found:#x}, and {expected:#x} was submitted there"
+    )]
+    WrongCookie {
+        /// Queue id.
+        queue: u16,
+        /// Slot.
+        slot: u16,
+        /// Cookie of the submission.
+        expected: u64,
+        /// Cookie in the entry.
+        found: u64,
+    },
+    /// An entry is there while the one before it is not, or has gone again: the device writes them in order, and each once.
+    #[error("device fault: queue {queue}: phases out of order at slot {slot}")]
+    PhaseOrder {
+        /// Queue id.
+        queue: u16,
+        /// Slot of the entry that is missing.
+        slot: u16,
+    },
     /// Reserved bits or an unknown status.
     #[error("device fault: queue {queue}: {cause}")]
     BadEntry {

@@ -298,17 +298,17 @@ impl RingPair {
         &self,
         platform: &mut P,
     ) -> Result<Option<(CompletionEntry, RingIndex)>, DeviceFault> {
-        const TAG: usize = CompletionEntry::BYTES - 4;
-        let at = usize::from(self.size.slot(self.head)) * CompletionEntry::BYTES;
-        let mut entry = CompletionEntry::new();
-        let tag = &mut entry.as_mut_bytes()[TAG..];
-        platform.dma_read(self.completion.handle, at + TAG, tag);
-        if entry.phase() != self.size.phase(self.head) {
+        if !self.is_there(platform, self.head) && !self.came_meanwhile(platform)? {
             return Ok(None);
         }
         // The phase is in the last dword: behind it the rest is there too.
         platform.read_barrier();
+        let at = usize::from(self.size.slot(self.head)) * CompletionEntry::BYTES;
+        let mut entry = CompletionEntry::new();
         platform.dma_read(self.completion.handle, at, entry.as_mut_bytes());
+        if entry.phase() != self.size.phase(self.head) {
+            return Err(self.phase_order());
+        }
         entry.check().map_err(|cause| DeviceFault::BadEntry {
             queue: self.id,
             cause,
@@ -334,6 +334,37 @@ impl RingPair {
             });
         }
         Ok(Some((entry, self.head)))
+    }
+
+    /// Whether the completion ring holds the entry of this index, as its phase says.
+    #[inline]
+    fn is_there<P: Platform>(&self, platform: &mut P, index: RingIndex) -> bool {
+        const TAG: usize = CompletionEntry::BYTES - 4;
+        let at = usize::from(self.size.slot(index)) * CompletionEntry::BYTES;
+        let mut entry = CompletionEntry::new();
+        let tag = &mut entry.as_mut_bytes()[TAG..];
+        platform.dma_read(self.completion.handle, at + TAG, tag);
+        entry.phase() == self.size.phase(index)
+    }
+
+    /// Whether the next entry, which was not there yet, is there by now: known only if the one behind it is, as it was written later.
+    fn came_meanwhile<P: Platform>(&self, platform: &mut P) -> Result<bool, DeviceFault> {
+        if self.head == self.tail || !self.is_there(platform, self.head.plus(1)) {
+            return Ok(false);
+        }
+        platform.read_barrier();
+        match self.is_there(platform, self.head) {
+            true => Ok(true),
+            false => Err(self.phase_order()),
+        }
+    }
+
+    #[cold]
+    fn phase_order(&self) -> DeviceFault {
+        DeviceFault::PhaseOrder {
+            queue: self.id,
+            slot: self.head.0,
+        }
     }
 
     /// Takes the entry that `peek` showed.
@@ -379,8 +410,6 @@ pub(crate) enum QueueState {
     Leaving,
     /// Destroyed; may still have completions to give.
     Gone,
-    /// The device broke the protocol.
-    Faulted(DeviceFault),
 }
 
 impl QueueState {
@@ -388,7 +417,6 @@ impl QueueState {
     #[cold]
     fn refusal(&self, queue: QueueHandle) -> QueueError {
         match *self {
-            Self::Faulted(fault) => QueueError::Faulted(fault),
             Self::Draining => QueueError::Draining,
             Self::Gone => QueueError::Stale(queue),
             _ => QueueError::NotReady,
@@ -402,6 +430,9 @@ pub(crate) struct Queue {
     pub(crate) handle: QueueHandle,
     pub(crate) config: QueueConfig,
     pub(crate) state: QueueState,
+    /// The device broke the protocol: nothing that it writes is believed until it has let go of the queue. Apart from the state, as a
+    /// command for the queue may be under way, which ends all the same.
+    pub(crate) fault: Option<DeviceFault>,
     /// `None` once the device has let go of them for good.
     pub(crate) rings: Option<RingPair>,
     records: Vec<Record>,
@@ -427,6 +458,7 @@ impl Queue {
             },
             config,
             state: QueueState::Creating,
+            fault: None,
             rings: Some(RingPair::new(platform, 0, 0, size)?),
             records,
             parked,
@@ -469,9 +501,12 @@ impl Queue {
     /// The rings, if the queue takes submissions.
     #[inline]
     pub(crate) fn open_rings(&mut self) -> Result<&mut RingPair, QueueError> {
-        match (&self.state, &mut self.rings) {
-            (QueueState::Live, Some(rings)) => Ok(rings),
-            (state, _) => Err(state.refusal(self.handle)),
+        match (&self.state, self.fault, &mut self.rings) {
+            (QueueState::Live, None, Some(rings)) => Ok(rings),
+            (QueueState::Live | QueueState::Draining, Some(fault), _) => {
+                Err(QueueError::Faulted(fault))
+            }
+            (state, ..) => Err(state.refusal(self.handle)),
         }
     }
 
@@ -584,13 +619,13 @@ impl Queue {
         platform: &mut P,
         regions: &mut RegionTable,
     ) -> Result<Option<Completion>, QueueError> {
-        if let QueueState::Faulted(fault) = self.state {
+        if let Some(fault) = self.fault {
             return Err(QueueError::Faulted(fault));
         }
         match self.read(platform, regions) {
             Ok(completion) => Ok(completion),
             Err(fault) => {
-                self.state = QueueState::Faulted(fault);
+                self.fault = Some(fault);
                 Err(QueueError::Faulted(fault))
             }
         }
@@ -622,6 +657,26 @@ impl Queue {
                 length: record.length,
             });
         }
+        // What has failed may not even have been read: nothing but the status is believed then.
+        if status == Status::Ok {
+            let ended = self.config.direction == Direction::C2h && entry.eop();
+            if moved < record.length && !ended {
+                return Err(DeviceFault::TooFewBytes {
+                    queue,
+                    slot,
+                    moved,
+                    length: record.length,
+                });
+            }
+            if entry.cookie() != record.cookie {
+                return Err(DeviceFault::WrongCookie {
+                    queue,
+                    slot,
+                    expected: record.cookie,
+                    found: entry.cookie(),
+                });
+            }
+        }
         rings.take();
         Ok(Some(Completion {
             queue: self.handle,
@@ -640,6 +695,7 @@ impl Queue {
         while let Ok(Some(completion)) = self.next(platform, regions) {
             self.parked.push_back(completion);
         }
+        self.fault = None;
         let Some(rings) = &mut self.rings else { return };
         while let Some(index) = rings.drop_oldest() {
             let record = &self.records[usize::from(rings.size().slot(index))];

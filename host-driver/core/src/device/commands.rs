@@ -155,7 +155,7 @@ impl<P: Platform> Device<P> {
         self.check_admin()?;
         let queue = find(&mut self.queues, handle)?;
         match queue.state {
-            QueueState::Live | QueueState::Draining | QueueState::Faulted(_) => {}
+            QueueState::Live | QueueState::Draining => {}
             QueueState::Gone => return Err(QueueError::Stale(handle).into()),
             _ => return Err(QueueError::NotReady.into()),
         }
@@ -294,6 +294,7 @@ impl<P: Platform> Device<P> {
         {
             // Never created: the device knows nothing of the rings.
             queue.state = QueueState::Gone;
+            queue.fault = None;
             retired = Some(Retired {
                 backing: Backing::default(),
                 rings: queue.rings.take(),

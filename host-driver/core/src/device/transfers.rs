@@ -56,6 +56,9 @@ impl<P: Platform> Device<P> {
     pub fn arm(&mut self, queue: QueueHandle) -> Result<bool, QueueError> {
         let running = self.running().is_ok();
         let queue = find(&mut self.queues, queue)?;
+        if let Some(fault) = queue.fault {
+            return Err(QueueError::Faulted(fault));
+        }
         match (queue.state, &mut queue.rings) {
             (QueueState::Live | QueueState::Draining, Some(rings))
                 if running && rings.in_flight() != 0 =>
@@ -63,7 +66,6 @@ impl<P: Platform> Device<P> {
                 rings.ring_doorbell(&mut self.platform, true);
                 Ok(true)
             }
-            (QueueState::Faulted(fault), _) => Err(QueueError::Faulted(fault)),
             _ => Ok(false),
         }
     }

@@ -36,6 +36,12 @@ pub enum Hostile {
     UnknownStatus,
     /// Another queue's id.
     WrongQueue,
+    /// A cookie that nobody submitted.
+    WrongCookie,
+    /// Success after one byte less than the transfer has.
+    TooFewBytes,
+    /// Leaves a slot of the completion ring out.
+    SkipsSlot,
     /// A reserved bit.
     ReservedBit,
 }
@@ -653,6 +659,15 @@ impl MockDevice {
                     completion.set_bytes_moved(completion.bytes_moved() + 1)
                 }
                 Some(Hostile::WrongQueue) => completion.set_queue(id + 1),
+                Some(Hostile::WrongCookie) => completion.set_cookie(!completion.cookie()),
+                Some(Hostile::TooFewBytes) => {
+                    completion.set_bytes_moved(completion.bytes_moved() - 1)
+                }
+                Some(Hostile::SkipsSlot) => {
+                    if let Some(queue) = self.queues.get_mut(&id) {
+                        queue.completed = queue.completed.plus(1);
+                    }
+                }
                 Some(Hostile::UnknownStatus) => unknown_status = true,
                 Some(Hostile::ReservedBit) => {
                     let mut bytes = completion.encode();
