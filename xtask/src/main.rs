@@ -2,6 +2,7 @@
 
 mod bench;
 mod bitstream;
+mod cargo_tool;
 mod cocotb;
 mod cosim;
 mod count;
@@ -11,6 +12,7 @@ mod driver;
 mod firmware;
 mod generate;
 mod image;
+mod mutants;
 mod native;
 mod process;
 mod python;
@@ -57,6 +59,8 @@ enum Command {
     /// Check the Windows driver as far as that goes here; on Windows, build its package.
     #[command(subcommand)]
     Driver(driver::Command),
+    /// Put faults of one line into a copy of the sources and see whether the tests catch them.
+    Mutants(mutants::Arguments),
     /// Provision everything, then run all tests.
     Test(test::Arguments),
 }
@@ -88,6 +92,7 @@ fn work(command: Command) -> Result<()> {
         Command::Verilog(arguments) => verilog::run(&workspace, &arguments),
         Command::Bitstream(arguments) => bitstream::run(&workspace, &arguments),
         Command::Driver(command) => driver::run(&workspace, &command),
+        Command::Mutants(arguments) => mutants::run(&workspace, &arguments),
         Command::Test(arguments) => test::run(&workspace, &arguments),
     }
 }
