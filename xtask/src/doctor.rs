@@ -2,7 +2,7 @@
 
 use crate::driver::windows;
 use crate::workspace::Workspace;
-use crate::{count, debian, native, python, riscv};
+use crate::{count, debian, formal, native, python, riscv};
 use anyhow::{Result, bail};
 
 /// State of one tool.
@@ -131,6 +131,12 @@ fn examine(workspace: &Workspace) -> Vec<(&'static str, &'static str, State)> {
         "valgrind",
         "`cargo xtask count` alone",
         valgrind.unwrap_or_else(|| optional(count::DEBIAN_PACKAGES)),
+    ));
+    let abc = formal::abc().map(|program| State::Ready(program.into()));
+    tools.push((
+        "ABC",
+        "`cargo xtask formal` and `cargo xtask test --all`",
+        abc.unwrap_or_else(|| optional(formal::DEBIAN_PACKAGES)),
     ));
     tools
 }

@@ -10,6 +10,7 @@ mod debian;
 mod doctor;
 mod driver;
 mod firmware;
+mod formal;
 mod generate;
 mod image;
 mod mutants;
@@ -56,6 +57,8 @@ enum Command {
     Verilog(verilog::Arguments),
     /// Synthesise, place and route the device for a board with an ECP5; the bitstream, its timing and its area.
     Bitstream(bitstream::Arguments),
+    /// Prove rules of the emitted Verilog, each beside a mutant that breaks it (needs ABC).
+    Formal(formal::Arguments),
     /// Check the Windows driver as far as that goes here; on Windows, build its package.
     #[command(subcommand)]
     Driver(driver::Command),
@@ -91,6 +94,7 @@ fn work(command: Command) -> Result<()> {
         Command::Count(arguments) => count::run(&workspace, &arguments),
         Command::Verilog(arguments) => verilog::run(&workspace, &arguments),
         Command::Bitstream(arguments) => bitstream::run(&workspace, &arguments),
+        Command::Formal(arguments) => formal::run(&workspace, &arguments),
         Command::Driver(command) => driver::run(&workspace, &command),
         Command::Mutants(arguments) => mutants::run(&workspace, &arguments),
         Command::Test(arguments) => test::run(&workspace, &arguments),

@@ -3,15 +3,15 @@
 use crate::firmware::{self, Firmware};
 use crate::python::{self, Tools};
 use crate::workspace::{Workspace, cargo};
-use crate::{cocotb, cosim, driver, generate, native, process};
+use crate::{cocotb, cosim, driver, formal, generate, native, process};
 use anyhow::Result;
 use std::process::Command;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Also check the Windows driver (`cargo xtask driver check`) and the fuzz target of its control codes, put the device
-    /// behind its shim before cocotbext-pcie's model of the UltraScale+ IP, and run the default scenario with the driver's own code (`cargo
-    /// xtask cosim --driver kmdf`)
+    /// Also check the Windows driver (`cargo xtask driver check`) and the fuzz target of its control codes, run the proofs that
+    /// take seconds (`cargo xtask formal --quick`), put the device behind its shim before cocotbext-pcie's model of the
+    /// UltraScale+ IP, and run the default scenario with the driver's own code (`cargo xtask cosim --driver kmdf`)
     #[arg(long)]
     all: bool,
     /// Only put the device behind its shim before cocotbext-pcie's model of the UltraScale+ IP
@@ -49,6 +49,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     process::run(&mut test)?;
     process::run(&mut loom(workspace))?;
     if arguments.all {
+        formal::quick(workspace)?;
         cocotb::run(workspace, &tools, &firmware)?;
         cosim::run(workspace, &default_with_driver(workspace))?;
     }

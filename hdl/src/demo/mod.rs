@@ -51,7 +51,7 @@ fn both<const W: usize, const B: usize, const L: usize, const L1: usize>()
 }
 
 /// A block as a Verilog module with a name of its own.
-fn module<U: Block>(name: &'static str, mut block: U) -> (&'static str, String) {
+pub fn module<U: Block>(name: &'static str, mut block: U) -> (&'static str, String) {
     block.connect_all();
     let mut modules = ModuleDefines::default();
     block.accept(name, &mut modules);
