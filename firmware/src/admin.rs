@@ -3,6 +3,7 @@
 use heapless::Vec;
 use pinring_protocol::limits::ADMIN_QUEUE;
 use pinring_protocol::mailbox::{Command, Quiesce};
+use pinring_protocol::registers::Limits0;
 use pinring_protocol::{AdminEntry, AdminOpcode, DecodeError, Direction, Status};
 
 use crate::Event;
@@ -44,8 +45,9 @@ struct Abort {
 }
 
 /// Carries out admin commands, one at a time: the gateware reads the next entry when the one before has its ADMIN_DONE.
-#[derive(Default)]
 pub struct Admin {
+    /// Queues and vectors that the device has.
+    limits: Limits0,
     /// The entry that is just arriving.
     arriving: Option<Request>,
     abort: Option<Abort>,
@@ -54,6 +56,16 @@ pub struct Admin {
 }
 
 impl Admin {
+    /// For a device with these queues and vectors.
+    pub fn new(limits: Limits0) -> Self {
+        Self {
+            limits,
+            arriving: None,
+            abort: None,
+            queues: 0,
+        }
+    }
+
     /// ADMIN: the next four raw entries are an admin entry.
     pub fn announce(&mut self, index: u16) {
         self.arriving = Some(Request {
@@ -138,7 +150,11 @@ impl Admin {
         entry.check().map_err(refusal)?;
         let target = entry.target();
         let id = || match u8::try_from(target) {
-            Ok(queue) if target != u32::from(ADMIN_QUEUE) => Ok(queue),
+            Ok(queue)
+                if target != u32::from(ADMIN_QUEUE) && target < self.limits.queues().into() =>
+            {
+                Ok(queue)
+            }
             _ => Err(Status::BadQueue),
         };
         match entry.opcode().map_err(refusal)? {
@@ -147,7 +163,10 @@ impl Admin {
                 if self.queues & 1 << queue != 0 {
                     return Err(Status::QueueExists);
                 }
-                if context.sq_address() == 0 || context.cq_address() == 0 {
+                if context.sq_address() == 0
+                    || context.cq_address() == 0
+                    || context.vector() >= self.limits.vectors()
+                {
                     return Err(Status::BadQueueContext);
                 }
                 for (word, halves) in (0..).zip(context.to_words().chunks_exact(2)) {
@@ -222,15 +241,30 @@ fn refusal(error: DecodeError) -> Status {
 mod tests {
     use super::*;
     use pinring_protocol::QueueContext;
+    use pinring_protocol::limits::{QUEUES, VECTORS};
 
-    #[derive(Default)]
     struct Bench {
         admin: Admin,
         sent: std::vec::Vec<Command>,
         events: std::vec::Vec<Event>,
     }
 
+    impl Default for Bench {
+        fn default() -> Self {
+            Self::with_limits(QUEUES as u16, VECTORS as u16)
+        }
+    }
+
     impl Bench {
+        fn with_limits(queues: u16, vectors: u16) -> Self {
+            let limits = Limits0::new().with_queues(queues).with_vectors(vectors);
+            Self {
+                admin: Admin::new(limits),
+                sent: std::vec::Vec::new(),
+                events: std::vec::Vec::new(),
+            }
+        }
+
         fn submit(&mut self, index: u16, entry: &AdminEntry) -> std::vec::Vec<Command> {
             self.admin.announce(index);
             for quarter in entry.to_words().chunks_exact(4) {
@@ -379,6 +413,22 @@ mod tests {
             bench.submit(2, &entry(AdminOpcode::ReadLog, 0)),
             [done(2, Status::Ok)]
         );
+    }
+
+    #[test]
+    fn what_a_smaller_device_lacks_is_refused() {
+        let mut bench = Bench::with_limits(3, 4);
+        let create = |queue, vector| create(queue).with_body(context().with_vector(vector));
+        for (entry, status) in [
+            (create(3, 0), Status::BadQueue),
+            (create(15, 0), Status::BadQueue),
+            (create(2, 4), Status::BadQueueContext),
+            (create(2, 15), Status::BadQueueContext),
+            (entry(AdminOpcode::DestroyQueue, 3), Status::BadQueue),
+        ] {
+            assert_eq!(bench.submit(1, &entry), [done(1, status)], "{entry:?}");
+        }
+        assert_eq!(bench.submit(2, &create(2, 3)).len(), 8, "both are the last");
     }
 
     #[test]

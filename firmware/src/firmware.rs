@@ -25,13 +25,13 @@ impl<H: Hardware> Firmware<H> {
     /// The gateware was built with another layout: what is left to do is in the [`Refusal`].
     pub fn new(hardware: H) -> Result<Self, Refusal<H>> {
         let mut hardware = Refusal::check(hardware)?;
-        let core_hz = hardware.core_hz();
+        let (core_hz, limits) = (hardware.core_hz(), hardware.limits());
         let heartbeat = Heartbeat::new(core_hz, hardware.cycles());
         let mut firmware = Self {
             hardware,
             outbox: Outbox::default(),
             turn: 0,
-            admin: Admin::default(),
+            admin: Admin::new(limits),
             bad_message: None,
             heartbeat,
         };

@@ -2,6 +2,7 @@
 
 use heapless::Deque;
 use pinring_protocol::mailbox::Command;
+use pinring_protocol::registers::Limits0;
 use pinring_protocol::{Status, mmio};
 
 /// What [`Firmware`](crate::Firmware) needs of the machine around it.
@@ -20,6 +21,9 @@ pub trait Hardware {
 
     /// Layout hash that the gateware was built with.
     fn layout_hash(&mut self) -> u64;
+
+    /// Queues and vectors of the device.
+    fn limits(&mut self) -> Limits0;
 
     /// Notes a change of state or an error. Costs up to a thousand cycles: never called per transfer.
     fn log(&mut self, event: Event);
@@ -165,6 +169,10 @@ impl<R: Registers, L: FnMut(Event)> Hardware for Mailbox<R, L> {
     fn layout_hash(&mut self) -> u64 {
         let [low, high] = [mmio::LAYOUT_HASH_LO, mmio::LAYOUT_HASH_HI];
         u64::from(self.registers.read(low)) | u64::from(self.registers.read(high)) << 32
+    }
+
+    fn limits(&mut self) -> Limits0 {
+        Limits0::from_raw(self.registers.read(mmio::LIMITS))
     }
 
     fn log(&mut self, event: Event) {

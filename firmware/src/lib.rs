@@ -17,6 +17,7 @@
 //! ```
 //! use pinring_firmware::{Event, Firmware, Hardware};
 //! use pinring_protocol::mailbox::{Command, ContextId, Message};
+//! use pinring_protocol::registers::Limits0;
 //! use std::collections::VecDeque;
 //!
 //! #[derive(Default)]
@@ -38,6 +39,9 @@
 //!     }
 //!     fn layout_hash(&mut self) -> u64 {
 //!         pinring_protocol::LAYOUT_HASH
+//!     }
+//!     fn limits(&mut self) -> Limits0 {
+//!         Limits0::new().with_queues(16).with_vectors(16)
 //!     }
 //!     fn log(&mut self, _event: Event) {}
 //! }

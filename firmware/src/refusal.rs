@@ -57,6 +57,7 @@ mod tests {
     use crate::Firmware;
     use pinring_protocol::limits::HEARTBEAT_MS;
     use pinring_protocol::mailbox::Message;
+    use pinring_protocol::registers::Limits0;
     use std::vec::Vec;
 
     const CORE_HZ: u32 = 100_000;
@@ -92,6 +93,9 @@ mod tests {
         }
         fn layout_hash(&mut self) -> u64 {
             self.hash
+        }
+        fn limits(&mut self) -> Limits0 {
+            Limits0::new()
         }
         fn log(&mut self, event: Event) {
             self.events.push(event);

@@ -4,8 +4,9 @@ mod gateware;
 
 use gateware::{Gateware, Scenario, Transfer};
 use pinring_firmware::{Event, Firmware, Hardware};
-use pinring_protocol::limits::CONTEXTS;
+use pinring_protocol::limits::{CONTEXTS, QUEUES, VECTORS};
 use pinring_protocol::mailbox::{Command, ContextId, Message};
+use pinring_protocol::registers::Limits0;
 use pinring_protocol::{Direction, FirmwareState, LAYOUT_HASH};
 use proptest::prelude::*;
 use std::collections::VecDeque;
@@ -135,6 +136,11 @@ impl Hardware for &mut Bench {
     }
     fn layout_hash(&mut self) -> u64 {
         LAYOUT_HASH
+    }
+    fn limits(&mut self) -> Limits0 {
+        Limits0::new()
+            .with_queues(QUEUES as u16)
+            .with_vectors(VECTORS as u16)
     }
     fn log(&mut self, event: Event) {
         self.events.push(event);

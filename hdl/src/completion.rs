@@ -3,6 +3,7 @@
 use crate::generated::structures::{
     CompletionEntryEncode0, CompletionEntryEncode1, QueueContextDecode1, QueueContextDecode2,
 };
+use crate::sizes::{Full, Queues, Sizes};
 use crate::widgets::{Flags, LutRam, PickNext};
 use pinring_protocol::limits;
 use rust_hdl::prelude::*;
@@ -17,7 +18,7 @@ const _: () = assert!(limits::QUEUES == 16 && limits::MODERATION_CYCLES == 16);
 /// fewer do, the vector is requested when they have lain there for the moderation time. A queue that is set up is not armed
 /// nor moderated, whatever its number was before; word 5 of its context, which comes later, moderates it.
 #[derive(LogicBlock, Default)]
-pub struct CompletionUnit {
+pub struct CompletionUnit<S: Sizes = Full> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Drops all state.
@@ -97,8 +98,8 @@ pub struct CompletionUnit {
     rules_scan: LutRam<Bits<64>, 4>,
     waited: LutRam<Bits<16>, 4>,
     scan: DFF<Bits<4>>,
-    armed: Flags,
-    due: Flags,
+    armed: Flags<Queues<S>>,
+    due: Flags<Queues<S>>,
     pick: PickNext,
     shape: QueueContextDecode1,
     due_shape: QueueContextDecode1,
@@ -147,7 +148,7 @@ pub enum CompletionState {
     Check,
 }
 
-impl Logic for CompletionUnit {
+impl<S: Sizes> Logic for CompletionUnit<S> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(

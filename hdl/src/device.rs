@@ -11,18 +11,19 @@ use crate::lost_tags::LostTags;
 use crate::mailbox::{AdminUnit, CommandRouter, MessageArbiter};
 use crate::mmio::Bar0;
 use crate::scheduler::QueueScheduler;
-use crate::sizes::{WORD_BITS, read_slots, read_tags};
+use crate::sizes::{Full, Sizes, Small, WORD_BITS, read_slots, read_tags};
 use crate::soft_core::{EmitError, SoftCore, emit_new};
 use crate::soft_reset::SoftReset;
 use crate::tlp::{PostedMux, RecordArbiter, TransmitMux};
 use crate::widgets::{Const, Param};
 use rust_hdl::prelude::*;
+use std::str::FromStr;
 
 /// The whole device with flat ports, as docs/gateware.md lists them.
 ///
 /// `W`: bus width in bits (64 to 512), `B` = `W` / 8, `L` = log2(`B`), `L1` = `L` + 1; `HZ` is the frequency of
 /// `core_clock`; `N` H2C read slots (a power of two from 32 to 256), `I` = log2(`N`), `P` = `I` + 1; `T` tags: `N` + 8, 256 at
-/// most.
+/// most; `S` what else it has.
 #[derive(LogicBlock, Default)]
 pub struct Device<
     const W: usize,
@@ -34,6 +35,7 @@ pub struct Device<
     const I: usize,
     const P: usize,
     const T: usize,
+    S: Sizes = Full,
 > {
     /// Engine clock.
     pub clock: Signal<In, Clock>,
@@ -180,21 +182,21 @@ pub struct Device<
     /// Work is left: a transfer, an admin command, an unread entry or a reset, or the firmware has not begun yet.
     pub busy: Signal<Out, Bit>,
 
-    bar0: Bar0<W, B, L, CLOCK_HZ>,
-    core: SoftCore<HZ>,
+    bar0: Bar0<W, B, L, CLOCK_HZ, S>,
+    core: SoftCore<HZ, S>,
     router: CommandRouter,
     messages: MessageArbiter,
     admin: AdminUnit,
-    scheduler: QueueScheduler,
+    scheduler: QueueScheduler<S>,
     fetches: FetchArbiter,
     words: CompletionWords<W, L>,
     fetch: FetchUnit,
-    c2h_table: ContextTable<0>,
-    h2c_table: ContextTable<1>,
-    c2h: C2hEngine<W, B, L, L1>,
-    h2c: H2cChannel<W, B, L, N, I, P, T>,
+    c2h_table: ContextTable<0, S>,
+    h2c_table: ContextTable<1, S>,
+    c2h: C2hEngine<W, B, L, L1, S>,
+    h2c: H2cChannel<W, B, L, N, I, P, T, S>,
     records: RecordArbiter,
-    completion: CompletionUnit,
+    completion: CompletionUnit<S>,
     posted: PostedMux<W, L>,
     transmit: TransmitMux<W, T, P>,
     drained: KeepCount<B, L1>,
@@ -228,7 +230,8 @@ impl<
     const I: usize,
     const P: usize,
     const T: usize,
-> Logic for Device<W, B, L, L1, HZ, N, I, P, T>
+    S: Sizes,
+> Logic for Device<W, B, L, L1, HZ, N, I, P, T, S>
 {
     #[hdl_gen]
     fn update(&mut self) {
@@ -814,34 +817,67 @@ const TAG_PATIENCE: u64 = 64 * CLOCK_HZ;
 /// Bus widths in bits that the device can have.
 pub const WIDTHS: [usize; 4] = [64, 128, 256, 512];
 
+/// How much a device has beside its bus width.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Config {
+    /// All that the protocol allows ([`Full`]).
+    #[default]
+    Full,
+    /// [`Small`], with 32 read slots; 64 bits only.
+    Small,
+}
+
+impl Config {
+    /// Its name in commands and file names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Small => "small",
+        }
+    }
+
+    /// Bus widths in bits that a device of this size can have.
+    pub fn widths(self) -> &'static [usize] {
+        match self {
+            Self::Full => &WIDTHS,
+            Self::Small => &[64],
+        }
+    }
+}
+
+impl FromStr for Config {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        [Self::Full, Self::Small]
+            .into_iter()
+            .find(|config| config.name() == name)
+            .ok_or_else(|| format!("no configuration `{name}`: there are full and small"))
+    }
+}
+
 /// The Verilog of the device with a bus of `width` bits, module `top`, with the processor (the text of VexRiscv_Lite.v)
 /// behind it.
 ///
 /// # Errors
 /// See [`EmitError`].
 // Not generic, so that the gateware is compiled in this crate alone.
-pub fn verilog(width: usize, processor: &str) -> Result<String, EmitError> {
-    match width {
-        64 => device::<64, 8, 3, 4, 64, 6, 7, 72>(processor),
-        128 => device::<128, 16, 4, 5, 64, 6, 7, 72>(processor),
-        256 => device::<256, 32, 5, 6, 64, 6, 7, 72>(processor),
-        512 => device::<512, 64, 6, 7, 128, 7, 8, 136>(processor),
-        _ => Err(EmitError::Width(width)),
+pub fn verilog(config: Config, width: usize, processor: &str) -> Result<String, EmitError> {
+    const { assert!(read_slots(64) == 64 && read_tags(64) == 72) };
+    const { assert!(read_slots(512) == 128 && read_tags(512) == 136) };
+    match (config, width) {
+        (Config::Small, 64) => {
+            emit_new::<Device<64, 8, 3, 4, CORE_HZ, 32, 5, 6, 40, Small>>(processor)
+        }
+        (Config::Full, 64) => emit_new::<Device<64, 8, 3, 4, CORE_HZ, 64, 6, 7, 72>>(processor),
+        (Config::Full, 128) => emit_new::<Device<128, 16, 4, 5, CORE_HZ, 64, 6, 7, 72>>(processor),
+        (Config::Full, 256) => emit_new::<Device<256, 32, 5, 6, CORE_HZ, 64, 6, 7, 72>>(processor),
+        (Config::Full, 512) => {
+            emit_new::<Device<512, 64, 6, 7, CORE_HZ, 128, 7, 8, 136>>(processor)
+        }
+        _ => Err(EmitError::Width {
+            width,
+            widths: config.widths(),
+        }),
     }
-}
-
-fn device<
-    const W: usize,
-    const B: usize,
-    const L: usize,
-    const L1: usize,
-    const N: usize,
-    const I: usize,
-    const P: usize,
-    const T: usize,
->(
-    processor: &str,
-) -> Result<String, EmitError> {
-    const { assert!(N == read_slots(W) && T == read_tags(W)) };
-    emit_new::<Device<W, B, L, L1, CORE_HZ, N, I, P, T>>(processor)
 }

@@ -1,7 +1,7 @@
 //! The H2C data path: walker and read engine.
 
 use crate::h2c::H2cEngine;
-use crate::sizes::{SLOT_BITS, WORD_BITS};
+use crate::sizes::{Full, SLOT_BITS, SgWords, Sizes, WORD_BITS};
 use crate::walker::Walker;
 use crate::widgets::{Ram, SmallFifo};
 use rust_hdl::prelude::*;
@@ -18,6 +18,7 @@ pub struct H2cChannel<
     const I: usize,
     const P: usize,
     const T: usize,
+    S: Sizes = Full,
 > {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -161,7 +162,7 @@ pub struct H2cChannel<
     pub slot_free: Signal<Out, Bit>,
 
     walker: Walker,
-    lists: Ram<Bits<128>, WORD_BITS>,
+    lists: Ram<Bits<128>, WORD_BITS, SgWords<S>>,
     chunks: SmallFifo<Bits<103>, 4, 5>,
     engine: H2cEngine<W, B, L, N, I, P, T>,
     chunk: Signal<Local, Bits<103>>,
@@ -176,7 +177,8 @@ impl<
     const I: usize,
     const P: usize,
     const T: usize,
-> Logic for H2cChannel<W, B, L, N, I, P, T>
+    S: Sizes,
+> Logic for H2cChannel<W, B, L, N, I, P, T, S>
 {
     #[hdl_gen]
     fn update(&mut self) {

@@ -1,15 +1,15 @@
 //! Gets submission entries: round robin over the queues of a direction that have some.
 
 use crate::generated::structures::QueueContextDecode1;
-use crate::sizes::WORD_BITS;
-use crate::widgets::{Flags, LutRam, PickNext};
+use crate::sizes::{DataQueues, Full, Queues, Sizes, WORD_BITS};
+use crate::widgets::{Flags, LutRam, PickNext, Size};
 use rust_hdl::prelude::*;
 
 mod shares;
 
 use shares::Shares;
 
-/// Heads and tails of sixteen queues, queue 0 being the admin queue.
+/// Heads and tails of the queues, queue 0 being the admin queue.
 ///
 /// A queue is served when entries wait in it, its direction has a free context (the admin queue: no admin command is
 /// being carried out), and its completion ring has room for what was read already and one more. The last contexts are
@@ -24,7 +24,7 @@ use shares::Shares;
 /// never back, and never further than the ring reaches. An entry that is whole and the very next of a queue that
 /// could be served now is taken from the slot; else it is read like any other.
 #[derive(LogicBlock, Default)]
-pub struct QueueScheduler {
+pub struct QueueScheduler<S: Sizes = Full> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Drops all state.
@@ -117,12 +117,13 @@ pub struct QueueScheduler {
     c2h_last: DFF<Bits<4>>,
     h2c_last: DFF<Bits<4>>,
     was_h2c: DFF<Bit>,
-    enabled: Flags,
-    pending: Flags,
+    enabled: Flags<Queues<S>>,
+    pending: Flags<Queues<S>>,
     /// Queues whose direction is H2C.
-    downward: Flags,
-    c2h_shares: Shares,
-    h2c_shares: Shares,
+    downward: Flags<Queues<S>>,
+    c2h_shares: Shares<S>,
+    h2c_shares: Shares<S>,
+    all_data_queues: Size<16, DataQueues<S>>,
     c2h_pick: PickNext,
     h2c_pick: PickNext,
     rings: LutRam<Bits<64>, 4>,
@@ -181,7 +182,7 @@ pub enum SchedulerState {
     Look,
 }
 
-impl Logic for QueueScheduler {
+impl<S: Sizes> Logic for QueueScheduler<S> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
@@ -221,7 +222,7 @@ impl Logic for QueueScheduler {
         }
         self.upward.next = !self.downward.q.val();
         self.data_queues.next = self.enabled.q.val() & 0xfffe;
-        self.more_queues.next = self.data_queues.val() != 0xfffe;
+        self.more_queues.next = self.data_queues.val() != self.all_data_queues.val();
         self.c2h_shares.queues.next = self.data_queues.val() & self.upward.val();
         self.c2h_shares.more_queues.next = self.more_queues.val();
         self.c2h_shares.alloc_queue.next = self.queue.q.val();

@@ -13,7 +13,7 @@
 #define PINRING_ABI_MAJOR 1u
 #define PINRING_ABI_MINOR 0u
 /* Hash over every layout; a device whose register LAYOUT_HASH differs must be refused. */
-#define PINRING_LAYOUT_HASH UINT64_C(0x10880b3bcd0e7441)
+#define PINRING_LAYOUT_HASH UINT64_C(0x681bbc95bf4d084d)
 
 /* What a submission entry asks for. */
 /* Does nothing; completes in its turn with zero bytes. */
@@ -233,6 +233,8 @@
 #define PINRING_MMIO_CYCLES_HI 0x44u
 /* Core clock in Hz. */
 #define PINRING_MMIO_CORE_HZ 0x48u
+/* Queues and vectors of the device, as BAR0's register LIMITS0 has them. */
+#define PINRING_MMIO_LIMITS 0x4cu
 /* LEDs, one per bit. */
 #define PINRING_MMIO_LEDS 0x50u
 /* Layout hash of the gateware, low half, at this offset in every version: firmware with another hash does not serve. */

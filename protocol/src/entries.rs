@@ -172,7 +172,7 @@ fn check_context(context: &QueueContext) -> Result<(), DecodeError> {
             "vector",
             context.vector().into(),
             usize::from(context.vector()) < VECTORS,
-            "the device has 16 vectors",
+            "a device has at most 16 vectors",
         ),
         (
             "tdest_last",
@@ -241,7 +241,7 @@ fn check_admin(entry: &AdminEntry) -> Result<(), DecodeError> {
             structure: "AdminEntry",
             field: "target",
             value: target.into(),
-            rule: "the device has 16 queues",
+            rule: "a device has at most 16 queues",
         });
     }
     Ok(())

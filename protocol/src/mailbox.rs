@@ -310,7 +310,7 @@ fn within(
     }
 }
 
-const QUEUE_RULE: &str = "the device has 16 queues";
+const QUEUE_RULE: &str = "a device has at most 16 queues";
 
 fn check_fill(fill: &command::Fill) -> Result<(), DecodeError> {
     if fill.way() == NOT_KEPT {

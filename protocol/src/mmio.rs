@@ -31,6 +31,8 @@ constants! { "mmio";
     CYCLES_HI: u32 = 0x44,
     /// Core clock in Hz.
     CORE_HZ: u32 = 0x48,
+    /// Queues and vectors of the device, as BAR0's register LIMITS0 has them.
+    LIMITS: u32 = 0x4c,
     /// LEDs, one per bit.
     LEDS: u32 = 0x50,
     /// Layout hash of the gateware, low half, at this offset in every version: firmware with another hash does not serve.

@@ -44,7 +44,13 @@ fn one(
     let folder = workspace.target.join(format!("cocotb/{width}"));
     let bench = workspace.root.join("hdl/src/shim/uscale_plus/cocotb");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    verilog::emit(workspace, tools, width, &folder, &["--shim-uscale-plus"])?;
+    verilog::emit(
+        workspace,
+        tools,
+        ("full", width),
+        &folder,
+        &["--shim-uscale-plus"],
+    )?;
 
     let said = |arguments: &[&str]| -> Result<String> {
         let said = output(Command::new(python).arg("-m").args(arguments))?;

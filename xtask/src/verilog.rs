@@ -12,6 +12,9 @@ pub struct Arguments {
     /// Width of the data path in bits: 64, 128, 256 or 512
     #[arg(long, default_value_t = 128)]
     width: u32,
+    /// How much the device has beside its width: full, or small, which is for 64 bits
+    #[arg(long, default_value = "full")]
+    config: String,
     /// Write the demo user logic too: a device that holds it, and its two modules
     #[arg(long)]
     demo: bool,
@@ -42,14 +45,20 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     options.extend(arguments.shim.map(|shim| match shim {
         Shim::UscalePlus => "--shim-uscale-plus",
     }));
-    emit(workspace, &tools, arguments.width, &arguments.out, &options)
+    emit(
+        workspace,
+        &tools,
+        (&arguments.config, arguments.width),
+        &arguments.out,
+        &options,
+    )
 }
 
-/// Runs the program that emits Verilog, with options of its own.
+/// Runs the program that emits Verilog, for a configuration and a width, with options of its own.
 pub fn emit(
     workspace: &Workspace,
     tools: &Tools,
-    width: u32,
+    (config, width): (&str, u32),
     out: &Path,
     options: &[&str],
 ) -> Result<()> {
@@ -66,6 +75,7 @@ pub fn emit(
         .arg("--manifest-path")
         .arg(workspace.root.join("Cargo.toml"))
         .arg("--")
+        .arg(config)
         .arg(width.to_string())
         .arg(out)
         .arg(&tools.vexriscv)

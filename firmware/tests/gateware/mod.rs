@@ -1,8 +1,11 @@
 //! A model of the gateware as the mailbox shows it, which checks every command against the rules of docs/gateware.md.
 
 use pinring_firmware::{Event, Hardware};
-use pinring_protocol::limits::{CONTEXTS, HEARTBEAT_MS, RESIDENT_SETS, RESIDENT_WAYS};
+use pinring_protocol::limits::{
+    CONTEXTS, HEARTBEAT_MS, QUEUES, RESIDENT_SETS, RESIDENT_WAYS, VECTORS,
+};
 use pinring_protocol::mailbox::{Command, ContextId, Message, NOT_KEPT, Quiesce};
+use pinring_protocol::registers::Limits0;
 use pinring_protocol::{AdminEntry, AdminOpcode, Direction, FirmwareState, LAYOUT_HASH, Status};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::collections::VecDeque;
@@ -528,6 +531,12 @@ impl Hardware for Gateware {
 
     fn layout_hash(&mut self) -> u64 {
         LAYOUT_HASH
+    }
+
+    fn limits(&mut self) -> Limits0 {
+        Limits0::new()
+            .with_queues(QUEUES as u16)
+            .with_vectors(VECTORS as u16)
     }
 
     fn log(&mut self, event: Event) {

@@ -3,17 +3,18 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use pinring_hdl::device::Config;
 use pinring_protocol::LAYOUT_HASH;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let usage = || {
         eprintln!(
-            "usage: emit WIDTH DIR VexRiscv_Lite.v [--demo] [--shim-uscale-plus] (start it with `cargo xtask verilog`)"
+            "usage: emit CONFIG WIDTH DIR VexRiscv_Lite.v [--demo] [--shim-uscale-plus] (start it with `cargo xtask verilog`)"
         );
         ExitCode::FAILURE
     };
-    let [width, out, processor, flags @ ..] = &arguments[..] else {
+    let [config, width, out, processor, flags @ ..] = &arguments[..] else {
         return usage();
     };
     let mut extras = Extras::default();
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
             _ => return usage(),
         }
     }
-    match write(width, Path::new(out), Path::new(processor), &extras) {
+    match write(config, width, Path::new(out), Path::new(processor), &extras) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -43,17 +44,29 @@ struct Extras {
 }
 
 fn write(
+    config: &str,
     width: &str,
     out: &Path,
     processor: &Path,
     extras: &Extras,
 ) -> Result<(), Box<dyn std::error::Error>> {
+    let config: Config = config.parse()?;
+    if config != Config::Full && (extras.demo || extras.uscale_plus) {
+        return Err("only the full configuration has a demo and a shim".into());
+    }
     let bits = width
         .parse()
         .map_err(|_| format!("no width in bits: {width}"))?;
     let core = std::fs::read_to_string(processor)
         .map_err(|error| format!("cannot read {}: {error}", processor.display()))?;
-    let command = format!("cargo xtask verilog --width {width}");
+    let (mut command, mut name) = (
+        format!("cargo xtask verilog --width {width}"),
+        "pinring".to_owned(),
+    );
+    if config != Config::Full {
+        command += &format!(" --config {}", config.name());
+        name += &format!("_{}", config.name());
+    }
     let version = env!("CARGO_PKG_VERSION");
     let notes = format!(
         "// data width {width} bits, soft core clock {} Hz, layout hash {LAYOUT_HASH:#018x}\n\
@@ -62,9 +75,9 @@ fn write(
         pinring_hdl::soft_core::FIRMWARE_IMAGE,
     );
     let mut files = vec![(
-        format!("pinring_{width}.v"),
+        format!("{name}_{width}.v"),
         format!("// Pinring {version} device. Made by: {command}\n{notes}"),
-        pinring_hdl::device::verilog(bits, &core)?,
+        pinring_hdl::device::verilog(config, bits, &core)?,
     )];
     if extras.uscale_plus {
         let widths = pinring_hdl::shim::uscale_plus::WIDTHS;

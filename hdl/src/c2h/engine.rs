@@ -2,7 +2,7 @@
 
 use super::keep::KeepCount;
 use super::{Cutter, Realigner};
-use crate::sizes::{SLOT_BITS, WORD_BITS};
+use crate::sizes::{Full, SLOT_BITS, SgWords, Sizes, WORD_BITS};
 use crate::walker::Walker;
 use crate::widgets::{BlockFifo, Ram, SmallFifo};
 use rust_hdl::prelude::*;
@@ -11,7 +11,13 @@ use rust_hdl::prelude::*;
 ///
 /// `L1` must be `L + 1`.
 #[derive(LogicBlock, Default)]
-pub struct C2hEngine<const W: usize, const B: usize, const L: usize, const L1: usize> {
+pub struct C2hEngine<
+    const W: usize,
+    const B: usize,
+    const L: usize,
+    const L1: usize,
+    S: Sizes = Full,
+> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Drops all state.
@@ -125,7 +131,7 @@ pub struct C2hEngine<const W: usize, const B: usize, const L: usize, const L1: u
     realigner: Realigner<W, B, L, L1>,
     cutter: Cutter<W, B, L>,
     valid_lanes: KeepCount<B, L1>,
-    lists: Ram<Bits<128>, WORD_BITS>,
+    lists: Ram<Bits<128>, WORD_BITS, SgWords<S>>,
     chunks: SmallFifo<Bits<88>, 4, 5>,
     beats: BlockFifo<Bits<W>, 8, 9>,
     ends: SmallFifo<Bits<49>, 2, 3>,
@@ -135,8 +141,8 @@ pub struct C2hEngine<const W: usize, const B: usize, const L: usize, const L1: u
     begins: Signal<Local, Bit>,
 }
 
-impl<const W: usize, const B: usize, const L: usize, const L1: usize> Logic
-    for C2hEngine<W, B, L, L1>
+impl<const W: usize, const B: usize, const L: usize, const L1: usize, S: Sizes> Logic
+    for C2hEngine<W, B, L, L1, S>
 {
     #[hdl_gen]
     fn update(&mut self) {

@@ -1,10 +1,10 @@
 //! Which regions are on chip.
 
-use crate::sizes::{PLACE_BITS, PLACES};
-use crate::widgets::LutRam;
+use crate::sizes::{Full, Last, Log2, Ones, PLACE_BITS, PLACES, Places, Sets, Sizes};
+use crate::widgets::{LutRam, Size};
 use rust_hdl::prelude::*;
 
-/// Directory of the resident regions of a direction: sixteen sets of four ways, the set being the low bits of the region id.
+/// Directory of the resident regions of a direction: up to sixteen sets of four ways, the set being the low bits of the region id.
 ///
 /// A place (set and way) holds a region of a generation, and one block of its SG table or none. What it holds lies in the
 /// context RAM and in the SG RAM; here is what decides who may use it. A place is pinned while a transfer looks at its block: then
@@ -13,7 +13,7 @@ use rust_hdl::prelude::*;
 /// One action in a cycle, for `place`, and beside it `filled`. The answers to `region` and `generation` come in the next cycle,
 /// and are those of the cycle before.
 #[derive(LogicBlock, Default)]
-pub struct Directory {
+pub struct Directory<S: Sizes = Full> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Forgets all.
@@ -72,12 +72,15 @@ pub struct Directory {
     has_block: DFF<Bits<PLACES>>,
     filling: DFF<Bits<PLACES>>,
     // By set: generation and the rest of the region id. By place: the block, and how many look at it.
-    tags0: LutRam<Bits<44>, 4>,
-    tags1: LutRam<Bits<44>, 4>,
-    tags2: LutRam<Bits<44>, 4>,
-    tags3: LutRam<Bits<44>, 4>,
-    blocks: LutRam<Bits<32>, PLACE_BITS>,
-    lookers: LutRam<Bits<5>, PLACE_BITS>,
+    tags0: LutRam<Bits<48>, 4, Sets<S>>,
+    tags1: LutRam<Bits<48>, 4, Sets<S>>,
+    tags2: LutRam<Bits<48>, 4, Sets<S>>,
+    tags3: LutRam<Bits<48>, 4, Sets<S>>,
+    blocks: LutRam<Bits<32>, PLACE_BITS, Places<S>>,
+    lookers: LutRam<Bits<5>, PLACE_BITS, Places<S>>,
+    last_set: Size<4, Last<Sets<S>>>,
+    set_width: Size<5, Log2<Sets<S>>>,
+    all: Size<PLACES, Ones<Places<S>>>,
     // Answers.
     known_now: DFF<Bit>,
     hit_now: DFF<Bit>,
@@ -98,7 +101,7 @@ pub struct Directory {
     base: Signal<Local, Bits<PLACE_BITS>>,
     set_bits: Signal<Local, Bits<PLACES>>,
     other_sets: Signal<Local, Bits<PLACES>>,
-    rest: Signal<Local, Bits<28>>,
+    rest: Signal<Local, Bits<32>>,
     shifted: Signal<Local, Bits<PLACES>>,
     shifted_used: Signal<Local, Bits<PLACES>>,
     shifted_pins: Signal<Local, Bits<PLACES>>,
@@ -109,9 +112,9 @@ pub struct Directory {
     matches3: Signal<Local, Bit>,
     found: Signal<Local, Bits<2>>,
     found_place: Signal<Local, Bits<PLACE_BITS>>,
-    held: Signal<Local, Bits<44>>,
+    held: Signal<Local, Bits<48>>,
     held_generation: Signal<Local, Bits<16>>,
-    tag: Signal<Local, Bits<44>>,
+    tag: Signal<Local, Bits<48>>,
     any_match: Signal<Local, Bit>,
     is_pinned: Signal<Local, Bit>,
     count: Signal<Local, Bits<5>>,
@@ -119,7 +122,7 @@ pub struct Directory {
     write_set: Signal<Local, Bits<4>>,
 }
 
-impl Logic for Directory {
+impl<S: Sizes> Logic for Directory<S> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
@@ -131,8 +134,8 @@ impl Logic for Directory {
         self.four.next = 15.into();
 
         // The region asked for.
-        self.set.next = self.region.val().get_bits::<4>(0);
-        self.rest.next = self.region.val().get_bits::<28>(4);
+        self.set.next = self.region.val().get_bits::<4>(0) & self.last_set.val();
+        self.rest.next = self.region.val() >> self.set_width.val();
         self.base.next = bit_cast::<PLACE_BITS, 4>(self.set.val()) << 2;
         self.set_bits.next = self.four.val() << self.base.val();
         self.other_sets.next = !self.set_bits.val();
@@ -145,13 +148,13 @@ impl Logic for Directory {
         self.shifted_pins.next = self.looked_at.q.val() >> self.base.val();
         self.set_valid.next = self.shifted.val().get_bits::<4>(0);
         self.matches0.next = self.set_valid.val().get_bit(0)
-            & (self.tags0.read_data.val().get_bits::<28>(0) == self.rest.val());
+            & (self.tags0.read_data.val().get_bits::<32>(0) == self.rest.val());
         self.matches1.next = self.set_valid.val().get_bit(1)
-            & (self.tags1.read_data.val().get_bits::<28>(0) == self.rest.val());
+            & (self.tags1.read_data.val().get_bits::<32>(0) == self.rest.val());
         self.matches2.next = self.set_valid.val().get_bit(2)
-            & (self.tags2.read_data.val().get_bits::<28>(0) == self.rest.val());
+            & (self.tags2.read_data.val().get_bits::<32>(0) == self.rest.val());
         self.matches3.next = self.set_valid.val().get_bit(3)
-            & (self.tags3.read_data.val().get_bits::<28>(0) == self.rest.val());
+            & (self.tags3.read_data.val().get_bits::<32>(0) == self.rest.val());
         self.any_match.next = (self.matches0.val() | self.matches1.val())
             | (self.matches2.val() | self.matches3.val());
         self.found.next = 0.into();
@@ -168,7 +171,7 @@ impl Logic for Directory {
             self.found.next = 3.into();
             self.held.next = self.tags3.read_data.val();
         }
-        self.held_generation.next = self.held.val().get_bits::<16>(28);
+        self.held_generation.next = self.held.val().get_bits::<16>(32);
         self.found_place.next = self.base.val() | bit_cast::<PLACE_BITS, 2>(self.found.val());
         self.blocks.read_address.next = self.found_place.val();
         self.known_now.d.next = self.any_match.val();
@@ -195,7 +198,7 @@ impl Logic for Directory {
         self.pinned.next = self.pinned_now.q.val();
 
         // A block comes: it counts if its place still waits for it.
-        self.filled_bit.next = self.one.val() << self.filled_place.val();
+        self.filled_bit.next = (self.one.val() << self.filled_place.val()) & self.all.val();
         self.not_filled.next = !self.filled_bit.val();
         if self.filled.val() {
             self.filling.d.next = self.filling.q.val() & self.not_filled.val();
@@ -206,12 +209,12 @@ impl Logic for Directory {
         }
 
         // Actions.
-        self.place_bit.next = self.one.val() << self.place.val();
+        self.place_bit.next = (self.one.val() << self.place.val()) & self.all.val();
         self.others.next = !self.place_bit.val();
         self.write_way.next = self.place.val().get_bits::<2>(0);
         self.write_set.next = self.place.val().get_bits::<4>(2);
         self.tag.next =
-            bit_cast::<44, 28>(self.rest.val()) | (bit_cast::<44, 16>(self.generation.val()) << 28);
+            bit_cast::<48, 32>(self.rest.val()) | (bit_cast::<48, 16>(self.generation.val()) << 32);
         self.tags0.write_address.next = self.write_set.val();
         self.tags1.write_address.next = self.write_set.val();
         self.tags2.write_address.next = self.write_set.val();

@@ -1,4 +1,4 @@
-//! The sequencer over sixteen contexts.
+//! The sequencer over up to sixteen contexts.
 
 use super::checks::{RegionCheck, SubmissionCheck};
 use super::choice::Choice;
@@ -15,13 +15,15 @@ use crate::generated::structures::{
     QueueContextDecode1, RegionEntryDecode1, SubmissionEntryDecode0, SubmissionEntryDecode1,
     SubmissionEntryDecode2,
 };
-use crate::sizes::{PLACE_BITS, SLOT_BITS, WORD_BITS};
-use crate::widgets::{Const, Flags, LutRam, Param, PickFirst};
+use crate::sizes::{
+    self, Contexts, Full, Last, Ones, PLACE_BITS, SLOT_BITS, Sets, Sizes, WORD_BITS,
+};
+use crate::widgets::{Const, Flags, LutRam, Param, PickFirst, Size};
 use pinring_protocol::Status;
 use pinring_protocol::mailbox::{CommandKind, Quiesce};
 use rust_hdl::prelude::*;
 
-/// Sixteen contexts of direction `D` (0 C2H, 1 H2C) and the state machine that takes each through its life.
+/// Contexts of direction `D` (0 C2H, 1 H2C) and the state machine that takes each through its life.
 ///
 /// A context is allocated with a submission entry's read. Words 0..=3 of its eight in the context RAM are the entry, words 4..=7
 /// the region entry: read from host memory on a miss, words 4 and 5 copied from the region's place on a hit. The sequencer serves
@@ -35,7 +37,7 @@ use rust_hdl::prelude::*;
 /// the same set, or hits a region without its block, waits; then it is looked at again. While it waits it is bound to nothing.
 /// Those that were woken together all have had their way before any that came later, whatever contexts and sets they are in.
 #[derive(LogicBlock, Default)]
-pub struct ContextTable<const D: usize> {
+pub struct ContextTable<const D: usize, S: Sizes = Full> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Drops all state.
@@ -223,40 +225,40 @@ pub struct ContextTable<const D: usize> {
     fresh: DFF<Bit>,
 
     // One bit per context: what has happened to it so far.
-    taken: Flags,
-    awaiting: Flags,
+    taken: Flags<Contexts<S>>,
+    awaiting: Flags<Contexts<S>>,
     // Its region counts: it was found, or asked for.
-    bound: Flags,
-    opening: Flags,
-    ready: Flags,
-    failed: Flags,
-    touching: Flags,
-    empty: Flags,
-    dispatched: Flags,
-    closing: Flags,
-    aborting: Flags,
-    awaited: Flags,
-    muted: Flags,
-    submission_here: Flags,
+    bound: Flags<Contexts<S>>,
+    opening: Flags<Contexts<S>>,
+    ready: Flags<Contexts<S>>,
+    failed: Flags<Contexts<S>>,
+    touching: Flags<Contexts<S>>,
+    empty: Flags<Contexts<S>>,
+    dispatched: Flags<Contexts<S>>,
+    closing: Flags<Contexts<S>>,
+    aborting: Flags<Contexts<S>>,
+    awaited: Flags<Contexts<S>>,
+    muted: Flags<Contexts<S>>,
+    submission_here: Flags<Contexts<S>>,
     // Its MISS is under way, the first block included.
-    leading: Flags,
+    leading: Flags<Contexts<S>>,
     // It waits for another one's.
-    waiting: Flags,
+    waiting: Flags<Contexts<S>>,
     // It was woken, and has its look before those that come, or begin to wait, after it.
-    elders: Flags,
+    elders: Flags<Contexts<S>>,
     // Its region entry is to be read; the firmware has chosen a place.
-    asks: Flags,
-    answered: Flags,
-    region_reads: Flags,
-    region_here: Flags,
+    asks: Flags<Contexts<S>>,
+    answered: Flags<Contexts<S>>,
+    region_reads: Flags<Contexts<S>>,
+    region_here: Flags<Contexts<S>>,
     // It has a block to read and a window for it; its first is not asked for.
-    wants: Flags,
-    first: Flags,
+    wants: Flags<Contexts<S>>,
+    first: Flags<Contexts<S>>,
     // It looks at the block of a place.
-    pinning: Flags,
+    pinning: Flags<Contexts<S>>,
 
     // By set: a MISS is under way.
-    missing: Flags,
+    missing: Flags<Sets<S>>,
     // Set of a context with a MISS under way, for the sequencer and for blocks that come.
     sets: LutRam<Bits<4>, 4>,
     sets_back: LutRam<Bits<4>, 4>,
@@ -274,14 +276,14 @@ pub struct ContextTable<const D: usize> {
     tdests: LutRam<Bits<16>, 4>,
     domains: LutRam<Bits<64>, 4>,
 
-    words: Words,
+    words: Words<S>,
     choice: Choice,
-    directory: Directory,
-    windows: Windows,
+    directory: Directory<S>,
+    windows: Windows<S>,
     extent: Extent,
     submission_check: SubmissionCheck<D>,
     region_check: RegionCheck<D>,
-    turns: Turns,
+    turns: Turns<S>,
     pick_free: PickFirst,
 
     sub0: SubmissionEntryDecode0,
@@ -297,6 +299,10 @@ pub struct ContextTable<const D: usize> {
     miss: MessageMissEncode,
     quiesced: MessageQuiescedEncode,
 
+    all: Size<16, Ones<Contexts<S>>>,
+    last_ctx: Size<4, Last<Contexts<S>>>,
+    last_set: Size<4, Last<Sets<S>>>,
+    first_place_slot: Size<SLOT_BITS, sizes::Windows<S>>,
     direction: Param<1, D>,
     kind_fill: Const<8, { CommandKind::Fill as u64 }>,
     kind_reject: Const<8, { CommandKind::Reject as u64 }>,

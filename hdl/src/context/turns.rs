@@ -1,6 +1,7 @@
 //! Whose turn it is to run.
 
-use crate::widgets::{Flags, LutRam, PickNext};
+use crate::sizes::{Contexts, Full, Last, Log2, QueueContexts, Queues, Sizes};
+use crate::widgets::{Flags, LutRam, PickNext, Size};
 use rust_hdl::prelude::*;
 
 /// Round robin over queues: finds the queue's next transfer, if it is ready to run.
@@ -8,7 +9,7 @@ use rust_hdl::prelude::*;
 /// A look at a queue takes two cycles; queues without a transfer in the table are passed over. What was found stays found
 /// until it is served, or is not eligible any more.
 #[derive(LogicBlock, Default)]
-pub struct Turns {
+pub struct Turns<S: Sizes = Full> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Drops all state.
@@ -44,14 +45,16 @@ pub struct Turns {
     head: DFF<Bits<16>>,
     allocated: DFF<Bit>,
     /// Queues that may have a transfer that has not run.
-    waiting: Flags,
+    waiting: Flags<Queues<S>>,
     /// Each queue's next index to run.
     heads: LutRam<Bits<16>, 4>,
-    /// Context by queue and index modulo 16.
-    places: LutRam<Bits<4>, 8>,
+    /// Context by queue and index modulo the number of contexts.
+    places: LutRam<Bits<4>, 8, QueueContexts<S>>,
     /// Queue and index by context.
     origins: LutRam<Bits<20>, 4>,
     pick: PickNext,
+    context_bits: Size<4, Log2<Contexts<S>>>,
+    last_ctx: Size<4, Last<Contexts<S>>>,
 
     one: Signal<Local, Bits<16>>,
     turn_bit: Signal<Local, Bits<16>>,
@@ -63,7 +66,7 @@ pub struct Turns {
     move_on: Signal<Local, Bit>,
 }
 
-impl Logic for Turns {
+impl<S: Sizes> Logic for Turns<S> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, turn, looking, at, head, allocated);
@@ -73,8 +76,9 @@ impl Logic for Turns {
         self.turn_bit.next = self.one.val() << self.turn.q.val();
 
         // Where each transfer is.
-        self.places.write_address.next = (bit_cast::<8, 4>(self.alloc_queue.val()) << 4)
-            | bit_cast::<8, 4>(self.alloc_index.val().get_bits::<4>(0));
+        self.places.write_address.next = (bit_cast::<8, 4>(self.alloc_queue.val())
+            << self.context_bits.val())
+            | bit_cast::<8, 4>(self.alloc_index.val().get_bits::<4>(0) & self.last_ctx.val());
         self.places.write_data.next = self.alloc_ctx.val();
         self.places.write_enable.next = self.alloc.val();
         self.origins.write_address.next = self.alloc_ctx.val();
@@ -90,8 +94,9 @@ impl Logic for Turns {
 
         // The queue at hand: its next transfer, and then whether that is here and ready.
         self.heads.read_address.next = self.turn.q.val();
-        self.places.read_address.next = (bit_cast::<8, 4>(self.turn.q.val()) << 4)
-            | bit_cast::<8, 4>(self.heads.read_data.val().get_bits::<4>(0));
+        self.places.read_address.next = (bit_cast::<8, 4>(self.turn.q.val())
+            << self.context_bits.val())
+            | bit_cast::<8, 4>(self.heads.read_data.val().get_bits::<4>(0) & self.last_ctx.val());
         self.origins.read_address.next = self.at.q.val();
         self.wanted.next =
             bit_cast::<20, 16>(self.head.q.val()) | (bit_cast::<20, 4>(self.turn.q.val()) << 16);

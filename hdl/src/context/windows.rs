@@ -1,6 +1,6 @@
 //! The two windows of each context: which blocks of its list it holds, and where.
 
-use crate::sizes::{PLACE_BITS, SLOT_BITS};
+use crate::sizes::{self, Contexts, Full, PLACE_BITS, SLOT_BITS, Sizes};
 use crate::widgets::{Flags, LutRam};
 use rust_hdl::prelude::*;
 
@@ -8,7 +8,7 @@ use rust_hdl::prelude::*;
 ///
 /// A window's block lies in the SG slot that was named when it was asked for or shown.
 #[derive(LogicBlock, Default)]
-pub struct Windows {
+pub struct Windows<S: Sizes = Full> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Drops all state.
@@ -68,16 +68,16 @@ pub struct Windows {
     /// Contexts whose window 1 is taken.
     pub odd_taken: Signal<Out, Bits<16>>,
 
-    even_reads: Flags,
-    odd_reads: Flags,
-    even_here: Flags,
-    odd_here: Flags,
+    even_reads: Flags<Contexts<S>>,
+    odd_reads: Flags<Contexts<S>>,
+    even_here: Flags<Contexts<S>>,
+    odd_here: Flags<Contexts<S>>,
     /// The read of the first block is for a place.
-    homing: Flags,
+    homing: Flags<Contexts<S>>,
     /// Place, and bit 6: the first block is odd.
     homes: LutRam<Bits<7>, 4>,
-    slots: LutRam<Bits<SLOT_BITS>, 5>,
-    statuses: LutRam<Bits<8>, 5>,
+    slots: LutRam<Bits<SLOT_BITS>, 5, sizes::Windows<S>>,
+    statuses: LutRam<Bits<8>, 5, sizes::Windows<S>>,
 
     one: Signal<Local, Bits<16>>,
     at_bit: Signal<Local, Bits<16>>,
@@ -92,7 +92,7 @@ pub struct Windows {
     came_odd: Signal<Local, Bits<16>>,
 }
 
-impl Logic for Windows {
+impl<S: Sizes> Logic for Windows<S> {
     #[hdl_gen]
     fn update(&mut self) {
         clock!(

@@ -3,15 +3,15 @@
 use crate::generated::structures::{
     RegionEntryDecode2, RegionEntryDecode3, SubmissionEntryDecode3,
 };
-use crate::sizes::{PLACE_BITS, TABLE_BITS};
-use crate::widgets::{PickFirst, Ram};
+use crate::sizes::{ContextWords, Full, PLACE_BITS, Sizes, TABLE_BITS, TableWords};
+use crate::widgets::{PickFirst, Ram, Size};
 use rust_hdl::prelude::*;
 
 /// Eight words for each context, then two for each place of a resident region; and registers for those that are worked with.
 ///
 /// Words of reads go first: a copy that meets one is a cycle later.
 #[derive(LogicBlock, Default)]
-pub struct Words {
+pub struct Words<S: Sizes = Full> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// A load under way ends.
@@ -57,7 +57,8 @@ pub struct Words {
     /// Word 2 or 3 has a bit set that must be zero.
     pub rest_reserved: Signal<Out, Bit>,
 
-    memory: Ram<Bits<128>, TABLE_BITS>,
+    memory: Ram<Bits<128>, TABLE_BITS, TableWords<S>>,
+    first_place: Size<TABLE_BITS, ContextWords<S>>,
     // Words still to be loaded, and the one that comes.
     waiting: DFF<Bits<16>>,
     coming: DFF<Bit>,
@@ -84,7 +85,7 @@ pub struct Words {
     own_word: Signal<Local, Bits<TABLE_BITS>>,
 }
 
-impl Logic for Words {
+impl<S: Sizes> Logic for Words<S> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
@@ -159,7 +160,7 @@ impl Logic for Words {
         self.memory.write_address.next = bit_cast::<TABLE_BITS, 7>(self.fill_address.val());
         self.memory.write_data.next = self.fill_data.val();
         self.place_word.next =
-            (bit_cast::<TABLE_BITS, PLACE_BITS>(self.place.val()) << 1) | bits::<TABLE_BITS>(128);
+            (bit_cast::<TABLE_BITS, PLACE_BITS>(self.place.val()) << 1) + self.first_place.val();
         self.own_word.next = bit_cast::<TABLE_BITS, 4>(self.ctx.val()) << 3;
         self.memory.read_address.next =
             self.own_word.val() | bit_cast::<TABLE_BITS, 3>(self.pick.index.val().get_bits::<3>(0));

@@ -1,7 +1,7 @@
 //! A device with user logic: source and sink on its streams.
 
 use super::{CheckingSink, PatternSource};
-use crate::device::{CORE_HZ, Device};
+use crate::device::{CORE_HZ, Device, WIDTHS};
 use crate::sizes::{read_slots, read_tags};
 use crate::soft_core::{EmitError, emit_new};
 use rust_hdl::prelude::*;
@@ -163,7 +163,10 @@ pub fn verilog(width: usize, processor: &str) -> Result<String, EmitError> {
         128 => device::<128, 16, 4, 5, 64, 6, 7, 72>(processor),
         256 => device::<256, 32, 5, 6, 64, 6, 7, 72>(processor),
         512 => device::<512, 64, 6, 7, 128, 7, 8, 136>(processor),
-        _ => Err(EmitError::Width(width)),
+        _ => Err(EmitError::Width {
+            width,
+            widths: &WIDTHS,
+        }),
     }
 }
 

@@ -36,7 +36,10 @@ pub fn modules(width: usize) -> Result<[(&'static str, String); 2], EmitError> {
         128 => Ok(both::<128, 16, 4, 5>()),
         256 => Ok(both::<256, 32, 5, 6>()),
         512 => Ok(both::<512, 64, 6, 7>()),
-        _ => Err(EmitError::Width(width)),
+        _ => Err(EmitError::Width {
+            width,
+            widths: &crate::device::WIDTHS,
+        }),
     }
 }
 

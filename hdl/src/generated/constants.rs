@@ -4,7 +4,7 @@
 //! Numbers of the wire format, for `Constant::new(NAME.into())`.
 
 /// Hash over every layout.
-pub const LAYOUT_HASH: u64 = 0x10880b3bcd0e7441;
+pub const LAYOUT_HASH: u64 = 0x681bbc95bf4d084d;
 /// "PRNG" in little-endian ASCII.
 pub const MAGIC: u64 = 0x474e5250;
 /// Major version of the binary interface.
@@ -277,6 +277,8 @@ pub const MMIO_CYCLES_LO: u64 = 0x40;
 pub const MMIO_CYCLES_HI: u64 = 0x44;
 /// Core clock in Hz.
 pub const MMIO_CORE_HZ: u64 = 0x48;
+/// Queues and vectors of the device, as BAR0's register LIMITS0 has them.
+pub const MMIO_LIMITS: u64 = 0x4c;
 /// LEDs, one per bit.
 pub const MMIO_LEDS: u64 = 0x50;
 /// Layout hash of the gateware, low half, at this offset in every version: firmware with another hash does not serve.

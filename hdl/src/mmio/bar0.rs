@@ -5,14 +5,20 @@ use super::doorbell::DoorbellUnit;
 use super::inline::InlineSlots;
 use super::msix::MsixTable;
 use super::target::MmioTarget;
-use crate::sizes::WORD_BITS;
+use crate::sizes::{Full, Sizes, WORD_BITS};
 use rust_hdl::prelude::*;
 
 /// Target, registers, doorbells, inline slots and MSI-X table on one bus; the ports are theirs.
 ///
 /// `CLOCK_HZ` is the frequency of `clock`.
 #[derive(LogicBlock, Default)]
-pub struct Bar0<const W: usize, const B: usize, const L: usize, const CLOCK_HZ: u64 = 250_000_000> {
+pub struct Bar0<
+    const W: usize,
+    const B: usize,
+    const L: usize,
+    const CLOCK_HZ: u64 = 250_000_000,
+    S: Sizes = Full,
+> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Synchronous reset.
@@ -184,14 +190,14 @@ pub struct Bar0<const W: usize, const B: usize, const L: usize, const CLOCK_HZ: 
     /// The DW.
     pub msg_data: Signal<Out, Bits<32>>,
     target: MmioTarget<W, B, L>,
-    csr: Csr<L, CLOCK_HZ>,
-    doorbells: DoorbellUnit,
-    inline: InlineSlots<W>,
-    msix: MsixTable,
+    csr: Csr<L, CLOCK_HZ, S>,
+    doorbells: DoorbellUnit<S>,
+    inline: InlineSlots<W, S>,
+    msix: MsixTable<S>,
 }
 
-impl<const W: usize, const B: usize, const L: usize, const CLOCK_HZ: u64> Logic
-    for Bar0<W, B, L, CLOCK_HZ>
+impl<const W: usize, const B: usize, const L: usize, const CLOCK_HZ: u64, S: Sizes> Logic
+    for Bar0<W, B, L, CLOCK_HZ, S>
 {
     #[hdl_gen]
     fn update(&mut self) {

@@ -6,11 +6,12 @@ use super::error_log::ErrorLog;
 use super::layout::bit;
 use super::log::FirmwareLog;
 use crate::generated::constants::*;
-use crate::widgets::{Const, Param};
+use crate::sizes::{Full, LimitsRegister0, LimitsRegister1, Sizes};
+use crate::widgets::{Const, Param, Size};
 use pinring_protocol::limits;
 use pinring_protocol::registers::{
-    ADMIN_SIZE, Control, DeviceStatus, FIRMWARE_STATE, Features, LIMITS1, LOG_DATA, Limits0,
-    Limits1, LogData, Version, aperture,
+    ADMIN_SIZE, Control, DeviceStatus, FIRMWARE_STATE, Features, LIMITS1, LOG_DATA, LogData,
+    Version,
 };
 use rust_hdl::prelude::*;
 
@@ -26,23 +27,6 @@ const fn version() -> u64 {
     version.raw() as u64
 }
 
-/// Register LIMITS0.
-const fn limits0() -> u64 {
-    let limits = Limits0::new()
-        .with_queues(limits::QUEUES as u16)
-        .with_vectors(limits::VECTORS as u16);
-    limits.raw() as u64
-}
-
-/// Register LIMITS1 but for the data width.
-const fn limits1() -> u64 {
-    let limits = Limits1::new()
-        .with_doorbell_stride_log2(aperture::DOORBELL_STRIDE.ilog2() as u8)
-        .with_page_shift(limits::PAGE_SHIFT)
-        .with_contexts_log2(limits::CONTEXTS.ilog2() as u8);
-    limits.raw() as u64
-}
-
 /// The registers of BAR0, for a bus of 2^`L` bytes and a clock of `CLOCK_HZ`.
 ///
 /// A read of an offset without a register gives 0, a write to one does nothing. CONTROL.reset, once written, is
@@ -50,7 +34,7 @@ const fn limits1() -> u64 {
 /// reads as 1, STATUS.ready as 0, and what is written to other registers is lost. STATUS.firmware_stalled is up while the last heartbeat (`fw_state_valid`, or reset) is
 /// more than [`limits::HEARTBEAT_MS`] ago.
 #[derive(LogicBlock, Default)]
-pub struct Csr<const L: usize, const CLOCK_HZ: u64 = 250_000_000> {
+pub struct Csr<const L: usize, const CLOCK_HZ: u64 = 250_000_000, S: Sizes = Full> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Synchronous reset.
@@ -217,8 +201,8 @@ pub struct Csr<const L: usize, const CLOCK_HZ: u64 = 250_000_000> {
                 & 0xffff_ffff
         },
     >,
-    limits0: Const<32, { limits0() }>,
-    limits1: Const<32, { limits1() }>,
+    limits0: Size<32, LimitsRegister0<S>>,
+    limits1: Size<32, LimitsRegister1<S>>,
     bus_bytes_log2: Param<32, L>,
     data_width_at: Const<5, { bit(LIMITS1.fields, "data_width_log2") }>,
     clock_hz: Const<32, CLOCK_HZ>,
@@ -244,7 +228,7 @@ pub struct Csr<const L: usize, const CLOCK_HZ: u64 = 250_000_000> {
     heartbeats_per_second: Const<32, { 1000 / limits::HEARTBEAT_MS as u64 }>,
 }
 
-impl<const L: usize, const CLOCK_HZ: u64> Logic for Csr<L, CLOCK_HZ> {
+impl<const L: usize, const CLOCK_HZ: u64, S: Sizes> Logic for Csr<L, CLOCK_HZ, S> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(

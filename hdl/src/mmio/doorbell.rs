@@ -2,7 +2,8 @@
 
 use super::layout::bit;
 use crate::generated::structures::DoorbellDecode;
-use crate::widgets::Const;
+use crate::sizes::{Full, Queues, Sizes};
+use crate::widgets::{Const, Size};
 use pinring_protocol::registers::aperture::{DOORBELL, DOORBELL_STRIDE, DOORBELLS};
 use pinring_protocol::{Doorbell, limits};
 use rust_hdl::prelude::*;
@@ -15,7 +16,7 @@ const _: () = assert!(limits::QUEUES == 16 && bit(Doorbell::FIELDS, "arm") >= 32
 /// A doorbell is one write of 2 DW, or one of 1 DW that leaves `arm` zero. Other writes to the pages, partial ones
 /// among them, do nothing.
 #[derive(LogicBlock, Default)]
-pub struct DoorbellUnit {
+pub struct DoorbellUnit<S: Sizes = Full> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Synchronous reset.
@@ -53,12 +54,12 @@ pub struct DoorbellUnit {
     base: Const<24, { DOORBELLS as u64 }>,
     stride_log2: Const<5, { DOORBELL_STRIDE.ilog2() as u64 }>,
     stride_mask: Const<24, { DOORBELL_STRIDE as u64 - 1 }>,
-    queues: Const<24, { limits::QUEUES as u64 }>,
+    queues: Size<24, Queues<S>>,
     low: Const<24, { DOORBELL as u64 }>,
     high: Const<24, { DOORBELL as u64 + 4 }>,
 }
 
-impl Logic for DoorbellUnit {
+impl<S: Sizes> Logic for DoorbellUnit<S> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, ring, queue, word, half);

@@ -1,7 +1,7 @@
 //! The inline slots of the doorbell pages: submission entries that come as hints.
 
-use crate::sizes::WORD_BITS;
-use crate::widgets::{Const, Param};
+use crate::sizes::{Full, Queues, Sizes, WORD_BITS};
+use crate::widgets::{Const, Param, Size};
 use pinring_protocol::SubmissionEntry;
 use pinring_protocol::limits;
 use pinring_protocol::registers::aperture::{DOORBELL_STRIDE, DOORBELLS, INLINE_SLOT};
@@ -24,7 +24,7 @@ const _: () = assert!(
 ///
 /// Requests that follow must wait while `hint_valid` is set: what a write names is never lost.
 #[derive(LogicBlock, Default)]
-pub struct InlineSlots<const W: usize> {
+pub struct InlineSlots<const W: usize, S: Sizes = Full> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Drops all state.
@@ -113,11 +113,11 @@ pub struct InlineSlots<const W: usize> {
     base: Const<24, { DOORBELLS as u64 }>,
     stride_log2: Const<5, { DOORBELL_STRIDE.ilog2() as u64 }>,
     stride_mask: Const<24, { DOORBELL_STRIDE as u64 - 1 }>,
-    queues: Const<24, { limits::QUEUES as u64 }>,
+    queues: Size<24, Queues<S>>,
     slot: Const<24, { INLINE_SLOT as u64 }>,
 }
 
-impl<const W: usize> Logic for InlineSlots<W> {
+impl<const W: usize, S: Sizes> Logic for InlineSlots<W, S> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(

@@ -2,7 +2,8 @@
 
 use super::byte_write::ByteWrite;
 use super::layout::bit;
-use crate::widgets::{Const, LutRam};
+use crate::sizes::{Full, MsixBytes, Ones, Sizes, Vectors};
+use crate::widgets::{Const, LutRam, Size};
 use pinring_protocol::registers::aperture::{MSIX_PBA, MSIX_TABLE};
 use pinring_protocol::{MsixEntry, limits};
 use rust_hdl::prelude::*;
@@ -17,7 +18,7 @@ const fn dword(field: &str) -> u64 {
 
 /// Where a BAR0 offset lies in table and pending bit array.
 #[derive(LogicBlock, Default)]
-pub struct MsixAddress {
+pub struct MsixAddress<S: Sizes = Full> {
     /// Byte offset in BAR0, a multiple of 4.
     pub addr: Signal<In, Bits<24>>,
     /// In the table.
@@ -30,11 +31,11 @@ pub struct MsixAddress {
     pub dword: Signal<Out, Bits<2>>,
     offset: Signal<Local, Bits<24>>,
     table_start: Const<24, { MSIX_TABLE as u64 }>,
-    table_bytes: Const<24, { (limits::VECTORS * MsixEntry::BYTES) as u64 }>,
+    table_bytes: Size<24, MsixBytes<S>>,
     pba_start: Const<24, { MSIX_PBA as u64 }>,
 }
 
-impl Logic for MsixAddress {
+impl<S: Sizes> Logic for MsixAddress<S> {
     #[hdl_gen]
     fn update(&mut self) {
         // Below the table the difference wraps, and lies beyond its end as well.
@@ -52,7 +53,7 @@ impl Logic for MsixAddress {
 /// A request sets the vector's pending bit; a scan over the vectors, one per cycle, turns pending bits of unmasked vectors
 /// into messages. Requests of a vector that is pending already coalesce; with MSI-X disabled they are dropped.
 #[derive(LogicBlock, Default)]
-pub struct MsixTable {
+pub struct MsixTable<S: Sizes = Full> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Synchronous reset.
@@ -91,8 +92,8 @@ pub struct MsixTable {
     pub msg_addr: Signal<Out, Bits<64>>,
     /// The DW.
     pub msg_data: Signal<Out, Bits<32>>,
-    write_at: MsixAddress,
-    read_at: MsixAddress,
+    write_at: MsixAddress<S>,
+    read_at: MsixAddress<S>,
     write: ByteWrite,
     address_low: LutRam<Bits<32>, 4>,
     address_high: LutRam<Bits<32>, 4>,
@@ -121,10 +122,11 @@ pub struct MsixTable {
     control_dword: Const<2, { dword("masked") }>,
     masked: Const<32, { 1 << (bit(MsixEntry::FIELDS, "masked") % 32) }>,
     dword_address: Const<32, 0xffff_fffc>,
+    all: Size<16, Ones<Vectors<S>>>,
     one: Const<16, 1>,
 }
 
-impl Logic for MsixTable {
+impl<S: Sizes> Logic for MsixTable<S> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
@@ -175,7 +177,7 @@ impl Logic for MsixTable {
             (self.data.read_data.val() & self.write.keep.val()) | self.write.change.val();
         self.data.write_enable.next = (self.write_valid.val() & self.write_at.in_table.val())
             & (self.write_at.dword.val() == self.data_dword.val());
-        self.write_vector.next = self.one.val() << self.write_at.entry.val();
+        self.write_vector.next = (self.one.val() << self.write_at.entry.val()) & self.all.val();
         self.mask_value.next = self.write_data.val() & self.masked.val();
         if (self.write_valid.val() & self.write_at.in_table.val())
             & (self.write_at.dword.val() == self.control_dword.val())
@@ -238,7 +240,8 @@ impl Logic for MsixTable {
         self.irq_ready.next = true;
         self.requested.next = 0.into();
         if self.irq_valid.val() {
-            self.requested.next = self.one.val() << self.irq_vector.val();
+            // There is no message for a vector that is not there.
+            self.requested.next = (self.one.val() << self.irq_vector.val()) & self.all.val();
         }
         self.pending.d.next = (self.pending.q.val() & !self.sent.val()) | self.requested.val();
         if !self.cfg_msix_enable.val() {

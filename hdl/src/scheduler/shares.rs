@@ -1,6 +1,7 @@
 //! Who holds how many contexts of one direction.
 
-use crate::widgets::{Flags, LutRam};
+use crate::sizes::{Contexts, Full, Queues, Sizes};
+use crate::widgets::{Flags, LutRam, Size};
 use rust_hdl::prelude::*;
 
 /// Keeps contexts back for queues that hold none, so that no queue waits for another one's user stream.
@@ -8,7 +9,7 @@ use rust_hdl::prelude::*;
 /// A queue that holds a context may take a further one only while every working queue without one, and a queue that may
 /// yet be created, would still find one. A context that is given back counts as taken for up to three cycles more.
 #[derive(LogicBlock, Default)]
-pub struct Shares {
+pub struct Shares<S: Sizes = Full> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Nobody holds any.
@@ -34,11 +35,12 @@ pub struct Shares {
     returned_by: DFF<Bits<4>>,
     taken: DFF<Bits<5>>,
     has_room: DFF<Bit>,
-    holding: Flags,
+    holding: Flags<Queues<S>>,
     /// Contexts of each queue in `holding`, once for taking and once for giving back.
     counts: LutRam<Bits<5>, 4>,
     counts_back: LutRam<Bits<5>, 4>,
 
+    contexts: Size<16, Contexts<S>>,
     one: Signal<Local, Bits<16>>,
     taking_bit: Signal<Local, Bits<16>>,
     returning_bit: Signal<Local, Bits<16>>,
@@ -55,7 +57,7 @@ pub struct Shares {
     spoken_for: Signal<Local, Bits<16>>,
 }
 
-impl Logic for Shares {
+impl<S: Sizes> Logic for Shares<S> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, returning, returned_by, taken, has_room);
@@ -110,7 +112,7 @@ impl Logic for Shares {
         self.spare.next = bit_cast::<16, 1>(self.more_queues.val().into());
         self.spoken_for.next =
             bit_cast::<16, 5>(self.taken.q.val()) + (self.kept.val() + self.spare.val());
-        self.has_room.d.next = self.spoken_for.val() < 16;
+        self.has_room.d.next = self.spoken_for.val() < self.contexts.val();
         self.room.next = self.has_room.q.val();
 
         if self.reset.val() {

@@ -1,6 +1,7 @@
 //! The scheduler against sixteen heads and tails.
 
 use super::QueueScheduler;
+use crate::sizes::{Full, Sizes, Small};
 use crate::testing::{Result, chance, configure, reset, seeded, set_all};
 use pinring_protocol::limits::CONTEXTS;
 use pinring_protocol::{Direction, QueueContext};
@@ -61,8 +62,8 @@ impl Queue {
     }
 }
 
-struct Bench {
-    dut: Pair<QueueScheduler>,
+struct Bench<S: Sizes = Full> {
+    dut: Pair<QueueScheduler<S>>,
     queues: Vec<Queue>,
     served: Vec<(usize, u16)>,
     /// Of each direction: whether a free context is offered.
@@ -80,12 +81,12 @@ struct Bench {
     random: StdRng,
 }
 
-impl Bench {
+impl<S: Sizes> Bench<S> {
     fn new(seed: u64) -> Result<(Self, StdRng)> {
         let mut random = seeded(seed);
         let mut dut = Pair::new(
             QueueScheduler::default(),
-            ports!(QueueScheduler {
+            ports!(QueueScheduler<S> {
                 clock: clock;
                 in reset, db_valid, db_queue, db_tail, db_head, cfg_write, cfg_queue, cfg_word, cfg_data, switch_on,
                     switch_off, switch_queue, c2h_free, c2h_ctx, c2h_back, c2h_back_queue, h2c_free, h2c_ctx, h2c_back,
@@ -95,7 +96,7 @@ impl Bench {
             }),
         )?;
         reset(&mut dut)?;
-        let queues: Vec<_> = (0..16).map(|_| Queue::random(&mut random)).collect();
+        let queues: Vec<_> = (0..S::QUEUES).map(|_| Queue::random(&mut random)).collect();
         for (id, queue) in (0..).zip(&queues) {
             configure(&mut dut, id, &queue.context)?;
         }
@@ -186,13 +187,13 @@ impl Bench {
             queue.enabled && queue.target(*other) == direction as u64 && !held.contains(other)
         });
         let more = self.queues[1..].iter().any(|queue| !queue.enabled);
-        !held.contains(&id) || held.len() + lacking.count() + usize::from(more) < CONTEXTS
+        !held.contains(&id) || held.len() + lacking.count() + usize::from(more) < S::CONTEXTS
     }
 
     /// One cycle: what is asked for must be due, and doorbells and switches reach the model.
     fn step(&mut self) -> Result {
         for direction in 0..2 {
-            let free = self.offers[direction] && self.held[direction].len() < CONTEXTS;
+            let free = self.offers[direction] && self.held[direction].len() < S::CONTEXTS;
             self.dut.set(["c2h_free", "h2c_free"][direction], free)?;
             let held = self.held[direction].len();
             if held > 0 && !self.gave[direction] && chance(&mut self.random, self.giving) {
@@ -324,7 +325,7 @@ impl Bench {
 
 #[test]
 fn queues_take_turns() -> Result {
-    let (mut bench, _) = Bench::new(1)?;
+    let (mut bench, _) = <Bench>::new(1)?;
     for id in 0..16 {
         bench.switch(id, true)?;
     }
@@ -420,9 +421,18 @@ fn contexts_go_round_at_any_pace() -> Result {
 
 #[test]
 fn random_doorbells_and_switches() -> Result {
-    let (mut bench, mut random) = Bench::new(2)?;
+    random_run::<Full>(2)
+}
+
+#[test]
+fn random_doorbells_and_switches_of_few_queues() -> Result {
+    random_run::<Small>(8)
+}
+
+fn random_run<S: Sizes>(seed: u64) -> Result {
+    let (mut bench, mut random) = Bench::<S>::new(seed)?;
     for cycle in 0..6000 {
-        let id = random.random_range(0..16);
+        let id = random.random_range(0..S::QUEUES);
         let queue = bench.queues[id].clone();
         if chance(&mut random, 20) {
             // Entries that were read may have completed and been reaped.
@@ -438,7 +448,7 @@ fn random_doorbells_and_switches() -> Result {
             }
         }
         if bench.hint.is_none() && chance(&mut random, 20) {
-            let id = random.random_range(0..16);
+            let id = random.random_range(0..S::QUEUES);
             let queue = &bench.queues[id];
             let index = match random.random_range(0..8) {
                 0..4 => queue.head,
@@ -451,9 +461,9 @@ fn random_doorbells_and_switches() -> Result {
             };
             bench.name(id, index, chance(&mut random, 60))?;
         }
-        if cycle < 16 || chance(&mut random, 1) {
-            let id = if cycle < 16 { cycle } else { id };
-            bench.switch(id, cycle < 16 || chance(&mut random, 70))?;
+        if cycle < S::QUEUES || chance(&mut random, 1) {
+            let id = if cycle < S::QUEUES { cycle } else { id };
+            bench.switch(id, cycle < S::QUEUES || chance(&mut random, 70))?;
         }
         bench.offers = [(); 2].map(|()| chance(&mut random, 70));
         for input in ["admin_free", "fetch_ready"] {
@@ -473,7 +483,7 @@ fn random_doorbells_and_switches() -> Result {
         bench.step()?;
     }
     assert!(
-        bench.served.len() > 500,
+        bench.served.len() > 20 * S::CONTEXTS + 180,
         "only {} entries",
         bench.served.len()
     );
@@ -485,7 +495,7 @@ fn random_doorbells_and_switches() -> Result {
     bench.free()?;
     bench.run(20)?;
     assert_eq!(bench.hint, None);
-    for id in 0..16 {
+    for id in 0..S::QUEUES {
         let queue = &bench.queues[id];
         let tail = queue
             .head
@@ -509,7 +519,7 @@ fn random_doorbells_and_switches() -> Result {
 /// A second doorbell at each distance from the first, also in the cycle in which the queue is found empty.
 #[test]
 fn no_doorbell_is_lost() -> Result {
-    let (mut bench, _) = Bench::new(3)?;
+    let (mut bench, _) = <Bench>::new(3)?;
     bench.switch(5, true)?;
     bench.free()?;
     for distance in 0..14 {
@@ -530,7 +540,7 @@ fn no_doorbell_is_lost() -> Result {
 /// A slot's write at each distance from a doorbell, whole or in parts, and a doorbell behind it.
 #[test]
 fn no_hint_is_lost() -> Result {
-    let (mut bench, _) = Bench::new(6)?;
+    let (mut bench, _) = <Bench>::new(6)?;
     bench.switch(5, true)?;
     bench.free()?;
     for whole in [false, true] {
@@ -566,7 +576,7 @@ fn no_hint_is_lost() -> Result {
 /// A queue that is off takes no hint, and one that is switched on again begins anew.
 #[test]
 fn a_queue_that_is_off_takes_no_hint() -> Result {
-    let (mut bench, _) = Bench::new(7)?;
+    let (mut bench, _) = <Bench>::new(7)?;
     bench.free()?;
     for on in [false, true, false] {
         if bench.queues[3].enabled != on {
@@ -627,7 +637,7 @@ fn switches_pass_a_read_that_waits() -> Result {
 
 /// Queues of one direction with sixteen entries each; none works yet.
 fn of_one_direction(direction: Direction, seed: u64) -> Result<Bench> {
-    let (mut bench, _) = Bench::new(seed)?;
+    let (mut bench, _) = <Bench>::new(seed)?;
     for (id, queue) in (0..).zip(&mut bench.queues) {
         queue.context = queue
             .context

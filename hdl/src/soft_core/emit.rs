@@ -23,8 +23,13 @@ pub enum EmitError {
         missing: &'static str,
     },
     /// There is no such device.
-    #[error("no device with a bus of {0} bits: it has 64, 128, 256 or 512")]
-    Width(usize),
+    #[error("no such device with a bus of {width} bits: it has one of {widths:?}")]
+    Width {
+        /// Bits that were asked for.
+        width: usize,
+        /// Those that there are.
+        widths: &'static [usize],
+    },
     /// The operating system gives no thread to build the design in.
     #[error("cannot start a thread to emit the design: {0}")]
     Thread(#[from] std::io::Error),

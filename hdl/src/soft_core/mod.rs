@@ -30,6 +30,7 @@ pub use memory::CoreMemory;
 pub use reset::ResetCrossing;
 pub use window::Window;
 
+use crate::sizes::{Full, Sizes};
 use crate::widgets::AsyncFifo;
 use rust_hdl::prelude::*;
 
@@ -44,7 +45,7 @@ pub const MEMORY_BYTES: usize = 4 << MEMORY_WORDS_LOG2;
 /// Streams are of 128-bit mailbox entries, as in [`pinring_protocol::mailbox`]. `reset` may be of any length; until the core
 /// is through its own reset, `msg_ready` and `cmd_valid` are low.
 #[derive(LogicBlock, Default)]
-pub struct SoftCore<const HZ: usize> {
+pub struct SoftCore<const HZ: usize, S: Sizes = Full> {
     /// Engine's clock.
     pub clock: Signal<In, Clock>,
     /// Engine's reset: restarts the firmware and empties the mailbox.
@@ -68,7 +69,7 @@ pub struct SoftCore<const HZ: usize> {
     cpu: Cpu,
     memory: CoreMemory<MEMORY_WORDS_LOG2>,
     fetch: FetchPort<MEMORY_WORDS_LOG2>,
-    window: Window<MEMORY_WORDS_LOG2, HZ>,
+    window: Window<MEMORY_WORDS_LOG2, HZ, S>,
     // Room for a MISS of every context, so that a table that sends one never waits for the firmware.
     messages: AsyncFifo<Bits<128>, 6, 7>,
     commands: AsyncFifo<Bits<128>, 4, 5>,
@@ -78,7 +79,7 @@ pub struct SoftCore<const HZ: usize> {
     offered: Signal<Local, Bit>,
 }
 
-impl<const HZ: usize> Logic for SoftCore<HZ> {
+impl<const HZ: usize, S: Sizes> Logic for SoftCore<HZ, S> {
     #[hdl_gen]
     fn update(&mut self) {
         clock!(self, clock, crossing);

@@ -1,6 +1,8 @@
 //! The buses around the processor, driven as the processor would.
 
 use super::{CoreMemory, FetchPort, Window};
+use pinring_protocol::limits::{QUEUES, VECTORS};
+use pinring_protocol::registers::Limits0;
 use pinring_protocol::{LAYOUT_HASH, mmio};
 use pinring_verilator::equivalence::{Error, Pair};
 use pinring_verilator::ports;
@@ -249,6 +251,11 @@ fn window_shows_messages_and_sends_commands() -> Result<(), Error> {
 fn window_counts_cycles_and_drives_leds() -> Result<(), Error> {
     let mut rig = Rig::new()?;
     assert_eq!(rig.load(mmio::CORE_HZ)?, HZ as u32);
+    let limits = Limits0::from_raw(rig.load(mmio::LIMITS)?);
+    assert_eq!(
+        (limits.queues().into(), limits.vectors().into()),
+        (QUEUES, VECTORS)
+    );
     let before = (rig.load(mmio::CYCLES_LO)?, rig.dut.steps());
     for _ in 0..100 {
         rig.step()?;

@@ -1,7 +1,8 @@
 //! The data bus: the core's memory, and the memory-mapped window of [`pinring_protocol::mmio`].
 
 use crate::generated::constants::LAYOUT_HASH;
-use crate::widgets::{Const, Param};
+use crate::sizes::{Full, LimitsRegister0, Sizes};
+use crate::widgets::{Const, Param, Size};
 use pinring_protocol::mmio;
 use rust_hdl::prelude::*;
 
@@ -30,7 +31,7 @@ const _: () = {
 /// Memory is reached below address 2^31, the window above. Registers are written as whole words. A command that is written
 /// while the mailbox has no room is dropped: the firmware looks at the status first.
 #[derive(LogicBlock, Default)]
-pub struct Window<const N: usize, const HZ: usize> {
+pub struct Window<const N: usize, const HZ: usize, S: Sizes = Full> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Reset.
@@ -96,15 +97,17 @@ pub struct Window<const N: usize, const HZ: usize> {
     cycles_lo: Const<6, { register(mmio::CYCLES_LO) }>,
     cycles_hi: Const<6, { register(mmio::CYCLES_HI) }>,
     core_hz: Const<6, { register(mmio::CORE_HZ) }>,
+    limits_number: Const<6, { register(mmio::LIMITS) }>,
     leds_number: Const<6, { register(mmio::LEDS) }>,
     layout_hash_lo: Const<6, { register(mmio::LAYOUT_HASH_LO) }>,
     layout_hash_hi: Const<6, { register(mmio::LAYOUT_HASH_HI) }>,
     hz: Param<32, HZ>,
+    limits: Size<32, LimitsRegister0<S>>,
     hash_low: Const<32, { LAYOUT_HASH & 0xffff_ffff }>,
     hash_high: Const<32, { LAYOUT_HASH >> 32 }>,
 }
 
-impl<const N: usize, const HZ: usize> Logic for Window<N, HZ> {
+impl<const N: usize, const HZ: usize, S: Sizes> Logic for Window<N, HZ, S> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
@@ -165,6 +168,8 @@ impl<const N: usize, const HZ: usize> Logic for Window<N, HZ> {
             self.window_data.d.next = self.held_cycles.q.val();
         } else if self.number.val() == self.core_hz.val() {
             self.window_data.d.next = self.hz.val();
+        } else if self.number.val() == self.limits_number.val() {
+            self.window_data.d.next = self.limits.val();
         } else if self.number.val() == self.leds_number.val() {
             self.window_data.d.next = bit_cast::<32, 8>(self.led.q.val());
         } else if self.number.val() == self.layout_hash_lo.val() {

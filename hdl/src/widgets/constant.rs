@@ -1,5 +1,8 @@
 //! Gateware constants whose values are Rust constants.
 
+use std::marker::PhantomData;
+
+use crate::sizes::{Count, Exactly, Value};
 use rust_hdl::prelude::*;
 // The atom's trait types are not in the prelude.
 use rust_hdl::core::ast::VerilogLiteral;
@@ -11,86 +14,82 @@ use rust_hdl::core::signal::get_signal_id;
 use rust_hdl::core::synth::VCDValue;
 use rust_hdl::core::type_descriptor::TypeDescriptor;
 
-macro_rules! constant {
-    ($(#[$doc:meta])* $name:ident, $type:ty) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug)]
-        pub struct $name<const N: usize, const V: $type> {
-            id: usize,
-        }
-
-        impl<const N: usize, const V: $type> Default for $name<N, V> {
-            fn default() -> Self {
-                Self { id: get_signal_id() }
-            }
-        }
-
-        impl<const N: usize, const V: $type> $name<N, V> {
-            /// The value.
-            pub fn val(&self) -> Bits<N> {
-                bits(V as u64)
-            }
-        }
-
-        impl<const N: usize, const V: $type> Logic for $name<N, V> {
-            fn update(&mut self) {}
-            fn connect(&mut self) {}
-        }
-
-        impl<const N: usize, const V: $type> Atom for $name<N, V> {
-            fn bits(&self) -> usize {
-                N
-            }
-            fn connected(&self) -> bool {
-                true
-            }
-            fn changed(&self) -> bool {
-                false
-            }
-            fn kind(&self) -> AtomKind {
-                AtomKind::Constant
-            }
-            fn descriptor(&self) -> TypeDescriptor {
-                <Bits<N> as Synth>::descriptor()
-            }
-            fn vcd(&self) -> VCDValue {
-                self.val().vcd()
-            }
-            fn id(&self) -> usize {
-                self.id
-            }
-            fn verilog(&self) -> VerilogLiteral {
-                self.val().verilog()
-            }
-            fn constraints(&self) -> Vec<PinConstraint> {
-                vec![]
-            }
-        }
-
-        impl<const N: usize, const V: $type> Block for $name<N, V> {
-            fn connect_all(&mut self) {}
-            fn update_all(&mut self) {}
-            fn has_changed(&self) -> bool {
-                false
-            }
-            fn accept(&self, name: &str, probe: &mut dyn Probe) {
-                probe.visit_atom(name, self);
-            }
-        }
-    };
+/// The number of `C` as `Bits<N>`, readable in HDL kernels through [`Size::val`].
+///
+/// rust-hdl kernels accept literals, not Rust constants, and its own `Constant` has no `Default`. This one carries
+/// its value in its type, so `#[derive(Default)]` works and the value can be a constant of the protocol crate.
+#[derive(Clone, Debug)]
+pub struct Size<const N: usize, C> {
+    id: usize,
+    _count: PhantomData<C>,
 }
 
-constant! {
-    /// `V` as `Bits<N>`, readable in HDL kernels through [`Const::val`].
-    ///
-    /// rust-hdl kernels accept literals, not Rust constants, and its own `Constant` has no `Default`. This one carries
-    /// its value in its type, so `#[derive(Default)]` works and the value can be a constant of the protocol crate.
-    Const, u64
+/// The value `V`.
+pub type Const<const N: usize, const V: u64> = Size<N, Value<V>>;
+
+/// The same for a const generic parameter of the block: `Param<4, L>`.
+pub type Param<const N: usize, const V: usize> = Size<N, Exactly<V>>;
+
+impl<const N: usize, C> Default for Size<N, C> {
+    fn default() -> Self {
+        Self {
+            id: get_signal_id(),
+            _count: PhantomData,
+        }
+    }
 }
 
-constant! {
-    /// The same for a const generic parameter of the block: `Param<4, L>`.
-    Param, usize
+impl<const N: usize, C: Count> Size<N, C> {
+    /// The value.
+    pub fn val(&self) -> Bits<N> {
+        bits(C::N)
+    }
+}
+
+impl<const N: usize, C: Count> Logic for Size<N, C> {
+    fn update(&mut self) {}
+    fn connect(&mut self) {}
+}
+
+impl<const N: usize, C: Count> Atom for Size<N, C> {
+    fn bits(&self) -> usize {
+        N
+    }
+    fn connected(&self) -> bool {
+        true
+    }
+    fn changed(&self) -> bool {
+        false
+    }
+    fn kind(&self) -> AtomKind {
+        AtomKind::Constant
+    }
+    fn descriptor(&self) -> TypeDescriptor {
+        <Bits<N> as Synth>::descriptor()
+    }
+    fn vcd(&self) -> VCDValue {
+        self.val().vcd()
+    }
+    fn id(&self) -> usize {
+        self.id
+    }
+    fn verilog(&self) -> VerilogLiteral {
+        self.val().verilog()
+    }
+    fn constraints(&self) -> Vec<PinConstraint> {
+        vec![]
+    }
+}
+
+impl<const N: usize, C: Count> Block for Size<N, C> {
+    fn connect_all(&mut self) {}
+    fn update_all(&mut self) {}
+    fn has_changed(&self) -> bool {
+        false
+    }
+    fn accept(&self, name: &str, probe: &mut dyn Probe) {
+        probe.visit_atom(name, self);
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
-//! Sixteen flags that several parties set and clear.
+//! Up to sixteen flags that several parties set and clear.
 
+use super::Size;
+use crate::sizes::{Count, Exactly, Ones};
 use rust_hdl::prelude::*;
 
-/// A register of sixteen bits; a bit that is set and cleared in the same cycle ends up clear.
+/// A register of the lowest `C` of sixteen bits; a bit that is set and cleared in the same cycle ends up clear.
 #[derive(LogicBlock, Default)]
-pub struct Flags {
+pub struct Flags<C: Count = Exactly<16>> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Clears all.
@@ -16,16 +18,18 @@ pub struct Flags {
     /// The flags.
     pub q: Signal<Out, Bits<16>>,
     state: DFF<Bits<16>>,
+    all: Size<16, Ones<C>>,
     keep: Signal<Local, Bits<16>>,
 }
 
-impl Logic for Flags {
+impl<C: Count> Logic for Flags<C> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, state);
         self.keep.next = !self.clear.val();
         self.q.next = self.state.q.val();
-        self.state.d.next = (self.state.q.val() | self.set.val()) & self.keep.val();
+        self.state.d.next =
+            (self.state.q.val() | self.set.val()) & (self.keep.val() & self.all.val());
         if self.reset.val() {
             self.state.d.next = 0.into();
         }
@@ -39,11 +43,11 @@ mod tests {
     use pinring_verilator::ports;
     use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-    #[test]
-    fn clearing_wins() -> Result<(), Error> {
-        let ports = ports!(Flags { clock: clock; in reset, set, clear; out q });
+    fn exercise<C: Count>() -> Result<(), Error> {
+        let ports = ports!(Flags<C> { clock: clock; in reset, set, clear; out q });
         let mut dut = Pair::new(Flags::default(), ports)?;
         let mut random = StdRng::seed_from_u64(1);
+        let all = ((1u32 << C::N) - 1) as u16;
         let mut flags = 0u16;
         for _ in 0..1000 {
             let [set, clear] = [(); 2].map(|()| random.random::<u16>() & random.random::<u16>());
@@ -53,8 +57,22 @@ mod tests {
             dut.set("reset", reset)?;
             assert_eq!(dut.get("q")?, u64::from(flags));
             dut.step()?;
-            flags = if reset { 0 } else { (flags | set) & !clear };
+            flags = if reset {
+                0
+            } else {
+                (flags | set) & !clear & all
+            };
         }
         Ok(())
+    }
+
+    #[test]
+    fn clearing_wins() -> Result<(), Error> {
+        exercise::<Exactly<16>>()
+    }
+
+    #[test]
+    fn flags_beyond_the_count_stay_clear() -> Result<(), Error> {
+        exercise::<Exactly<3>>()
     }
 }

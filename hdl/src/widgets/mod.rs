@@ -10,7 +10,7 @@ mod pick;
 mod ram;
 
 pub use async_fifo::{AsyncFifo, Synchroniser};
-pub use constant::{Const, Param};
+pub use constant::{Const, Param, Size};
 pub use fifo::{BlockFifo, SmallFifo};
 pub use flags::Flags;
 pub use lanes::{RotateLanes, SelectLanes};

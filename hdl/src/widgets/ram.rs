@@ -1,12 +1,29 @@
 //! The two memories everything else is built on: block RAM and look-up-table RAM.
 
+use std::marker::PhantomData;
+
+use crate::sizes::{Count, PowerOfTwo};
 use rust_hdl::prelude::*;
 
-/// Block RAM of 2^`N` words: one write port, one registered read port, one clock.
+/// Bits of an address of `available` bits that tell the words of a memory of `C` words apart.
+fn address_bits<C: Count>(available: usize) -> usize {
+    let needed = C::N.next_power_of_two().ilog2() as usize;
+    needed.clamp(1, available)
+}
+
+/// Those bits, in Verilog.
+fn slice<C: Count>(available: usize) -> String {
+    match address_bits::<C>(available) {
+        all if all == available => String::new(),
+        some => format!("[{}:0]", some - 1),
+    }
+}
+
+/// Block RAM of 2^`N` words, or of `C`: one write port, one registered read port, one clock.
 ///
-/// A read of the word that is written in the same cycle returns the old word.
+/// Of a memory with fewer words the low bits of the address count, as many as tell them apart. A read of the word that is written in the same cycle returns the old word.
 #[derive(LogicBlock)]
-pub struct Ram<D: Synth, const N: usize> {
+pub struct Ram<D: Synth, const N: usize, C: Count = PowerOfTwo<N>> {
     /// Clock of both ports.
     pub clock: Signal<In, Clock>,
     /// Word to read; its data is on `read_data` in the next cycle.
@@ -20,9 +37,10 @@ pub struct Ram<D: Synth, const N: usize> {
     /// Write in this cycle.
     pub write_enable: Signal<In, Bit>,
     _words: Vec<D>,
+    _count: PhantomData<C>,
 }
 
-impl<D: Synth, const N: usize> Default for Ram<D, N> {
+impl<D: Synth, const N: usize, C: Count> Default for Ram<D, N, C> {
     fn default() -> Self {
         Self {
             clock: Default::default(),
@@ -31,17 +49,19 @@ impl<D: Synth, const N: usize> Default for Ram<D, N> {
             write_address: Default::default(),
             write_data: Default::default(),
             write_enable: Default::default(),
-            _words: vec![D::default(); 1 << N],
+            _words: vec![D::default(); 1 << address_bits::<C>(N)],
+            _count: PhantomData,
         }
     }
 }
 
-impl<D: Synth, const N: usize> Logic for Ram<D, N> {
+impl<D: Synth, const N: usize, C: Count> Logic for Ram<D, N, C> {
     fn update(&mut self) {
         if self.clock.pos_edge() {
-            self.read_data.next = self._words[self.read_address.val().index()];
+            self.read_data.next = self._words[self.read_address.val().index() % self._words.len()];
             if self.write_enable.val() {
-                self._words[self.write_address.val().index()] = self.write_data.val();
+                let word = self.write_address.val().index() % self._words.len();
+                self._words[word] = self.write_data.val();
             }
         }
     }
@@ -57,19 +77,20 @@ initial begin
    read_data = 0;
 end
 always @(posedge clock) begin
-   read_data <= mem[read_address];
-   if (write_enable) mem[write_address] <= write_data;
+   read_data <= mem[read_address{slice}];
+   if (write_enable) mem[write_address{slice}] <= write_data;
 end
 ",
             d = D::BITS - 1,
-            n = (1 << N) - 1
+            n = self._words.len() - 1,
+            slice = slice::<C>(N)
         ))
     }
 }
 
-/// Look-up-table RAM of 2^`N` words: one write port, one read port without a register.
+/// Look-up-table RAM of 2^`N` words, or of `C`, as [`Ram`]: one write port, one read port without a register.
 #[derive(LogicBlock)]
-pub struct LutRam<D: Synth, const N: usize> {
+pub struct LutRam<D: Synth, const N: usize, C: Count = PowerOfTwo<N>> {
     /// Clock of the write port.
     pub clock: Signal<In, Clock>,
     /// Word on `read_data` in this very cycle.
@@ -83,9 +104,10 @@ pub struct LutRam<D: Synth, const N: usize> {
     /// Write in this cycle.
     pub write_enable: Signal<In, Bit>,
     _words: Vec<D>,
+    _count: PhantomData<C>,
 }
 
-impl<D: Synth, const N: usize> Default for LutRam<D, N> {
+impl<D: Synth, const N: usize, C: Count> Default for LutRam<D, N, C> {
     fn default() -> Self {
         Self {
             clock: Default::default(),
@@ -94,17 +116,19 @@ impl<D: Synth, const N: usize> Default for LutRam<D, N> {
             write_address: Default::default(),
             write_data: Default::default(),
             write_enable: Default::default(),
-            _words: vec![D::default(); 1 << N],
+            _words: vec![D::default(); 1 << address_bits::<C>(N)],
+            _count: PhantomData,
         }
     }
 }
 
-impl<D: Synth, const N: usize> Logic for LutRam<D, N> {
+impl<D: Synth, const N: usize, C: Count> Logic for LutRam<D, N, C> {
     fn update(&mut self) {
         if self.clock.pos_edge() && self.write_enable.val() {
-            self._words[self.write_address.val().index()] = self.write_data.val();
+            let word = self.write_address.val().index() % self._words.len();
+            self._words[word] = self.write_data.val();
         }
-        self.read_data.next = self._words[self.read_address.val().index()];
+        self.read_data.next = self._words[self.read_address.val().index() % self._words.len()];
     }
     fn connect(&mut self) {
         self.read_data.connect();
@@ -114,13 +138,14 @@ impl<D: Synth, const N: usize> Logic for LutRam<D, N> {
             "reg [{d}:0] mem [0:{n}];
 integer i;
 initial for (i = 0; i <= {n}; i = i + 1) mem[i] = 0;
-always @(*) read_data = mem[read_address];
+always @(*) read_data = mem[read_address{slice}];
 always @(posedge clock) begin
-   if (write_enable) mem[write_address] <= write_data;
+   if (write_enable) mem[write_address{slice}] <= write_data;
 end
 ",
             d = D::BITS - 1,
-            n = (1 << N) - 1
+            n = self._words.len() - 1,
+            slice = slice::<C>(N)
         ))
     }
 }
@@ -128,54 +153,67 @@ end
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sizes::Exactly;
     use pinring_verilator::equivalence::{Error, Pair};
     use pinring_verilator::ports;
     use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-    /// Random reads and writes of 8 words, often of the same one; `registered`: data comes a cycle after the address.
-    fn exercise<U: Block>(mut dut: Pair<U>, registered: bool) -> Result<(), Error> {
+    /// Random reads and writes of 8 words, often of the same one, by addresses below `range`; `registered`: data comes a
+    /// cycle after the address.
+    fn exercise<U: Block>(mut dut: Pair<U>, range: u64, registered: bool) -> Result<(), Error> {
         let mut random = StdRng::seed_from_u64(1);
         let (mut words, mut read_data) = ([0; 8], 0);
         for cycle in 0..2000 {
-            let (read, write) = (random.random_range(0..8), random.random_range(0..8));
+            let (read, write) = (random.random_range(0..range), random.random_range(0..range));
             let (enable, word) = (random.random_bool(0.7), random.random_range(0..1 << 40));
             dut.set("read_address", read)?;
             dut.set("write_address", write)?;
             dut.set("write_data", word)?;
             dut.set("write_enable", enable)?;
-            let expected = if registered {
-                read_data
-            } else {
-                words[read as usize]
-            };
+            let (read, write) = (read as usize % 8, write as usize % 8);
+            let expected = if registered { read_data } else { words[read] };
             assert_eq!(dut.get("read_data")?, expected, "cycle {cycle}");
             dut.step()?;
             // A word read while it is written: the old one.
-            read_data = words[read as usize];
+            read_data = words[read];
             if enable {
-                words[write as usize] = word;
+                words[write] = word;
             }
         }
         Ok(())
     }
 
-    #[test]
-    fn block_ram_answers_in_the_next_cycle() -> Result<(), Error> {
-        let ports = ports!(Ram<Bits<40>, 3> {
+    fn block_ram<const N: usize, C: Count>() -> Result<(), Error> {
+        let ports = ports!(Ram<Bits<40>, N, C> {
             clock: clock;
             in read_address, write_address, write_data, write_enable;
             out read_data
         });
-        exercise(Pair::new(Ram::default(), ports)?, true)
+        exercise(Pair::new(Ram::default(), ports)?, 1 << N, true)
+    }
+
+    fn lut_ram<const N: usize, C: Count>() -> Result<(), Error> {
+        let ports = ports!(LutRam<Bits<40>, N, C> {
+            clock: clock;
+            in read_address, write_address, write_data, write_enable;
+            out read_data
+        });
+        exercise(Pair::new(LutRam::default(), ports)?, 1 << N, false)
+    }
+
+    #[test]
+    fn block_ram_answers_in_the_next_cycle() -> Result<(), Error> {
+        block_ram::<3, PowerOfTwo<3>>()
     }
 
     #[test]
     fn lut_ram_answers_at_once() -> Result<(), Error> {
-        let ports = ports!(LutRam<Bits<40>, 3> {
-            clock: clock;
-            in read_address, write_address, write_data, write_enable;
-            out read_data
-        });
-        exercise(Pair::new(LutRam::default(), ports)?, false)
+        lut_ram::<3, PowerOfTwo<3>>()
+    }
+
+    #[test]
+    fn fewer_words_than_addresses() -> Result<(), Error> {
+        block_ram::<6, Exactly<7>>()?;
+        lut_ram::<5, Exactly<5>>()
     }
 }

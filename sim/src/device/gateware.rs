@@ -165,6 +165,7 @@ impl Gateware {
     /// Missing tools, files that cannot be read, Verilog that Verilator refuses.
     pub fn new(
         tools: &Tools,
+        config: device::Config,
         link: &LinkConfig,
         clock_mhz: u32,
         core_mhz: u32,
@@ -182,7 +183,7 @@ impl Gateware {
             error,
         })?;
         let model = Model::build(&Spec {
-            verilog: device::verilog(bits, &processor)?,
+            verilog: device::verilog(config, bits, &processor)?,
             top: "top".into(),
             ports: ports(bits),
             trace: trace.is_some(),

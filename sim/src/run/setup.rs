@@ -192,6 +192,7 @@ pub(crate) fn board_of(
         });
     let gateware = Gateware::new(
         &options.tools,
+        scenario.device.config.into(),
         &config,
         scenario.device.clock_mhz,
         scenario.device.core_clock_mhz,

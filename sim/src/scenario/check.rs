@@ -103,7 +103,9 @@ impl Check {
     }
 
     fn device(&mut self, device: &Device) {
-        self.one_of("device.width_bits", device.width_bits, &[64, 128, 256, 512]);
+        let config = pinring_hdl::device::Config::from(device.config);
+        let widths: Vec<_> = config.widths().iter().map(|bits| *bits as u32).collect();
+        self.one_of("device.width_bits", device.width_bits, &widths);
         // The device tells driver and firmware its clocks, and was made for these.
         let engine = pinring_hdl::device::CLOCK_HZ / 1_000_000;
         let core = pinring_hdl::device::CORE_HZ / 1_000_000;

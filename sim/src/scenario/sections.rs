@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use pinring_hdl::device;
 use serde::{Deserialize, Serialize};
 
 use super::Costs;
@@ -13,6 +14,8 @@ use super::Costs;
 pub struct Device {
     /// Width of the data path: 64, 128, 256 or 512 bits.
     pub width_bits: u32,
+    /// How much of everything else it has: `full`, or `small`, which is for 64 bits.
+    pub config: Config,
     /// Clock of the data path in MHz. The device of this version is made for 250.
     pub clock_mhz: u32,
     /// Clock of the soft core that runs the firmware in MHz. The device of this version is made for 125.
@@ -23,8 +26,29 @@ impl Default for Device {
     fn default() -> Self {
         Self {
             width_bits: 512,
+            config: Config::Full,
             clock_mhz: 250,
             core_clock_mhz: 125,
+        }
+    }
+}
+
+/// Configurations of the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Config {
+    /// All that the protocol allows.
+    Full,
+    /// Two data queues, four contexts and 16 resident regions per direction, 32 read slots.
+    Small,
+}
+
+impl From<Config> for device::Config {
+    fn from(config: Config) -> Self {
+        match config {
+            Config::Full => Self::Full,
+            Config::Small => Self::Small,
         }
     }
 }

@@ -14,6 +14,8 @@ pub struct Board {
     pub package: String,
     /// Speed grade.
     pub speed: u8,
+    /// Configuration of the device, as for `cargo xtask verilog`.
+    pub config: String,
     /// Bits of the device's bus.
     pub width: u32,
     pub oscillator_mhz: f64,

@@ -66,7 +66,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     if result.exists() {
         fs::remove_file(&result).with_context(|| format!("cannot remove {}", result.display()))?;
     }
-    let modules = flow.write_sources(&arguments.board, board.width)?;
+    let modules = flow.write_sources(&arguments.board, &board)?;
     flow.make_clocks(&board)?;
     flow.synthesise(&modules)?;
     let area = report::Area::parse(&flow.read("modules.json")?)?;
@@ -118,14 +118,14 @@ impl Flow<'_> {
     }
 
     /// Device, firmware, harness and the board's own files; the device's modules that get a row of their own.
-    fn write_sources(&self, board: &str, width: u32) -> Result<Vec<String>> {
+    fn write_sources(&self, name: &str, board: &Board) -> Result<Vec<String>> {
         let firmware = firmware::build(self.workspace, None)?;
         let copy = |from: &Path, name: &str| {
             fs::copy(from, self.file(name))
                 .with_context(|| format!("cannot copy {} to {}", from.display(), self.show(name)))
         };
         copy(&firmware.words, "firmware.hex")?;
-        let own = self.workspace.root.join("boards").join(board);
+        let own = self.workspace.root.join("boards").join(name);
         copy(&own.join("board.v"), "board.v")?;
         copy(&own.join("pins.lpf"), "pins.lpf")?;
         say("emitting the device's Verilog");
@@ -140,11 +140,12 @@ impl Flow<'_> {
                 "emit",
                 "--",
             ])
-            .arg(width.to_string())
+            .arg(&board.config)
+            .arg(board.width.to_string())
             .arg(std::path::absolute(&self.folder)?)
             .arg(&self.tools.vexriscv);
-        process::output(&mut emit)?;
-        let device = self.read(&format!("pinring_{width}.v"))?;
+        let device = process::output(&mut emit)?;
+        let device = self.read(device.trim())?;
         self.write("harness.v", &harness::around(&device)?)?;
         self.write("device.v", &device)?;
         Ok(harness::modules(&device))

@@ -1,10 +1,10 @@
 //! How the sequencer serves contexts: what happens in each of its states.
 
 use super::{ContextState, ContextTable};
-use crate::sizes::{PLACE_BITS, SLOT_BITS, WORD_BITS};
+use crate::sizes::{PLACE_BITS, SLOT_BITS, Sizes, WORD_BITS};
 use rust_hdl::prelude::*;
 
-impl<const D: usize> Logic for ContextTable<D> {
+impl<const D: usize, S: Sizes> Logic for ContextTable<D, S> {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
@@ -157,7 +157,7 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.retired.next = 0.into();
 
         // Allocation.
-        self.untaken.next = !self.taken.q.val();
+        self.untaken.next = !self.taken.q.val() & self.all.val();
         self.pick_free.among.next = self.untaken.val();
         self.free_valid.next = self.pick_free.found.val();
         self.free_ctx.next = self.pick_free.index.val();
@@ -308,7 +308,7 @@ impl<const D: usize> Logic for ContextTable<D> {
             self.directory.region.next = self.quiesce_id.q.val();
         }
         self.directory.generation.next = self.sub2.generation.val();
-        self.set.next = self.sub0.region.val().get_bits::<4>(0);
+        self.set.next = self.sub0.region.val().get_bits::<4>(0) & self.last_set.val();
         self.set_place.next = bit_cast::<PLACE_BITS, 4>(self.set.val()) << 2;
         self.set_bit.next = self.one.val() << self.set.val();
         self.sets.read_address.next = self.ctx.q.val();
@@ -340,7 +340,7 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.directory.claim.next = false;
         self.directory.claim_block.next = self.extent.first_block.val();
         self.directory.fill.next = false;
-        self.command_set.next = self.quiesce_id.q.val().get_bits::<4>(0);
+        self.command_set.next = self.quiesce_id.q.val().get_bits::<4>(0) & self.last_set.val();
 
         // Whose turn it is: that of a transfer without bytes, or of one whose stream is on offer.
         self.turns.alloc.next = self.alloc.val();
@@ -392,13 +392,13 @@ impl<const D: usize> Logic for ContextTable<D> {
         self.own_slot.next = bit_cast::<SLOT_BITS, 5>(self.own_window.val());
         // Slots of places come after those of contexts.
         self.place_slot.next = bit_cast::<SLOT_BITS, PLACE_BITS>(self.pin_places.read_data.val())
-            + bits::<SLOT_BITS>(32);
+            + self.first_place_slot.val();
         self.read_slot.next = self.own_slot.val();
         if self.is_first.val() & self.is_pinning.val() {
             self.read_slot.next = self.place_slot.val();
         }
         self.first_slot.next =
-            bit_cast::<SLOT_BITS, PLACE_BITS>(self.place.q.val()) + bits::<SLOT_BITS>(32);
+            bit_cast::<SLOT_BITS, PLACE_BITS>(self.place.q.val()) + self.first_place_slot.val();
         self.first_window.next = (bit_cast::<5, 4>(self.ctx.q.val()) << 1)
             | bit_cast::<5, 1>(self.extent.first_block.val().get_bits::<1>(0));
         self.consumed_window.next = (bit_cast::<5, 4>(self.consumed_ctx.val()) << 1)
@@ -531,7 +531,8 @@ impl<const D: usize> Logic for ContextTable<D> {
                 } else if self.quiesce_wanted.q.val() & self.choice.quiet.val() {
                     self.state.d.next = ContextState::SendQuiesced;
                 } else if self.may_command.val() {
-                    self.ctx.d.next = bit_cast::<4, 8>(self.cmd_ctx.val());
+                    // A context that is not there: an answer that is dropped.
+                    self.ctx.d.next = bit_cast::<4, 8>(self.cmd_ctx.val()) & self.last_ctx.val();
                     self.state.d.next = ContextState::Answer;
                     if self.is_abort.val() {
                         self.state.d.next = ContextState::Load;
@@ -912,7 +913,7 @@ impl<const D: usize> Logic for ContextTable<D> {
                 self.words.wanted.next = 0x01.into();
                 self.ctx.d.next = self.ctx.q.val() + 1;
                 self.state.d.next = ContextState::Load;
-                if self.ctx.q.val() == 15 {
+                if self.ctx.q.val() == self.last_ctx.val() {
                     self.cmd_ready.next = true;
                     self.quiesce_wanted.d.next = true;
                     self.state.d.next = ContextState::Idle;

@@ -2,6 +2,7 @@
 
 use super::super::Csr;
 use super::super::testing::{Result, chance, offset, pulse, read, reset, seeded, write};
+use crate::sizes::{Full, Sizes, Small};
 use pinring_protocol::limits::{CONTEXTS, MAX_REGIONS, PAGE_SHIFT, QUEUES, VECTORS};
 use pinring_protocol::registers::{
     AdminSize, Control, DeviceStatus, ErrorInfo, Features, FirmwareReport, Limits0, Limits1,
@@ -16,12 +17,16 @@ use std::collections::VecDeque;
 /// So slow that the firmware's 10 ms are 500 cycles.
 const CLOCK_HZ: u64 = 50_000;
 
-type Dut = Pair<Csr<4, CLOCK_HZ>>;
+type Dut<S = Full> = Pair<Csr<4, CLOCK_HZ, S>>;
 
 fn dut() -> Result<Dut> {
+    sized()
+}
+
+fn sized<S: Sizes>() -> Result<Dut<S>> {
     let mut dut = Pair::new(
         Csr::default(),
-        ports!(Csr<4, CLOCK_HZ> {
+        ports!(Csr<4, CLOCK_HZ, S> {
             clock: clock;
             in reset, restart, read_tags, write_valid, write_addr, write_data, write_be, read_valid, read_addr, fw_state_valid, fw_state,
                 fw_detail, log_valid, log_data, log_count, error_valid, error_status, error_queue, error_direction,
@@ -52,6 +57,16 @@ fn heartbeat(dut: &mut Dut, state: FirmwareState, detail: u64) -> Result {
     dut.set("fw_state", state.code())?;
     dut.set("fw_detail", detail)?;
     pulse(dut, "fw_state_valid")
+}
+
+#[test]
+fn a_small_device_tells_its_limits() -> Result {
+    let mut dut = sized::<Small>()?;
+    let limits = Limits0::from_raw(read(&mut dut, offset("LIMITS0"))?);
+    assert_eq!((limits.queues(), limits.vectors()), (3, 3));
+    let limits = Limits1::from_raw(read(&mut dut, offset("LIMITS1"))?);
+    assert_eq!((limits.contexts_log2(), limits.data_width_log2()), (2, 7));
+    Ok(())
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use super::super::DoorbellUnit;
 use super::super::testing::{Result, chance, reset, seeded};
+use crate::sizes::{Full, Sizes, Small};
 use pinring_protocol::Doorbell;
-use pinring_protocol::limits::QUEUES;
 use pinring_protocol::registers::aperture::{
     BAR0_BYTES, DOORBELL, DOORBELL_STRIDE, DOORBELLS, INLINE_SLOT,
 };
@@ -18,9 +18,9 @@ struct Write {
 }
 
 impl Write {
-    fn random(random: &mut StdRng) -> Self {
+    fn random<S: Sizes>(random: &mut StdRng) -> Self {
         // One page past the last queue is among them.
-        let page = DOORBELLS + DOORBELL_STRIDE * random.random_range(0..=QUEUES as u32);
+        let page = DOORBELLS + DOORBELL_STRIDE * random.random_range(0..=S::QUEUES as u32);
         let addr = match random.random_range(0..10) {
             0..6 => page + DOORBELL,
             6 => page + DOORBELL + 4,
@@ -43,12 +43,12 @@ impl Write {
     }
 
     /// The queue whose doorbell is at this address.
-    fn queue(addr: u32) -> Option<u64> {
+    fn queue<S: Sizes>(addr: u32) -> Option<u64> {
         let queue = addr.checked_sub(DOORBELLS)? / DOORBELL_STRIDE;
-        (addr % DOORBELL_STRIDE == DOORBELL && queue < QUEUES as u32).then_some(queue.into())
+        (addr % DOORBELL_STRIDE == DOORBELL && queue < S::QUEUES as u32).then_some(queue.into())
     }
 
-    fn rings(&self) -> Option<(u64, Doorbell)> {
+    fn rings<S: Sizes>(&self) -> Option<(u64, Doorbell)> {
         let doorbell = |low: u32, high: u32| {
             let bytes: Vec<_> = low
                 .to_le_bytes()
@@ -59,8 +59,8 @@ impl Write {
         };
         match (
             &*self.dwords,
-            Self::queue(self.addr),
-            Self::queue(self.addr + 4),
+            Self::queue::<S>(self.addr),
+            Self::queue::<S>(self.addr + 4),
         ) {
             (&[(low, 15)], Some(queue), _) => Some((queue, doorbell(low, 0))),
             (&[(low, 15), (high, 15)], Some(queue), _) => Some((queue, doorbell(low, high))),
@@ -72,9 +72,18 @@ impl Write {
 
 #[test]
 fn doorbells() -> Result {
+    random_writes::<Full>()
+}
+
+#[test]
+fn doorbells_of_few_queues() -> Result {
+    random_writes::<Small>()
+}
+
+fn random_writes<S: Sizes>() -> Result {
     let mut dut = Pair::new(
         DoorbellUnit::default(),
-        ports!(DoorbellUnit {
+        ports!(DoorbellUnit<S> {
             clock: clock;
             in reset, write_valid, write_addr, write_data, write_be, write_last;
             out db_valid, db_queue, db_tail, db_head, db_arm
@@ -84,7 +93,7 @@ fn doorbells() -> Result {
     reset(&mut dut)?;
     let mut rung = 0;
     for _ in 0..1500 {
-        let write = Write::random(&mut random);
+        let write = Write::random::<S>(&mut random);
         for (index, (data, be)) in write.dwords.iter().enumerate() {
             dut.set("write_valid", true)?;
             dut.set("write_addr", u64::from(write.addr) + 4 * index as u64)?;
@@ -102,12 +111,12 @@ fn doorbells() -> Result {
         dut.set("write_valid", false)?;
         assert_eq!(
             dut.is("db_valid")?,
-            write.rings().is_some(),
+            write.rings::<S>().is_some(),
             "{:#x} {:x?}",
             write.addr,
             write.dwords
         );
-        if let Some((queue, doorbell)) = write.rings() {
+        if let Some((queue, doorbell)) = write.rings::<S>() {
             rung += 1;
             assert_eq!(dut.get("db_queue")?, queue);
             assert_eq!(dut.get("db_tail")?, u64::from(doorbell.sq_tail()));

@@ -2,7 +2,7 @@
 
 use super::super::InlineSlots;
 use super::super::testing::{Result, chance, reset, seeded};
-use pinring_protocol::limits::QUEUES;
+use crate::sizes::{Full, Sizes, Small};
 use pinring_protocol::registers::aperture::{BAR0_BYTES, DOORBELL_STRIDE, DOORBELLS, INLINE_SLOT};
 use pinring_verilator::equivalence::Pair;
 use pinring_verilator::ports;
@@ -21,9 +21,9 @@ struct Write {
 type Named = (u64, u64, bool);
 
 impl Write {
-    fn random(random: &mut StdRng) -> Self {
+    fn random<S: Sizes>(random: &mut StdRng) -> Self {
         // One page past the last queue is among them.
-        let page = DOORBELLS + DOORBELL_STRIDE * random.random_range(0..=QUEUES as u32);
+        let page = DOORBELLS + DOORBELL_STRIDE * random.random_range(0..=S::QUEUES as u32);
         let (addr, len) = match random.random_range(0..10) {
             0..4 => (page + INLINE_SLOT, 16),
             // A part of a slot, at either end or within.
@@ -52,17 +52,17 @@ impl Write {
         }
     }
 
-    fn slot(addr: u32) -> Option<u64> {
+    fn slot<S: Sizes>(addr: u32) -> Option<u64> {
         let queue = addr.checked_sub(DOORBELLS)? / DOORBELL_STRIDE;
-        (addr % DOORBELL_STRIDE == INLINE_SLOT && queue < QUEUES as u32).then_some(queue.into())
+        (addr % DOORBELL_STRIDE == INLINE_SLOT && queue < S::QUEUES as u32).then_some(queue.into())
     }
 
-    fn names(&self) -> Option<Named> {
+    fn names<S: Sizes>(&self) -> Option<Named> {
         let index = |dw: u32| u64::from(dw >> 16);
         match (
             &*self.payload,
-            Self::slot(self.addr),
-            Self::slot(self.addr + 4),
+            Self::slot::<S>(self.addr),
+            Self::slot::<S>(self.addr + 4),
         ) {
             (&[_, dw], _, Some(queue)) => (self.last_be == 15).then(|| (queue, index(dw), false)),
             (payload, Some(queue), _) => (self.first_be == 15).then(|| {
@@ -75,10 +75,10 @@ impl Write {
 }
 
 /// Writes on a bus of `W` bits, looked at and taken at random.
-fn sweep<const W: usize>(seed: u64) -> Result {
+fn sweep<const W: usize, S: Sizes>(seed: u64) -> Result {
     let mut dut = Pair::new(
-        InlineSlots::<W>::default(),
-        ports!(InlineSlots<W> {
+        InlineSlots::<W, S>::default(),
+        ports!(InlineSlots<W, S> {
             clock: clock;
             in reset, beat, beat_sop, beat_eop, beat_data, beat_addr, beat_len, beat_first_be, beat_last_be, write_valid,
                 write_addr, write_data, write_be, hint_ready, hint_take, take_target, take_id, take_word, fill_ready;
@@ -91,7 +91,7 @@ fn sweep<const W: usize>(seed: u64) -> Result {
     let mut left = 600;
     let mut beats: VecDeque<(bool, bool, Vec<u32>)> = VecDeque::new();
     let mut singles: VecDeque<(u32, u32, u64)> = VecDeque::new();
-    let mut write = Write::random(&mut random);
+    let mut write = Write::random::<S>(&mut random);
     // Due in the next cycle; on show; words on their way to the memory.
     let mut due: Option<(Named, Vec<u32>)> = None;
     let mut shown: Option<(Named, Vec<u32>)> = None;
@@ -116,13 +116,13 @@ fn sweep<const W: usize>(seed: u64) -> Result {
             dut.set("write_addr", u64::from(addr))?;
             dut.set("write_data", u64::from(data))?;
             dut.set("write_be", be)?;
-            if Write::slot(addr).is_some() {
-                named = write.names();
+            if Write::slot::<S>(addr).is_some() {
+                named = write.names::<S>();
             }
         } else {
             if beats.is_empty() && left > 0 && shown.is_none() && chance(&mut random, 70) {
                 left -= 1;
-                write = Write::random(&mut random);
+                write = Write::random::<S>(&mut random);
                 let first = write.addr as usize / 4 % lanes;
                 let mut data: Vec<u32> = (0..first).map(|_| random.random()).collect();
                 data.extend(&write.payload);
@@ -158,7 +158,7 @@ fn sweep<const W: usize>(seed: u64) -> Result {
                     }
                 }
                 if eop && !short {
-                    named = write.names();
+                    named = write.names::<S>();
                 }
             }
         }
@@ -227,20 +227,25 @@ fn sweep<const W: usize>(seed: u64) -> Result {
 
 #[test]
 fn slots_64() -> Result {
-    sweep::<64>(1)
+    sweep::<64, Full>(1)
+}
+
+#[test]
+fn slots_of_few_queues_64_bits_wide() -> Result {
+    sweep::<64, Small>(5)
 }
 
 #[test]
 fn slots_128() -> Result {
-    sweep::<128>(2)
+    sweep::<128, Full>(2)
 }
 
 #[test]
 fn slots_256() -> Result {
-    sweep::<256>(3)
+    sweep::<256, Full>(3)
 }
 
 #[test]
 fn slots_512() -> Result {
-    sweep::<512>(4)
+    sweep::<512, Full>(4)
 }

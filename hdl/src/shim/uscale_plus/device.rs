@@ -164,6 +164,9 @@ pub fn verilog(width: usize, processor: &str) -> Result<String, EmitError> {
         512 => emit_new::<
             UscalePlusDevice<512, 64, 6, 7, CORE_HZ, 128, 7, 8, 136, 16, 4, 137, 161, 183, 81>,
         >(processor),
-        _ => Err(EmitError::Width(width)),
+        _ => Err(EmitError::Width {
+            width,
+            widths: &WIDTHS,
+        }),
     }
 }

@@ -71,8 +71,8 @@ pub(super) enum Switch {
     Restarting(u64),
 }
 
-pub(super) struct Bench<const D: usize> {
-    pub(super) dut: Pair<ContextTable<D>>,
+pub(super) struct Bench<const D: usize, S: Sizes = Full> {
+    pub(super) dut: Pair<ContextTable<D, S>>,
     pub(super) random: StdRng,
     pub(super) direction: Direction,
     pub(super) contexts: Vec<Option<Transfer>>,
@@ -140,11 +140,18 @@ pub(super) fn queue_context(queue: usize) -> QueueContext {
         .with_tdest_last(TDESTS[2])
 }
 
-impl<const D: usize> Bench<D> {
+impl<const D: usize, S: Sizes> Bench<D, S> {
+    /// Queues that there are for the bench.
+    pub(super) const QUEUES: usize = if QUEUES < S::QUEUES {
+        QUEUES
+    } else {
+        S::QUEUES
+    };
+
     pub(super) fn new(seed: u64) -> Result<Self> {
         let mut dut = Pair::new(
-            ContextTable::<D>::default(),
-            ports!(ContextTable<D> {
+            ContextTable::<D, S>::default(),
+            ports!(ContextTable<D, S> {
                 clock: clock;
                 in reset, region_table, region_count, cfg_write, cfg_queue, cfg_word, cfg_data, alloc, alloc_queue, alloc_index,
                     fill_write, fill_address, fill_data, done_valid, done_kind, done_id, done_status, fetch_ready, cmd_valid,
@@ -243,7 +250,7 @@ impl<const D: usize> Bench<D> {
         self.dut.set("alloc", false)?;
         let queue = self
             .only_queue
-            .unwrap_or_else(|| self.random.random_range(0..QUEUES));
+            .unwrap_or_else(|| self.random.random_range(0..Self::QUEUES));
         if let Some(defect) = defect
             && let Some(ctx) = free
             && self.switches[queue] == Switch::On
@@ -622,7 +629,7 @@ impl<const D: usize> Bench<D> {
                 block == first || word / 32 == own,
                 "not read ahead into its own slot"
             );
-            assert!(word / 32 == own || word / 32 >= 32 && transfer.lasting);
+            assert!(word / 32 == own || word / 32 >= 2 * S::CONTEXTS as u64 && transfer.lasting);
             assert_eq!(id & 1, u64::from(block & 1));
             assert!(block <= transfer.end_block(), "it cannot need that block");
             assert!(block <= first + transfer.left + 1, "the window is taken");

@@ -1,6 +1,7 @@
 //! Whole lives of contexts: the bench plays queue scheduler, fetch unit, firmware, engine and completion unit.
 
 use super::{ContextState, ContextTable};
+use crate::sizes::{Full, Sizes, Small};
 use crate::testing::{Result, chance, configure, get128, reset, seeded, set_all, set128};
 use pinring_protocol::mailbox::{Command, ContextId, Message, NOT_KEPT, Quiesce};
 use pinring_protocol::{
@@ -29,8 +30,10 @@ const DEFECTS: u32 = 36;
 const LASTING: u32 = 98;
 
 /// Transfers of all kinds and with every defect, aborts at random moments, everybody slow at times.
-fn lives<const D: usize>(seed: u64) -> Result {
-    let mut bench = Bench::<D>::new(seed)?;
+fn lives<const D: usize, S: Sizes>(seed: u64) -> Result {
+    let mut bench = Bench::<D, S>::new(seed)?;
+    // Fewer at a time take longer.
+    let patience = 16_000 * if S::CONTEXTS < 16 { 3 } else { 1 };
     let all = 0..DEFECTS;
     // Each defect, and more transfers without one.
     let mut defects: Vec<u32> = all
@@ -40,7 +43,7 @@ fn lives<const D: usize>(seed: u64) -> Result {
     let mut aborts = 0;
     while !defects.is_empty() || bench.dut.steps() < 2_500 {
         assert!(
-            bench.dut.steps() < 16_000,
+            bench.dut.steps() < patience,
             "transfers hang, {} have not begun",
             defects.len()
         );
@@ -86,7 +89,7 @@ fn lives<const D: usize>(seed: u64) -> Result {
                 Command::AbortRegion { region }
             } else {
                 Command::AbortQueue {
-                    queue: bench.random.random_range(0..QUEUES as u8),
+                    queue: bench.random.random_range(0..Bench::<D, S>::QUEUES as u8),
                 }
             };
             bench.abort(command);
@@ -99,6 +102,17 @@ fn lives<const D: usize>(seed: u64) -> Result {
         for defect in all.clone() {
             while !bench.shown.contains(&defect) && !bench.step(Some(defect))? {}
         }
+        bench.drain(10_000)?;
+    }
+    // Few contexts have few transfers for an abort to hit.
+    if !bench.ends.contains(&Status::Aborted) {
+        bench.pace.held_kind = Some(1);
+        let ctx = bench.start(1)?;
+        bench.until(1000, "region entry read", |bench| {
+            bench.reads.iter().any(|read| read.kind == 1)
+        })?;
+        let region = bench.transfer(ctx).submission.region();
+        bench.abort(Command::AbortRegion { region });
         bench.drain(10_000)?;
     }
     // A refusal is a matter of luck.
@@ -136,12 +150,22 @@ fn lives<const D: usize>(seed: u64) -> Result {
 
 #[test]
 fn lives_of_c2h_contexts() -> Result {
-    lives::<0>(1)
+    lives::<0, Full>(1)
 }
 
 #[test]
 fn lives_of_h2c_contexts() -> Result {
-    lives::<1>(2)
+    lives::<1, Full>(2)
+}
+
+#[test]
+fn lives_of_few_c2h_contexts() -> Result {
+    lives::<0, Small>(3)
+}
+
+#[test]
+fn lives_of_few_h2c_contexts() -> Result {
+    lives::<1, Small>(4)
 }
 
 /// An abort finds a transfer whose reads have all landed and whose packet waits for the stream. It must not run again, nor may
