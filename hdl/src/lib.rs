@@ -25,6 +25,7 @@ pub mod mmio;
 #[cfg(test)]
 mod rig;
 pub mod scheduler;
+pub mod selftest;
 pub mod shim;
 pub mod sizes;
 pub mod soft_core;

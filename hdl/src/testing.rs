@@ -1,5 +1,6 @@
 //! What the tests of several modules share.
 
+use crate::soft_core::Program;
 use pinring_protocol::QueueContext;
 use pinring_verilator::equivalence::{Error, Pair};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -66,4 +67,28 @@ pub fn configure<U: Block>(dut: &mut Pair<U>, queue: u64, context: &QueueContext
         dut.step()?;
     }
     dut.set("cfg_write", false)
+}
+
+/// A file that `cargo xtask test` has made, and names in this variable.
+pub fn file(variable: &str) -> std::path::PathBuf {
+    std::env::var_os(variable)
+        .map(Into::into)
+        .unwrap_or_else(|| panic!("{variable} is not set: run these tests with `cargo xtask test`"))
+}
+
+/// Lint and yosys for a design with processors in it (the text of VexRiscv_Lite.v).
+pub fn check_with_processor(verilog: &str, processor: &str) {
+    // The processor is not ours to check: an empty module with its ports takes its place.
+    let module = "module VexRiscv (";
+    let own = verilog.split(module).next().expect("a text");
+    let ports = processor.split(module).nth(1).expect("the processor");
+    let ports = ports.split(");").next().expect("its ports");
+    let stub = format!("{module}{});\nendmodule", ports.replace(" reg ", " "));
+    let checked = format!(
+        "// verilator lint_off PINCONNECTEMPTY\n{}\n// verilator lint_off UNDRIVEN\n(* blackbox *)\n{stub}\n",
+        Program::ALL.iter().fold(own.to_owned(), |own, program| own
+            .replace(program.image, "/dev/null"))
+    );
+    pinring_verilator::lint(&checked, "top").expect("Verilator accepts it");
+    pinring_verilator::yosys_check(&checked, "top").expect("yosys accepts it");
 }

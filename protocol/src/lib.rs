@@ -31,9 +31,11 @@ pub mod generate;
 pub mod limits;
 pub mod mailbox;
 pub mod mmio;
+pub mod pattern;
 pub mod region;
 pub mod registers;
 pub mod ring;
+pub mod selftest;
 
 pub use catalogue::LAYOUT_HASH;
 pub use codes::{AdminOpcode, Direction, FirmwareState, Opcode, SgFormat, Status};

@@ -10,7 +10,6 @@
 //! expects, and knows every byte.
 
 mod device;
-pub mod pattern;
 mod sink;
 mod source;
 #[cfg(test)]
@@ -18,6 +17,7 @@ mod testing;
 mod words;
 
 pub use device::{DemoDevice, verilog};
+pub use pinring_protocol::pattern;
 pub use sink::CheckingSink;
 pub use source::PatternSource;
 pub use words::{DifferingLanes, PatternWords};

@@ -1,10 +1,39 @@
 //! From a design with a soft core to complete Verilog.
 
+use super::{CoreMemory, MEMORY_WORDS_LOG2};
 use rust_hdl::core::check_error::CheckError;
 use rust_hdl::prelude::*;
 
 /// File from which synthesis takes the memory's contents, in the folder in which it runs.
 pub const FIRMWARE_IMAGE: &str = "firmware.hex";
+
+/// A program whose image a [`CoreMemory`](super::CoreMemory) starts with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Its plus argument in a simulation.
+    pub name: &'static str,
+    /// File from which synthesis takes it, in the folder in which it runs.
+    pub image: &'static str,
+}
+
+impl Program {
+    /// The device's firmware, and the program of the self-test's host.
+    pub const ALL: [Self; 2] = [
+        Self {
+            name: "firmware",
+            image: FIRMWARE_IMAGE,
+        },
+        Self {
+            name: "selftest",
+            image: "selftest.hex",
+        },
+    ];
+
+    /// The macro that names the file.
+    pub(super) fn image_macro(&self) -> String {
+        format!("PINRING_{}_IMAGE", self.name.to_uppercase())
+    }
+}
 
 /// Why a design with a soft core could not be emitted.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +67,7 @@ pub enum EmitError {
 /// Verilog of `design` (which must be connected, and is named `top`), followed by the processor.
 ///
 /// `processor` is the text of VexRiscv_Lite.v. Synthesis finds the firmware in [`FIRMWARE_IMAGE`], simulation by
-/// `+firmware=FILE`.
+/// `+firmware=FILE`; other programs as [`Program`] says.
 ///
 /// # Errors
 /// A design that rust-hdl refuses; a text that is not the processor.
@@ -54,10 +83,28 @@ pub fn emit<U: Block>(design: &U, processor: &str) -> Result<String, EmitError> 
             return Err(EmitError::Processor { missing });
         }
     }
-    Ok(format!(
-        "`define PINRING_FIRMWARE_IMAGE \"{FIRMWARE_IMAGE}\"\n{}\n{processor}",
-        generate_verilog_unchecked(design)
-    ))
+    let verilog = generate_verilog_unchecked(design);
+    Ok(format!("{}\n{processor}", define_images(&verilog)))
+}
+
+/// Verilog of a soft core's memory alone, as a module `name`, with the firmware in it.
+pub fn memory_verilog(name: &str) -> String {
+    let mut memory = CoreMemory::<MEMORY_WORDS_LOG2, 0>::default();
+    memory.connect_all();
+    let mut modules = ModuleDefines::default();
+    memory.accept(name, &mut modules);
+    define_images(&modules.defines())
+}
+
+/// Names the images of the programs that a design has in front of its Verilog.
+fn define_images(verilog: &str) -> String {
+    let images = Program::ALL.iter().filter_map(|program| {
+        let image = program.image_macro();
+        verilog
+            .contains(&format!("`{image}"))
+            .then(|| format!("`define {image} \"{}\"\n", program.image))
+    });
+    images.collect::<String>() + verilog
 }
 
 /// [`emit`] of a new design, for designs that are too large for the stack that a thread usually has.

@@ -1,13 +1,15 @@
 //! The processor's memory: code and data in one block RAM, two ports.
 
+use super::emit::Program;
 use rust_hdl::prelude::*;
 
 /// Block RAM of 2^`N` 32-bit words: one port reads instructions, the other reads and writes data, bytes apart.
 ///
-/// Initial contents: in a simulation the file of the plus argument `+firmware=FILE`, else zeros; in synthesis the file that
-/// the macro `PINRING_FIRMWARE_IMAGE` names, which [`emit`](super::emit) defines. Both are in `$readmemh` form, a word a line.
+/// Initial contents: the [`Program`] of number `P`. In a simulation the file of the plus argument `+firmware=FILE` (or its other
+/// name), else zeros; in synthesis the file that the macro `PINRING_FIRMWARE_IMAGE` names, which [`emit`](super::emit) defines.
+/// Both are in `$readmemh` form, a word a line.
 #[derive(LogicBlock)]
-pub struct CoreMemory<const N: usize> {
+pub struct CoreMemory<const N: usize, const P: usize> {
     /// Clock of both ports.
     pub clock: Signal<In, Clock>,
     /// Instruction port: word address; the word is on `fetch_data` in the next cycle.
@@ -25,7 +27,7 @@ pub struct CoreMemory<const N: usize> {
     _words: Vec<u32>,
 }
 
-impl<const N: usize> Default for CoreMemory<N> {
+impl<const N: usize, const P: usize> Default for CoreMemory<N, P> {
     fn default() -> Self {
         Self {
             clock: Default::default(),
@@ -40,7 +42,7 @@ impl<const N: usize> Default for CoreMemory<N> {
     }
 }
 
-impl<const N: usize> Logic for CoreMemory<N> {
+impl<const N: usize, const P: usize> Logic for CoreMemory<N, P> {
     fn update(&mut self) {
         if self.clock.pos_edge() {
             let address = self.address.val().index();
@@ -67,15 +69,15 @@ impl<const N: usize> Logic for CoreMemory<N> {
         Verilog::Custom(format!(
             "(* ram_style = \"block\", no_rw_check *) reg [31:0] mem [0:{last}];
 `ifdef SYNTHESIS
-`ifdef PINRING_FIRMWARE_IMAGE
-initial $readmemh(`PINRING_FIRMWARE_IMAGE, mem);
+`ifdef {image}
+initial $readmemh(`{image}, mem);
 `endif
 `else
 reg [8191:0] image;
 integer i;
 initial begin
    for (i = 0; i <= {last}; i = i + 1) mem[i] = 0;
-   if ($value$plusargs(\"firmware=%s\", image)) $readmemh(image, mem);
+   if ($value$plusargs(\"{name}=%s\", image)) $readmemh(image, mem);
 end
 `endif
 initial begin
@@ -93,7 +95,9 @@ always @(posedge clock) begin
    if (write_bytes[3]) mem[address][31:24] <= write_data[31:24];
 end
 ",
-            last = (1 << N) - 1
+            last = (1 << N) - 1,
+            image = Program::ALL[P].image_macro(),
+            name = Program::ALL[P].name,
         ))
     }
 }

@@ -24,7 +24,7 @@ mod tests;
 
 pub use cpu::Cpu;
 pub(crate) use emit::emit_new;
-pub use emit::{EmitError, FIRMWARE_IMAGE, emit};
+pub use emit::{EmitError, FIRMWARE_IMAGE, Program, emit, memory_verilog};
 pub use fetch::FetchPort;
 pub use memory::CoreMemory;
 pub use reset::ResetCrossing;
@@ -67,7 +67,7 @@ pub struct SoftCore<const HZ: usize, S: Sizes = Full> {
     /// LEDs, in the core's clock.
     pub leds: Signal<Out, Bits<8>>,
     cpu: Cpu,
-    memory: CoreMemory<MEMORY_WORDS_LOG2>,
+    memory: CoreMemory<MEMORY_WORDS_LOG2, 0>,
     fetch: FetchPort<MEMORY_WORDS_LOG2>,
     window: Window<MEMORY_WORDS_LOG2, HZ, S>,
     // Room for a MISS of every context, so that a table that sends one never waits for the firmware.

@@ -38,7 +38,7 @@ struct Buses {
     leds: Signal<Out, Bits<8>>,
     fetch: FetchPort<6>,
     window: Window<6, HZ>,
-    memory: CoreMemory<6>,
+    memory: CoreMemory<6, 0>,
 }
 
 impl Logic for Buses {

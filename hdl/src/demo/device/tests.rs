@@ -5,7 +5,7 @@
 use super::super::pattern;
 use super::super::testing::{bytes, words};
 use super::verilog;
-use crate::soft_core::FIRMWARE_IMAGE;
+use crate::testing::{check_with_processor, file};
 use pinring_protocol::registers::{self, AdminSize, Control, aperture};
 use pinring_protocol::{
     AdminEntry, AdminOpcode, CompletionEntry, Direction, Doorbell, MAGIC, Opcode, QueueContext,
@@ -29,12 +29,6 @@ const C2H: u64 = 1;
 const H2C: u64 = 2;
 /// Half a cycle of the engine's clock, in picoseconds.
 const HALF_PERIOD: u64 = 2_000;
-
-fn file(variable: &str) -> std::path::PathBuf {
-    std::env::var_os(variable)
-        .map(Into::into)
-        .unwrap_or_else(|| panic!("{variable} is not set: run these tests with `cargo xtask test`"))
-}
 
 /// Ports of module `top`, as its Verilog declares them.
 fn ports(verilog: &str) -> Vec<Port> {
@@ -61,18 +55,7 @@ fn ports(verilog: &str) -> Vec<Port> {
 fn checked_verilog(width: usize) -> String {
     let processor = std::fs::read_to_string(file("PINRING_VEXRISCV")).expect("VexRiscv_Lite.v");
     let verilog = verilog(8 * width, &processor).expect("the demo device can be emitted");
-    // The processor is not ours to check: an empty module with its ports takes its place.
-    let module = "module VexRiscv (";
-    let own = verilog.split(module).next().expect("a text");
-    let ports = processor.split(module).nth(1).expect("the processor");
-    let ports = ports.split(");").next().expect("its ports");
-    let stub = format!("{module}{});\nendmodule", ports.replace(" reg ", " "));
-    let checked = format!(
-        "// verilator lint_off PINCONNECTEMPTY\n{}\n// verilator lint_off UNDRIVEN\n(* blackbox *)\n{stub}\n",
-        own.replace(FIRMWARE_IMAGE, "/dev/null")
-    );
-    pinring_verilator::lint(&checked, "top").expect("Verilator accepts it");
-    pinring_verilator::yosys_check(&checked, "top").expect("yosys accepts it");
+    check_with_processor(&verilog, &processor);
     verilog
 }
 

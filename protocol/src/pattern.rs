@@ -1,25 +1,29 @@
-//! The bytes of the demo's packets, for software.
+//! The bytes of the demo gateware's packets, for software: what its source sends and its sink expects.
 //!
 //! A packet is a row of little-endian 32-bit words: word k is `seed + k * STEP`, modulo 2^32. So every byte follows from its
 //! position in the packet and the seed, the words repeat only after 16 GiB, and hardware needs one constant adder a word.
-//! A packet of any length is a prefix of that row. Nothing here needs `std` or the rest of the crate.
+//! A packet of any length is a prefix of that row.
 
 /// What one word adds to the one before it: odd, so that all 2^32 words come up; 2^32 over the golden ratio, so that no byte
 /// of neighbouring words is likely to be the same.
 pub const STEP: u32 = 0x9e37_79b9;
 
+/// Word `index` of a packet with this seed.
+pub const fn word(index: u32, seed: u32) -> u32 {
+    seed.wrapping_add(index.wrapping_mul(STEP))
+}
+
 /// Byte at `position`, counted from the packet's first byte, of a packet with this seed.
 ///
 /// ```
-/// use pinring_hdl::demo::pattern;
+/// use pinring_protocol::pattern;
 ///
 /// // Words 0x00000007, 0x9e3779c0, ...
 /// let bytes: Vec<u8> = (0..8).map(|position| pattern::byte(position, 7)).collect();
 /// assert_eq!(bytes, [0x07, 0x00, 0x00, 0x00, 0xc0, 0x79, 0x37, 0x9e]);
 /// ```
 pub const fn byte(position: u64, seed: u32) -> u8 {
-    let word = seed.wrapping_add(((position / 4) as u32).wrapping_mul(STEP));
-    word.to_le_bytes()[(position % 4) as usize]
+    word((position / 4) as u32, seed).to_le_bytes()[(position % 4) as usize]
 }
 
 /// Fills `bytes` with the pattern from `position` on.
