@@ -6,14 +6,17 @@ use crate::riscv::{self, TARGET};
 use crate::workspace::Workspace;
 use anyhow::{Context, Result};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// The binary's package.
+/// The package of the device's firmware.
 pub const PACKAGE: &str = "pinring-firmware-rv32";
+
+/// The package of the self-test's host.
+pub const SELFTEST_PACKAGE: &str = "pinring-selftest";
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Folder for firmware.elf and firmware.hex [default: firmware in the target folder]
+    /// Folder for firmware.elf, firmware.hex and selftest.hex [default: firmware in the target folder]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -24,9 +27,11 @@ pub struct Firmware {
     pub elf: PathBuf,
     /// Words of the soft core's memory, for `$readmemh`.
     pub words: PathBuf,
+    /// Words of the memory of the self-test's host, for `$readmemh`.
+    pub selftest: PathBuf,
 }
 
-/// Builds the firmware and checks that it fits the soft core's memory.
+/// Builds the firmware and the self-test, and checks that they fit the memories that they run from.
 pub fn build(workspace: &Workspace, out: Option<&PathBuf>) -> Result<Firmware> {
     let toolchain = riscv::provision()?;
     say(&format!(
@@ -35,40 +40,45 @@ pub fn build(workspace: &Workspace, out: Option<&PathBuf>) -> Result<Firmware> {
     ));
     // A folder of its own: another compiler's output must not displace the workspace's.
     let target = workspace.target.join("rv32");
-    let mut command = toolchain.build();
-    command
-        .current_dir(&workspace.root)
-        .args(["--quiet", "--release", "--package", PACKAGE]);
-    command.arg("--target-dir").arg(&target);
-    if std::env::var_os("DEFMT_LOG").is_none() {
-        command.env("DEFMT_LOG", "info");
-    }
-    process::run(&mut command)?;
-
-    let built = target.join(TARGET).join("release").join(PACKAGE);
-    let elf = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
-    let image = Image::from_elf(&elf).with_context(|| workspace.show(&built))?;
     let out = out
         .cloned()
         .unwrap_or_else(|| workspace.target.join("firmware"));
     fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
+    let image = |package, words: &Path| -> Result<Vec<u8>> {
+        let mut command = toolchain.build();
+        command
+            .current_dir(&workspace.root)
+            .args(["--quiet", "--release", "--package", package]);
+        command.arg("--target-dir").arg(&target);
+        if std::env::var_os("DEFMT_LOG").is_none() {
+            command.env("DEFMT_LOG", "info");
+        }
+        process::run(&mut command)?;
+        let built = target.join(TARGET).join("release").join(package);
+        let elf = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
+        let image = Image::from_elf(&elf).with_context(|| workspace.show(&built))?;
+        write(words, image.words().as_bytes())?;
+        say(&format!(
+            "{}: {} bytes loaded, {} of {MEMORY_BYTES} bytes of memory used",
+            workspace.show(words),
+            image.loaded,
+            image.occupied
+        ));
+        Ok(elf)
+    };
     let firmware = Firmware {
         elf: out.join("firmware.elf"),
         words: out.join("firmware.hex"),
+        selftest: out.join("selftest.hex"),
     };
-    for (path, contents) in [
-        (&firmware.elf, &elf[..]),
-        (&firmware.words, image.words().as_bytes()),
-    ] {
-        fs::write(path, contents).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    say(&format!(
-        "{}: {} bytes loaded, {} of {MEMORY_BYTES} bytes of memory used",
-        workspace.show(&firmware.words),
-        image.loaded,
-        image.occupied
-    ));
+    let elf = image(PACKAGE, &firmware.words)?;
+    write(&firmware.elf, &elf)?;
+    image(SELFTEST_PACKAGE, &firmware.selftest)?;
     Ok(firmware)
+}
+
+fn write(path: &Path, contents: &[u8]) -> Result<()> {
+    fs::write(path, contents).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Runs the command.

@@ -6,7 +6,7 @@ use object::elf::{EM_RISCV, FileHeader32, PT_LOAD};
 use object::read::elf::{FileHeader, ProgramHeader};
 use std::fmt::Write;
 
-/// Bytes of the soft core's memory, which starts at address 0.
+/// Bytes of a soft core's memory, which starts at address 0: the device's, and that of the self-test's host.
 pub const MEMORY_BYTES: usize = 32 * 1024;
 
 /// Contents of the soft core's memory.
@@ -63,7 +63,7 @@ impl Image {
         ensure!(
             image.occupied <= MEMORY_BYTES,
             "the firmware needs {} bytes, but the soft core's memory has {MEMORY_BYTES}: make the firmware smaller, or the \
-             memory larger (MEMORY_WORDS_LOG2 in hdl/src/soft_core, MEMORY_BYTES in xtask/src/image.rs, the linker script)",
+             memory larger (MEMORY_WORDS_LOG2 in hdl/src/soft_core, MEMORY_BYTES in xtask/src/image.rs, the linker scripts)",
             image.occupied
         );
         Ok(image)

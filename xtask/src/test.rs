@@ -106,4 +106,5 @@ pub fn environment<'a>(
         .env("PINRING_VEXRISCV", &tools.vexriscv)
         .env("PINRING_FIRMWARE_ELF", &firmware.elf)
         .env("PINRING_FIRMWARE_HEX", &firmware.words)
+        .env("PINRING_SELFTEST_HEX", &firmware.selftest)
 }
