@@ -1,11 +1,12 @@
-// Lattice ECP5 Versa: clocks, reset and pins around the timing harness.
+// Lattice ECP5 Versa: clocks, reset and pins around the self-test image.
 //
-// `pll` and `timing_harness` are written by `cargo xtask bitstream --board ecp5-versa`.
+// `pll` and `top` (hdl/src/selftest) are written by `cargo xtask bitstream --board ecp5-versa`.
 module board(
    input clk100,
    input rst_n,
-   input serial_in,
-   output [7:0] led
+   input [1:0] switch,
+   output [7:0] led,
+   output uart_tx
 );
    wire clock, core_clock, locked;
    pll pll(.clkin(clk100), .clkout0(clock), .clkout1(core_clock), .locked(locked));
@@ -17,15 +18,12 @@ module board(
       if (held) reset <= 3'b111;
       else reset <= {reset[1:0], 1'b0};
 
-   reg [1:0] serial = 0;
-   always @(posedge clock) serial <= {serial[0], serial_in};
-
-   // LEDs are low-active. LED 0 shows the signature, which no one can read by eye: it keeps the device from being optimised away.
-   wire signature;
+   // LEDs are low-active. Switches that differ inject a fault, whichever level "on" is; the image synchronises them.
    wire [7:0] leds;
-   assign led = ~{leds[7:1], signature};
-   timing_harness harness(
+   wire [1:0] fault = {switch[1] && !switch[0], switch[0] && !switch[1]};
+   assign led = ~leds;
+   top image(
       .clock(clock), .core_clock(core_clock), .reset(reset[2]),
-      .serial_in(serial[1]), .serial_out(signature), .leds(leds)
+      .fault(fault), .uart_tx(uart_tx), .leds(leds)
    );
 endmodule

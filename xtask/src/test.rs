@@ -3,7 +3,7 @@
 use crate::firmware::{self, Firmware};
 use crate::python::{self, Tools};
 use crate::workspace::{Workspace, cargo};
-use crate::{cocotb, cosim, driver, formal, generate, native, process};
+use crate::{bitstream, cocotb, cosim, driver, formal, generate, native, process};
 use anyhow::Result;
 use std::process::Command;
 
@@ -11,12 +11,16 @@ use std::process::Command;
 pub struct Arguments {
     /// Also check the Windows driver (`cargo xtask driver check`) and the fuzz target of its control codes, run the proofs that
     /// take seconds (`cargo xtask formal --quick`), put the device behind its shim before cocotbext-pcie's model of the
-    /// UltraScale+ IP, and run the default scenario with the driver's own code (`cargo xtask cosim --driver kmdf`)
+    /// UltraScale+ IP, replace a program in a placed design, and run the default scenario with the driver's own code (`cargo
+    /// xtask cosim --driver kmdf`)
     #[arg(long)]
     all: bool,
     /// Only put the device behind its shim before cocotbext-pcie's model of the UltraScale+ IP
     #[arg(long, conflicts_with_all = ["all", "cargo"])]
     shim: bool,
+    /// Only replace a program in a placed and routed design, and see that nothing else has changed
+    #[arg(long, conflicts_with_all = ["all", "shim", "cargo"])]
+    repack: bool,
     /// Further arguments for `cargo test`, such as `-p pinring-hdl`
     #[arg(last = true)]
     cargo: Vec<String>,
@@ -35,6 +39,9 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     if arguments.shim {
         return cocotb::run(workspace, &tools, &firmware);
     }
+    if arguments.repack {
+        return bitstream::check::run(workspace, &firmware);
+    }
     let mut test = cargo();
     test.current_dir(&workspace.root).arg("test");
     if arguments.cargo.is_empty() {
@@ -51,6 +58,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     if arguments.all {
         formal::quick(workspace)?;
         cocotb::run(workspace, &tools, &firmware)?;
+        bitstream::check::run(workspace, &firmware)?;
         cosim::run(workspace, &default_with_driver(workspace))?;
     }
     Ok(())
