@@ -46,8 +46,8 @@ fn write(out: &Path) -> std::io::Result<()> {
         module("fetch_unit", FetchUnit::default()),
         module("posted_mux", PostedMux::<WIDTH, 3>::default()),
         module("transmit_mux", TransmitMux::<WIDTH, TAGS, 7>::default()),
-        module("scheduler", QueueScheduler::default()),
-        module("completion_unit", CompletionUnit::default()),
+        module("scheduler", <QueueScheduler>::default()),
+        module("completion_unit", <CompletionUnit>::default()),
     ] {
         std::fs::write(out.join(format!("{name}.v")), verilog)?;
     }

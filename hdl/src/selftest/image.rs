@@ -4,7 +4,7 @@ use super::receiver::{MPS, MRRS};
 use super::{HostProcessor, RootComplex};
 use crate::demo::{CheckingSink, PatternSource};
 use crate::device::Device;
-use crate::sizes::{read_slots, read_tags};
+use crate::sizes::Small;
 use crate::soft_core::{EmitError, emit_new};
 use crate::widgets::Const;
 use pinring_protocol::selftest::UART_BAUD;
@@ -18,10 +18,6 @@ pub const CORE_HZ: usize = 62_500_000;
 
 /// Cycles of `core_clock` for a bit on the UART.
 pub const UART_BIT: usize = (CORE_HZ + UART_BAUD as usize / 2) / UART_BAUD as usize;
-
-const READ_SLOTS: usize = 64;
-const READ_TAGS: usize = 72;
-const _: () = assert!(READ_SLOTS == read_slots(WIDTH) && READ_TAGS == read_tags(WIDTH));
 
 /// What a board needs: two clocks, a reset, switches, LEDs and a UART.
 #[derive(LogicBlock, Default)]
@@ -38,7 +34,7 @@ pub struct SelfTest {
     pub uart_tx: Signal<Out, Bit>,
     /// In `core_clock`: LEDs 6:0 are the host's, LED 7 blinks while the device's firmware serves.
     pub leds: Signal<Out, Bits<8>>,
-    device: Device<64, 8, 3, 4, CORE_HZ, READ_SLOTS, 6, 7, READ_TAGS>,
+    device: Device<64, 8, 3, 4, CORE_HZ, 32, 5, 6, 40, Small>,
     source: PatternSource<64, 8, 3>,
     sink: CheckingSink<64, 8, 4>,
     root: RootComplex,
