@@ -36,6 +36,9 @@ module board(
    wire [3:0] rq_ready, cc_ready;
    wire rc_ready, cq_ready;
    wire [1:0] np_req;
+   wire [5:0] rq_number0, rq_number1;
+   wire rq_number_valid0, rq_number_valid1;
+   wire [3:0] nph_credits;
    wire [1:0] max_payload;
    wire [2:0] max_read_req;
    wire [3:0] rcb_status, msix_enable, msix_mask, flr;
@@ -55,6 +58,8 @@ module board(
       .clock(clock), .core_clock(core_clock), .reset(reset),
       .s_axis_rq_tvalid(rq_valid), .s_axis_rq_tready(rq_ready), .s_axis_rq_tdata(rq_data), .s_axis_rq_tkeep(rq_keep),
       .s_axis_rq_tlast(rq_last), .s_axis_rq_tuser(rq_user),
+      .pcie_rq_seq_num0(rq_number0), .pcie_rq_seq_num_vld0(rq_number_valid0), .pcie_rq_seq_num1(rq_number1),
+      .pcie_rq_seq_num_vld1(rq_number_valid1), .pcie_tfc_nph_av(nph_credits),
       .m_axis_rc_tvalid(rc_valid), .m_axis_rc_tready(rc_ready), .m_axis_rc_tdata(rc_data), .m_axis_rc_tlast(rc_last),
       .m_axis_rc_tuser(rc_user),
       .m_axis_cq_tvalid(cq_valid), .m_axis_cq_tready(cq_ready), .m_axis_cq_tdata(cq_data), .m_axis_cq_tlast(cq_last),
@@ -95,6 +100,8 @@ module board(
       .user_clk(clock), .user_reset(reset), .user_lnk_up(), .phy_rdy_out(),
       .s_axis_rq_tvalid(rq_valid), .s_axis_rq_tready(rq_ready), .s_axis_rq_tdata(rq_data), .s_axis_rq_tkeep(rq_keep),
       .s_axis_rq_tlast(rq_last), .s_axis_rq_tuser(rq_user),
+      .pcie_rq_seq_num0(rq_number0), .pcie_rq_seq_num_vld0(rq_number_valid0), .pcie_rq_seq_num1(rq_number1),
+      .pcie_rq_seq_num_vld1(rq_number_valid1), .pcie_tfc_nph_av(nph_credits),
       .m_axis_rc_tvalid(rc_valid), .m_axis_rc_tready(rc_ready), .m_axis_rc_tdata(rc_data), .m_axis_rc_tkeep(),
       .m_axis_rc_tlast(rc_last), .m_axis_rc_tuser(rc_user),
       .m_axis_cq_tvalid(cq_valid), .m_axis_cq_tready(cq_ready), .m_axis_cq_tdata(cq_data), .m_axis_cq_tkeep(),

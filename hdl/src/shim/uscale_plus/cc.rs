@@ -7,6 +7,9 @@ use rust_hdl::prelude::*;
 /// The device's completions, and refusals of what does not reach it, each behind its descriptor (PG213, "Completer Completion Descriptor
 /// Format", table "Completer Completion Descriptor Fields").
 ///
+/// Behind that of an error status come the five DWs of the request (PG213, "Completions with Error Status (UR and CA)"), for the IP's
+/// log of headers.
+///
 /// `tuser` is that of "Sideband Signals in s_axis_cc_tuser": 33 bits at 256 bits of data, 81 at 512. The IP fills in the completer id. A refusal
 /// goes out when the device has no completion on offer: it has 16 at most.
 ///
@@ -41,14 +44,16 @@ pub struct CompleterCompletion<const W: usize, const N: usize, const K: usize, c
     pub tx_byte_count: Signal<In, Bits<13>>,
     /// Status.
     pub tx_status: Signal<In, Bits<3>>,
-    /// Traffic class, bits 2:0, and attributes, bits 5:3, of the request.
-    pub attributes: Signal<In, Bits<6>>,
-    /// The completion's last beat is taken: the next one has other attributes.
+    /// The five DWs of its request.
+    pub request: Signal<In, Bits<160>>,
+    /// The completion's last beat is taken: the next one is another request's.
     pub answered: Signal<Out, Bit>,
     /// A refusal waits.
     pub refusal_valid: Signal<In, Bit>,
     /// Its descriptor.
     pub refusal_head: Signal<In, Bits<96>>,
+    /// The five DWs of its request.
+    pub refusal_request: Signal<In, Bits<160>>,
     /// It is taken.
     pub refused: Signal<Out, Bit>,
     /// s_axis_cc_tvalid.
@@ -73,6 +78,7 @@ pub struct CompleterCompletion<const W: usize, const N: usize, const K: usize, c
     taken: Signal<Local, Bit>,
     tag: Signal<Local, Bits<8>>,
     lower: Signal<Local, Bits<7>>,
+    attributes: Signal<Local, Bits<6>>,
     len: Signal<Local, Bits<11>>,
     lane: Signal<Local, Bits<K>>,
     end_lane: Signal<Local, Bits<4>>,
@@ -95,6 +101,8 @@ impl<const W: usize, const N: usize, const K: usize, const U: usize> Logic
         if self.tx_bare.val() {
             self.len.next = 0.into();
         }
+        // Traffic class and attributes, of the descriptor behind the first DW.
+        self.attributes.next = self.request.val().get_bits::<6>(153);
         self.reframe.in_data.next = self.tx_data.val();
         self.reframe.to.next = self.behind.val();
         self.reframe.from.next = self.behind.val();
@@ -105,6 +113,9 @@ impl<const W: usize, const N: usize, const K: usize, const U: usize> Logic
             self.reframe.len.next = self.len.val();
             if !self.tx_bare.val() {
                 self.reframe.from.next = self.lane.val();
+            } else if self.tx_status.val().any() {
+                self.reframe.len.next = 5.into();
+                self.reframe.in_data.next = bit_cast::<W, 160>(self.request.val()) << 96;
             }
             // Lower address, byte count, DW count, status, requester id, tag, TC, attributes.
             self.reframe.head.next = ((bit_cast::<128, 7>(self.lower.val())
@@ -118,7 +129,8 @@ impl<const W: usize, const N: usize, const K: usize, const U: usize> Logic
             self.reframe.in_valid.next = self.refusal_valid.val();
             self.reframe.in_sop.next = true;
             self.reframe.in_eop.next = true;
-            self.reframe.len.next = 0.into();
+            self.reframe.len.next = 5.into();
+            self.reframe.in_data.next = bit_cast::<W, 160>(self.refusal_request.val()) << 96;
             self.reframe.head.next = bit_cast::<128, 96>(self.refusal_head.val());
         }
         self.taken.next = self.tx_valid.val() & self.reframe.in_ready.val();

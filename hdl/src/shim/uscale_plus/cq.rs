@@ -35,11 +35,12 @@ pub struct CompleterRequest<const W: usize, const N: usize, const K: usize, cons
     pub discontinue: Signal<Out, Bit>,
     /// A further non-posted request has room.
     pub room: Signal<In, Bit>,
-    /// A read goes to the device, with `attributes`.
+    /// A read goes to the device, with `request`.
     pub read: Signal<Out, Bit>,
-    /// Its traffic class, bits 2:0, and attributes, bits 5:3.
-    pub attributes: Signal<Out, Bits<6>>,
-    /// A request is refused, with `refuse_head`.
+    /// What a completion with an error status brings of its request (PG213, "Completions with Error Status (UR and CA)"): byte enables and TPH
+    /// signals in a DW, and the descriptor.
+    pub request: Signal<Out, Bits<160>>,
+    /// A request is refused, with `refuse_head` and `request`.
     pub refuse: Signal<Out, Bit>,
     /// Descriptor of its completion.
     pub refuse_head: Signal<Out, Bits<96>>,
@@ -89,6 +90,8 @@ pub struct CompleterRequest<const W: usize, const N: usize, const K: usize, cons
     writes: Signal<Local, Bit>,
     reads: Signal<Local, Bit>,
     posted: Signal<Local, Bit>,
+    hint: Signal<Local, Bits<3>>,
+    steering: Signal<Local, Bits<8>>,
     bar0: Signal<Local, Bit>,
     goes: Signal<Local, Bit>,
     ready: Signal<Local, Bit>,
@@ -178,7 +181,18 @@ impl<const W: usize, const N: usize, const K: usize, const U: usize> Logic
         }
         self.reframe.head.next = 0.into();
         self.read.next = self.begins.val() & self.reads.val();
-        self.attributes.next = self.now.val().get_bits::<6>(121);
+        // tph_present with tph_type, and tph_st_tag.
+        self.hint.next = self.sideband.val().get_bits::<3>(42);
+        self.steering.next = self.sideband.val().get_bits::<8>(45);
+        if self.width.val().get_bit(9) {
+            self.hint.next = bit_cast::<3, 1>(self.sideband.val().get_bits::<1>(97))
+                | (bit_cast::<3, 2>(self.sideband.val().get_bits::<2>(99)) << 1);
+            self.steering.next = self.sideband.val().get_bits::<8>(103);
+        }
+        self.request.next = ((bit_cast::<160, 8>(self.enables_now.val())
+            | (bit_cast::<160, 3>(self.hint.val()) << 8))
+            | (bit_cast::<160, 8>(self.steering.val()) << 16))
+            | (bit_cast::<160, 128>(self.now.val()) << 32);
         if self.reframe.load.val() {
             self.o_descriptor.d.next = self.now.val();
             self.o_enables.d.next = self.enables_now.val();

@@ -101,6 +101,8 @@ uscale_plus_device! {
     /// The [`Device`] with the ports of the IP that its [`Link`] needs, under the IP's names, and the user's streams.
     ip in {
         s_axis_rq_tready: Bits<4>,
+        pcie_rq_seq_num0: Bits<6>, pcie_rq_seq_num_vld0: Bit, pcie_rq_seq_num1: Bits<6>, pcie_rq_seq_num_vld1: Bit,
+        pcie_tfc_nph_av: Bits<4>,
         m_axis_rc_tvalid: Bit, m_axis_rc_tdata: Bits<W>, m_axis_rc_tlast: Bit, m_axis_rc_tuser: Bits<RC>,
         m_axis_cq_tvalid: Bit, m_axis_cq_tdata: Bits<W>, m_axis_cq_tlast: Bit, m_axis_cq_tuser: Bits<CQ>,
         s_axis_cc_tready: Bits<4>,

@@ -1,8 +1,8 @@
 //! The shim as a whole.
 
 use super::{
-    CompleterCompletion, CompleterRequest, DeviceControl, NonPosted, RequesterCompletion,
-    RequesterRequest, TransmitSplit,
+    CompleterCompletion, CompleterRequest, DeviceControl, HeldReads, NonPosted,
+    RequesterCompletion, RequesterRequest, TransmitSplit, WriteOrder,
 };
 use crate::widgets::Const;
 use rust_hdl::prelude::*;
@@ -43,6 +43,16 @@ pub struct Link<
     pub s_axis_rq_tlast: Signal<Out, Bit>,
     /// Sideband.
     pub s_axis_rq_tuser: Signal<Out, Bits<RQ>>,
+    /// Sequence number of a request that no completion can pass any more.
+    pub pcie_rq_seq_num0: Signal<In, Bits<6>>,
+    /// It is there.
+    pub pcie_rq_seq_num_vld0: Signal<In, Bit>,
+    /// Another one.
+    pub pcie_rq_seq_num1: Signal<In, Bits<6>>,
+    /// It is there.
+    pub pcie_rq_seq_num_vld1: Signal<In, Bit>,
+    /// The link partner's credits for headers of non-posted requests, 15 or more.
+    pub pcie_tfc_nph_av: Signal<In, Bits<4>>,
     /// Requester completion interface.
     pub m_axis_rc_tvalid: Signal<In, Bit>,
     /// Beat taken.
@@ -193,6 +203,8 @@ pub struct Link<
     pub req_id: Signal<Out, Bits<16>>,
 
     split: TransmitSplit,
+    order: WriteOrder,
+    held: HeldReads,
     rq: RequesterRequest<W, D, K, RQ>,
     rc: RequesterCompletion<W, D, K, RC>,
     cq: CompleterRequest<W, D, K, CQ>,
@@ -202,6 +214,8 @@ pub struct Link<
     bad: DFF<Bit>,
     headers: Const<12, CPL_HEADERS>,
     data: Const<16, CPL_DATA>,
+    bus_master: Signal<Local, Bit>,
+    reads: Signal<Local, Bit>,
 }
 
 impl<
@@ -217,7 +231,20 @@ impl<
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, bad);
-        clock!(self, clock, rq, rc, cq, cc, non_posted, device_control);
+        clock!(
+            self,
+            clock,
+            order,
+            held,
+            rq,
+            rc,
+            cq,
+            cc,
+            non_posted,
+            device_control
+        );
+        self.order.reset.next = self.reset.val();
+        self.held.reset.next = self.reset.val();
         self.rq.reset.next = self.reset.val();
         self.rc.reset.next = self.reset.val();
         self.cq.reset.next = self.reset.val();
@@ -229,18 +256,42 @@ impl<
         self.split.tx_valid.next = self.tx_valid.val();
         self.split.tx_kind.next = self.tx_kind.val();
         self.tx_ready.next = self.split.tx_ready.val();
-        self.split.request_ready.next = self.rq.tx_ready.val();
+        self.split.flushed.next = self.order.flushed.val();
+        self.split.request_ready.next = self.held.in_ready.val();
         self.split.completion_ready.next = self.cc.tx_ready.val();
-        self.rq.tx_valid.next = self.split.request_valid.val();
-        self.rq.tx_sop.next = self.tx_sop.val();
-        self.rq.tx_eop.next = self.tx_eop.val();
+        self.bus_master.next = self.cfg_function_status.val().get_bit(2);
+        self.held.bus_master.next = self.bus_master.val();
+        self.held.nph_av.next = self.pcie_tfc_nph_av.val();
+        self.held.in_valid.next = self.split.request_valid.val();
+        self.held.in_eop.next = self.tx_eop.val();
+        self.held.in_read.next = self.split.bare.val();
+        self.held.in_room.next = self.order.room.val();
+        self.held.in_addr.next = self.tx_addr.val();
+        self.held.in_len.next = self.tx_len.val();
+        self.held.in_first_be.next = self.tx_first_be.val();
+        self.held.in_last_be.next = self.tx_last_be.val();
+        self.held.in_tag.next = self.tx_tag.val();
+        self.held.out_ready.next = self.rq.tx_ready.val();
+        self.held.sent.next = self.rq.read_sent.val();
+        self.reads.next = self.held.out_held.val() | self.split.bare.val();
+        self.rq.tx_valid.next = self.held.out_valid.val();
+        self.rq.tx_sop.next = self.held.out_held.val() | self.tx_sop.val();
+        self.rq.tx_eop.next = self.held.out_held.val() | self.tx_eop.val();
         self.rq.tx_data.next = self.tx_data.val();
-        self.rq.tx_read.next = self.split.bare.val();
-        self.rq.tx_addr.next = self.tx_addr.val();
-        self.rq.tx_len.next = self.tx_len.val();
-        self.rq.tx_first_be.next = self.tx_first_be.val();
-        self.rq.tx_last_be.next = self.tx_last_be.val();
-        self.rq.tx_tag.next = self.tx_tag.val();
+        self.rq.tx_read.next = self.reads.val();
+        self.rq.tx_addr.next = self.held.out_addr.val();
+        self.rq.tx_len.next = self.held.out_len.val();
+        self.rq.tx_first_be.next = self.held.out_first_be.val();
+        self.rq.tx_last_be.next = self.held.out_last_be.val();
+        self.rq.tx_tag.next = self.held.out_tag.val();
+        self.rq.tx_number.next = self.order.number.val();
+        self.order.bus_master.next = self.bus_master.val();
+        self.order.begins.next = (self.held.out_valid.val() & self.rq.tx_ready.val())
+            & (self.tx_sop.val() & !self.reads.val());
+        self.order.num0.next = self.pcie_rq_seq_num0.val();
+        self.order.vld0.next = self.pcie_rq_seq_num_vld0.val();
+        self.order.num1.next = self.pcie_rq_seq_num1.val();
+        self.order.vld1.next = self.pcie_rq_seq_num_vld1.val();
         self.s_axis_rq_tvalid.next = self.rq.tvalid.val();
         self.rq.tready.next = self.s_axis_rq_tready.val().get_bit(0);
         self.s_axis_rq_tdata.next = self.rq.tdata.val();
@@ -302,13 +353,14 @@ impl<
         // Between requests and their completions.
         self.cq.room.next = self.non_posted.room.val();
         self.non_posted.read.next = self.cq.read.val();
-        self.non_posted.read_attributes.next = self.cq.attributes.val();
+        self.non_posted.request.next = self.cq.request.val();
         self.non_posted.refuse.next = self.cq.refuse.val();
         self.non_posted.refuse_head.next = self.cq.refuse_head.val();
-        self.cc.attributes.next = self.non_posted.attributes.val();
+        self.cc.request.next = self.non_posted.read_request.val();
         self.non_posted.answered.next = self.cc.answered.val();
         self.cc.refusal_valid.next = self.non_posted.refusal_valid.val();
         self.cc.refusal_head.next = self.non_posted.refusal_head.val();
+        self.cc.refusal_request.next = self.non_posted.refusal_request.val();
         self.non_posted.refused.next = self.cc.refused.val();
         self.pcie_cq_np_req.next = bit_cast::<2, 1>(self.non_posted.np_req.val().into());
 
@@ -316,7 +368,7 @@ impl<
         self.cfg_mps.next = bit_cast::<3, 2>(self.cfg_max_payload.val());
         self.cfg_mrrs.next = self.cfg_max_read_req.val();
         self.cfg_rcb.next = self.cfg_rcb_status.val().get_bit(0);
-        self.cfg_bus_master.next = self.cfg_function_status.val().get_bit(2);
+        self.cfg_bus_master.next = self.bus_master.val();
         self.cfg_msix_enable.next = self.cfg_interrupt_msix_enable.val().get_bit(0);
         self.cfg_msix_mask.next = self.cfg_interrupt_msix_mask.val().get_bit(0);
         self.cfg_mgmt_addr.next = self.device_control.cfg_mgmt_addr.val();

@@ -1,9 +1,9 @@
 //! AMD UltraScale+ integrated block for PCI Express (`pcie4_uscale_plus`, PG213): its four AXI4-Streams, without straddle, DW-aligned.
 //!
 //! ```text
-//!            +--> RequesterRequest ----> s_axis_rq
-//!   tx --> TransmitSplit
-//!            +--> CompleterCompletion -> s_axis_cc <--+ tc, attributes; refusals
+//!            +--> HeldReads -> RequesterRequest -> s_axis_rq; WriteOrder <- pcie_rq_seq_num
+//!   tx --> TransmitSplit <- - - - - - - - - - - - - - - - - - - +
+//!            +--> CompleterCompletion -> s_axis_cc <--+ their requests; refusals
 //!   cpl <------- RequesterCompletion <-- m_axis_rc    |
 //!   req <------- CompleterRequest <----- m_axis_cq -> NonPosted -> pcie_cq_np_req
 //!   cfg <------- DeviceControl <-------- cfg_mgmt
@@ -16,6 +16,7 @@ mod cc;
 mod cq;
 mod device;
 mod device_control;
+mod held_reads;
 mod link;
 mod non_posted;
 mod rc;
@@ -23,13 +24,16 @@ mod rq;
 #[cfg(test)]
 mod testing;
 mod transmit_split;
+mod write_order;
 
 pub use cc::CompleterCompletion;
 pub use cq::CompleterRequest;
 pub use device::{UscalePlusDevice, WIDTHS, verilog};
 pub use device_control::DeviceControl;
+pub use held_reads::HeldReads;
 pub use link::{CPL_DATA, CPL_HEADERS, Link};
 pub use non_posted::NonPosted;
 pub use rc::RequesterCompletion;
 pub use rq::RequesterRequest;
 pub use transmit_split::TransmitSplit;
+pub use write_order::WriteOrder;

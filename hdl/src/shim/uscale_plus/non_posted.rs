@@ -9,8 +9,8 @@ use rust_hdl::prelude::*;
 /// Interface", pcie_cq_np_req, and "Selective Flow Control for Non-Posted Requests"; its count is 0 after reset). So posted requests go
 /// on while 16 reads are unanswered.
 ///
-/// The device answers reads in the order in which they come, so traffic class and attributes of the oldest unanswered one are those of the next
-/// completion (PCIe Base Spec 5.0, 2.2.9). What the device does not do (I/O, atomics) waits here to be refused by [`CompleterCompletion`](super::CompleterCompletion).
+/// The device answers reads in the order in which they come, so the next completion is the oldest unanswered one's and has its traffic class and
+/// attributes (PCIe Base Spec 5.0, 2.2.9). What the device does not do (I/O, atomics) waits here to be refused by [`CompleterCompletion`](super::CompleterCompletion).
 #[derive(LogicBlock, Default)]
 pub struct NonPosted {
     /// Clock.
@@ -23,26 +23,29 @@ pub struct NonPosted {
     pub room: Signal<Out, Bit>,
     /// A read goes to the device.
     pub read: Signal<In, Bit>,
-    /// Its traffic class, bits 2:0, and attributes, bits 5:3.
-    pub read_attributes: Signal<In, Bits<6>>,
+    /// What an error completion brings of it, or of the request to be refused.
+    pub request: Signal<In, Bits<160>>,
     /// A request is to be refused.
     pub refuse: Signal<In, Bit>,
     /// The descriptor of its completion.
     pub refuse_head: Signal<In, Bits<96>>,
-    /// The oldest unanswered read's.
-    pub attributes: Signal<Out, Bits<6>>,
+    /// The oldest unanswered read's `request`.
+    pub read_request: Signal<Out, Bits<160>>,
     /// The device's completion goes to the IP.
     pub answered: Signal<In, Bit>,
     /// A refusal waits.
     pub refusal_valid: Signal<Out, Bit>,
     /// Its descriptor.
     pub refusal_head: Signal<Out, Bits<96>>,
+    /// Its `request`.
+    pub refusal_request: Signal<Out, Bits<160>>,
     /// It goes to the IP.
     pub refused: Signal<In, Bit>,
-    reads: SmallFifo<Bits<6>, 4, 5>,
-    refusals: SmallFifo<Bits<96>, 4, 5>,
+    reads: SmallFifo<Bits<160>, 4, 5>,
+    refusals: SmallFifo<Bits<256>, 4, 5>,
     // Requests that the IP may hand in or has handed in, and that are not completed.
     granted: DFF<Bits<5>>,
+    refusal: Signal<Local, Bits<256>>,
     grants: Signal<Local, Bit>,
     ends: Signal<Local, Bits<5>>,
     more: Signal<Local, Bits<5>>,
@@ -56,14 +59,17 @@ impl Logic for NonPosted {
         self.reads.reset.next = self.reset.val();
         self.refusals.reset.next = self.reset.val();
         self.reads.write.next = self.read.val();
-        self.reads.data_in.next = self.read_attributes.val();
+        self.reads.data_in.next = self.request.val();
         self.reads.read.next = self.answered.val() & !self.reads.empty.val();
-        self.attributes.next = self.reads.data_out.val();
+        self.read_request.next = self.reads.data_out.val();
         self.refusals.write.next = self.refuse.val();
-        self.refusals.data_in.next = self.refuse_head.val();
+        self.refusals.data_in.next = bit_cast::<256, 96>(self.refuse_head.val())
+            | (bit_cast::<256, 160>(self.request.val()) << 96);
         self.refusals.read.next = self.refused.val() & !self.refusals.empty.val();
         self.refusal_valid.next = !self.refusals.empty.val();
-        self.refusal_head.next = self.refusals.data_out.val();
+        self.refusal.next = self.refusals.data_out.val();
+        self.refusal_head.next = self.refusal.val().get_bits::<96>(0);
+        self.refusal_request.next = self.refusal.val().get_bits::<160>(96);
         self.room.next = !self.reads.full.val() & !self.refusals.full.val();
 
         self.grants.next = (self.granted.q.val() < 16) & !self.reset.val();
@@ -96,25 +102,25 @@ mod tests {
             NonPosted::default(),
             ports!(NonPosted {
                 clock: clock;
-                in reset, read, read_attributes, refuse, refuse_head, answered, refused;
-                out np_req, room, attributes, refusal_valid, refusal_head
+                in reset, read, request, refuse, refuse_head, answered, refused;
+                out np_req, room, read_request, refusal_valid, refusal_head, refusal_request
             }),
         )?;
         reset(&mut dut)?;
         let mut random = seeded(6);
         let (mut credits, mut most, mut passed) = (0u32, 0, 0);
-        let mut reads: VecDeque<u64> = VecDeque::new();
-        let mut refusals: VecDeque<Vec<u32>> = VecDeque::new();
+        let mut reads: VecDeque<Vec<u32>> = VecDeque::new();
+        let mut refusals: VecDeque<[Vec<u32>; 2]> = VecDeque::new();
         for cycle in 0..6000 {
             // Turns in which completions leave slowly, or not at all, or fast.
             let leaving = [5, 0, 90][cycle / 100 % 3];
             let comes = credits > 0 && chance(&mut random, 70);
             let refuse = comes && chance(&mut random, 30);
-            let attributes = random.random_range(0..64);
-            let head: Vec<u32> = (0..3).map(|_| random.random()).collect();
+            let [head, request]: [Vec<u32>; 2] =
+                [3, 5].map(|words| (0..words).map(|_| random.random()).collect());
             dut.set("read", comes && !refuse)?;
             dut.set("refuse", refuse)?;
-            dut.set("read_attributes", attributes)?;
+            dut.set_wide("request", &request)?;
             dut.set_wide("refuse_head", &head)?;
             let answered = !reads.is_empty() && chance(&mut random, leaving);
             let refused = !refusals.is_empty() && chance(&mut random, leaving);
@@ -125,11 +131,12 @@ mod tests {
             assert!(inside + credits as usize <= 16, "cycle {cycle}");
             most = most.max(inside);
             assert_eq!(dut.is("refusal_valid")?, !refusals.is_empty());
-            if let Some(expected) = refusals.front() {
-                assert_eq!(dut.get_wide("refusal_head")?, expected);
+            if let Some([head, request]) = refusals.front() {
+                assert_eq!(dut.get_wide("refusal_head")?, head);
+                assert_eq!(dut.get_wide("refusal_request")?, request);
             }
             if let Some(expected) = reads.front() {
-                assert_eq!(dut.get("attributes")?, *expected);
+                assert_eq!(dut.get_wide("read_request")?, expected);
             }
             if dut.is("np_req")? {
                 credits += 1;
@@ -146,8 +153,8 @@ mod tests {
             if comes {
                 credits -= 1;
                 match refuse {
-                    true => refusals.push_back(head),
-                    false => reads.push_back(attributes),
+                    true => refusals.push_back([head, request]),
+                    false => reads.push_back(request),
                 }
             }
         }

@@ -14,7 +14,8 @@ use rust_hdl::prelude::*;
 /// | 0 no error, 2 UR, CA or CRS | header and data as they are |
 /// | 1 poisoned | `cpl_poisoned` |
 /// | 3 byte count, 4 requester id, TC or attributes, 5 start address | a byte count of 8188, which no read waits for: malformed. With the lower address' two bits added it stays below 8192 |
-/// | 6 unknown tag, 8 FLR, 9 time-out, and reserved ones | nothing. The first answers nothing that is waited for; the descriptors of 8 and 9 do not come from a completion, and the device has a time-out of its own |
+/// | 3, 4, 5 and 9 time-out with Request Completed, which the IP has given up | a completion without data and with status CA, which ends the read at once |
+/// | 6 unknown tag, 8 FLR, 9 otherwise, and reserved ones | nothing: they answer nothing that is waited for |
 ///
 /// `N` = `W` / 32, `K` = log2(`N`), `U`: width of `tuser`.
 #[derive(LogicBlock, Default)]
@@ -72,6 +73,7 @@ pub struct RequesterCompletion<const W: usize, const N: usize, const K: usize, c
     now_code: Signal<Local, Bits<4>>,
     now_len: Signal<Local, Bits<11>>,
     lane: Signal<Local, Bits<K>>,
+    given_up: Signal<Local, Bit>,
     vanishes: Signal<Local, Bit>,
     ready: Signal<Local, Bit>,
     code: Signal<Local, Bits<4>>,
@@ -97,7 +99,14 @@ impl<const W: usize, const N: usize, const K: usize, const U: usize> Logic
         self.now_code.next = self.now.val().get_bits::<4>(12);
         self.now_len.next = self.now.val().get_bits::<11>(32);
         self.lane.next = bit_cast::<K, 96>(self.now.val() >> 2);
-        self.vanishes.next = self.now_code.val() > 5;
+        self.given_up.next = self.now.val().get_bit(30)
+            & (((self.now_code.val() > 2) & (self.now_code.val() < 6))
+                | (self.now_code.val() == 9));
+        // Of what is given up, all beats but the first.
+        self.vanishes.next = (self.now_code.val() > 5) & !self.given_up.val();
+        if self.given_up.val() & self.midway.q.val() {
+            self.vanishes.next = true;
+        }
         self.ready.next = self.reframe.in_ready.val() | self.vanishes.val();
         self.tready.next = self.ready.val();
         if self.tvalid.val() & self.ready.val() {
@@ -112,14 +121,15 @@ impl<const W: usize, const N: usize, const K: usize, const U: usize> Logic
 
         self.reframe.in_valid.next = self.tvalid.val() & !self.vanishes.val();
         self.reframe.in_sop.next = self.sop.val();
-        self.reframe.in_eop.next = self.tlast.val();
+        self.reframe.in_eop.next = self.tlast.val() | self.given_up.val();
         self.reframe.in_data.next = self.tdata.val();
         self.reframe.from.next = self.behind.val();
         self.reframe.to.next = self.behind.val();
-        if self.now_len.val().any() {
+        self.reframe.len.next = 0.into();
+        if self.now_len.val().any() & !self.given_up.val() {
             self.reframe.to.next = self.lane.val();
+            self.reframe.len.next = self.now_len.val();
         }
-        self.reframe.len.next = self.now_len.val();
         self.reframe.head.next = 0.into();
         self.reframe.out_ready.next = true;
         if self.reframe.load.val() {
@@ -140,6 +150,11 @@ impl<const W: usize, const N: usize, const K: usize, const U: usize> Logic
         if self.code.val() > 2 {
             self.cpl_byte_count.next = self.never.val();
             self.cpl_status.next = 0.into();
+            if self.out.q.val().get_bit(30) {
+                self.cpl_status.next = 4.into();
+                self.cpl_len.next = 0.into();
+                self.cpl_poisoned.next = false;
+            }
         }
         if self.reset.val() {
             self.midway.d.next = false;

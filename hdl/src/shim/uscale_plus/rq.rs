@@ -8,7 +8,7 @@ use rust_hdl::prelude::*;
 /// Descriptor Fields").
 ///
 /// `tuser` is that of "Sideband Signals in s_axis_rq_tuser": 62 bits at 256 bits of data, 137 at 512. The device manages tags; its tag goes
-/// out as it is. Sequence number, TPH and parity are 0, and so are traffic class and attributes.
+/// out as it is. A write has the sequence number that it comes with, a read 0. TPH and parity are 0, and so are traffic class and attributes.
 ///
 /// The IP nullifies a request whose `tvalid` falls within the packet. It does not, as `tx` has no gap within a TLP.
 ///
@@ -41,6 +41,10 @@ pub struct RequesterRequest<const W: usize, const N: usize, const K: usize, cons
     pub tx_last_be: Signal<In, Bits<4>>,
     /// Tag of a read, 8 bits of which reach the link.
     pub tx_tag: Signal<In, Bits<10>>,
+    /// Sequence number of a write.
+    pub tx_number: Signal<In, Bits<6>>,
+    /// A read goes to the IP.
+    pub read_sent: Signal<Out, Bit>,
     /// s_axis_rq_tvalid.
     pub tvalid: Signal<Out, Bit>,
     /// Any bit of s_axis_rq_tready: they are the same.
@@ -56,12 +60,19 @@ pub struct RequesterRequest<const W: usize, const N: usize, const K: usize, cons
 
     first_be: DFF<Bits<4>>,
     last_be: DFF<Bits<4>>,
+    number: DFF<Bits<6>>,
+    read: DFF<Bit>,
+    // That of the TLP that comes in, of which the first beat may give none out.
+    latched: DFF<Bits<6>>,
     reframe: Reframe<W, N, K, 4>,
     behind: Const<K, 4>,
     width: Param<10, W>,
     lane: Signal<Local, Bits<K>>,
     tag: Signal<Local, Bits<8>>,
     payload: Signal<Local, Bits<11>>,
+    now_number: Signal<Local, Bits<6>>,
+    number_low: Signal<Local, Bits<4>>,
+    number_high: Signal<Local, Bits<2>>,
     kind: Signal<Local, Bits<4>>,
     end_lane: Signal<Local, Bits<4>>,
     narrow: Signal<Local, Bits<62>>,
@@ -73,7 +84,7 @@ impl<const W: usize, const N: usize, const K: usize, const U: usize> Logic
 {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, first_be, last_be);
+        dff_setup!(self, clock, first_be, last_be, number, read, latched);
         clock!(self, clock, reframe);
         self.reframe.reset.next = self.reset.val();
         self.reframe.in_valid.next = self.tx_valid.val();
@@ -91,6 +102,16 @@ impl<const W: usize, const N: usize, const K: usize, const U: usize> Logic
             self.kind.next = 0.into();
             self.reframe.from.next = self.behind.val();
         }
+        self.now_number.next = self.latched.q.val();
+        if self.tx_sop.val() {
+            self.now_number.next = self.tx_number.val();
+            if self.tx_read.val() {
+                self.now_number.next = 0.into();
+            }
+        }
+        if self.tx_valid.val() & self.reframe.in_ready.val() {
+            self.latched.d.next = self.now_number.val();
+        }
         self.reframe.to.next = self.behind.val();
         self.reframe.len.next = self.payload.val();
         self.tag.next = bit_cast::<8, 10>(self.tx_tag.val());
@@ -101,6 +122,8 @@ impl<const W: usize, const N: usize, const K: usize, const U: usize> Logic
         if self.reframe.load.val() {
             self.first_be.d.next = self.tx_first_be.val();
             self.last_be.d.next = self.tx_last_be.val();
+            self.read.d.next = self.tx_read.val();
+            self.number.d.next = self.now_number.val();
         }
 
         self.tvalid.next = self.reframe.out_valid.val();
@@ -108,10 +131,16 @@ impl<const W: usize, const N: usize, const K: usize, const U: usize> Logic
         self.tdata.next = self.reframe.out_data.val();
         self.tkeep.next = self.reframe.out_keep.val();
         self.tlast.next = self.reframe.out_eop.val();
-        // first_be, last_be.
-        self.narrow.next = bit_cast::<62, 4>(self.first_be.q.val())
-            | (bit_cast::<62, 4>(self.last_be.q.val()) << 4);
-        // first_be, last_be, is_sop[0] with is_sop0_ptr 0, is_eop[0], is_eop0_ptr.
+        self.read_sent.next =
+            (self.reframe.out_valid.val() & self.tready.val()) & self.read.q.val();
+        // first_be, last_be, seq_num in two pieces.
+        self.number_low.next = self.number.q.val().get_bits::<4>(0);
+        self.number_high.next = self.number.q.val().get_bits::<2>(4);
+        self.narrow.next = (bit_cast::<62, 4>(self.first_be.q.val())
+            | (bit_cast::<62, 4>(self.last_be.q.val()) << 4))
+            | ((bit_cast::<62, 4>(self.number_low.val()) << 24)
+                | (bit_cast::<62, 2>(self.number_high.val()) << 60));
+        // first_be, last_be, is_sop[0] with is_sop0_ptr 0, is_eop[0], is_eop0_ptr, seq_num0.
         self.end_lane.next = 0.into();
         if self.reframe.out_eop.val() {
             self.end_lane.next = bit_cast::<4, K>(self.reframe.out_end.val());
@@ -119,8 +148,9 @@ impl<const W: usize, const N: usize, const K: usize, const U: usize> Logic
         self.wide.next = ((bit_cast::<137, 4>(self.first_be.q.val())
             | (bit_cast::<137, 4>(self.last_be.q.val()) << 8))
             | (bit_cast::<137, 1>(self.reframe.out_sop.val().into()) << 20))
-            | ((bit_cast::<137, 1>(self.reframe.out_eop.val().into()) << 26)
-                | (bit_cast::<137, 4>(self.end_lane.val()) << 28));
+            | (((bit_cast::<137, 1>(self.reframe.out_eop.val().into()) << 26)
+                | (bit_cast::<137, 4>(self.end_lane.val()) << 28))
+                | (bit_cast::<137, 6>(self.number.q.val()) << 61));
         self.tuser.next = bit_cast::<U, 62>(self.narrow.val());
         if self.width.val().get_bit(9) {
             self.tuser.next = bit_cast::<U, 137>(self.wide.val());

@@ -4,8 +4,8 @@ use rust_hdl::prelude::*;
 
 /// Sends requests (MWr, MRd) to the RQ interface and completions (CplD, Cpl) to the CC interface.
 ///
-/// A TLP is on one way only, so beats need no arbitration. Nothing orders the two against each other: a completion may overtake a write
-/// that RQ has not taken, or that waits in the IP (PG213, "Transmit Transaction Ordering").
+/// A TLP is on one way only, so beats need no arbitration. A completion waits until the writes before it have been `flushed`, of which the
+/// device, which waits with it, does not send more meanwhile.
 #[derive(LogicBlock, Default)]
 pub struct TransmitSplit {
     /// A beat of the device's.
@@ -14,6 +14,8 @@ pub struct TransmitSplit {
     pub tx_ready: Signal<Out, Bit>,
     /// 0 MWr, 1 MRd, 2 CplD, 3 Cpl.
     pub tx_kind: Signal<In, Bits<2>>,
+    /// No write is where a completion could pass it.
+    pub flushed: Signal<In, Bit>,
     /// It is of a request.
     pub request_valid: Signal<Out, Bit>,
     /// RQ takes it.
@@ -32,11 +34,12 @@ impl Logic for TransmitSplit {
     fn update(&mut self) {
         self.completion.next = self.tx_kind.val().get_bit(1);
         self.bare.next = self.tx_kind.val().get_bit(0);
-        self.completion_valid.next = self.tx_valid.val() & self.completion.val();
+        self.completion_valid.next =
+            (self.tx_valid.val() & self.completion.val()) & self.flushed.val();
         self.request_valid.next = self.tx_valid.val() & !self.completion.val();
         self.tx_ready.next = self.request_ready.val();
         if self.completion.val() {
-            self.tx_ready.next = self.completion_ready.val();
+            self.tx_ready.next = self.completion_ready.val() & self.flushed.val();
         }
     }
 }
@@ -53,15 +56,16 @@ mod tests {
         let mut dut = Pair::new(
             TransmitSplit::default(),
             ports!(TransmitSplit {
-                in tx_valid, tx_kind, request_ready, completion_ready;
+                in tx_valid, tx_kind, flushed, request_ready, completion_ready;
                 out tx_ready, request_valid, completion_valid, bare
             }),
         )?;
-        for input in 0..32u64 {
-            let [valid, request, completion] = [0, 1, 2].map(|bit| input >> bit & 1);
-            let kind = input >> 3;
+        for input in 0..64u64 {
+            let [valid, request, completion, flushed] = [0, 1, 2, 3].map(|bit| input >> bit & 1);
+            let kind = input >> 4;
             let inputs = [
                 ("tx_valid", valid),
+                ("flushed", flushed),
                 ("request_ready", request),
                 ("completion_ready", completion),
                 ("tx_kind", kind),
@@ -69,7 +73,7 @@ mod tests {
             set_all(&mut dut, &inputs)?;
             let (to_request, to_completion, ready) = match kind {
                 0 | 1 => (valid, 0, request),
-                _ => (0, valid, completion),
+                _ => (0, valid & flushed, completion & flushed),
             };
             assert_eq!(dut.get("request_valid")?, to_request);
             assert_eq!(dut.get("completion_valid")?, to_completion);

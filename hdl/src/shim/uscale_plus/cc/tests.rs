@@ -19,8 +19,10 @@ fn completions_follow_their_descriptors_512() -> Result {
     run::<512, 16, 4, 81>()
 }
 
-/// A completion in beats of the device's, and what the IP must get; `attributes` are its request's.
-fn completion(lanes: usize, attributes: u64, random: &mut StdRng) -> (Vec<Beat>, Vec<u32>) {
+/// A completion in beats of the device's, and what the IP must get; `request` are the five DWs of its request.
+fn completion(lanes: usize, request: &[u32], random: &mut StdRng) -> (Vec<Beat>, Vec<u32>) {
+    // Bits 126:121 of the descriptor, which is behind the first DW.
+    let attributes = u64::from(request[4] >> 25 & 63);
     let bare = chance(random, 20);
     let len = if bare { 0 } else { random.random_range(1..=40) };
     let [lower, tag, id] = [128, 256, 1 << 16].map(|below| random.random_range(0..below));
@@ -37,6 +39,9 @@ fn completion(lanes: usize, attributes: u64, random: &mut StdRng) -> (Vec<Beat>,
         .dwords();
     let payload = noise(len as usize, random);
     dwords.extend(&payload);
+    if bare && status != 0 {
+        dwords.extend(request);
+    }
     let lane = if bare {
         0
     } else {
@@ -68,7 +73,7 @@ fn run<const W: usize, const N: usize, const K: usize, const U: usize>() -> Resu
         ports!(CompleterCompletion<W, N, K, U> {
             clock: clock;
             in reset, tx_valid, tx_sop, tx_eop, tx_data, tx_bare, tx_addr, tx_len, tx_tag, tx_id, tx_byte_count, tx_status,
-                attributes, refusal_valid, refusal_head, tready;
+                request, refusal_valid, refusal_head, refusal_request, tready;
             out tx_ready, answered, refused, tvalid, tdata, tkeep, tlast, tuser
         }),
     )?;
@@ -81,8 +86,8 @@ fn run<const W: usize, const N: usize, const K: usize, const U: usize>() -> Resu
         &["tlast", "tkeep", "tdata", "tuser"],
         Some("tlast"),
     );
-    // Attributes of the reads, the oldest one's first; completions and refusals that have been taken, in that order.
-    let mut attributes: VecDeque<u64> = VecDeque::new();
+    // Five DWs of each of the reads, the oldest first; completions and refusals that have been taken, in that order.
+    let mut requests: VecDeque<Vec<u32>> = VecDeque::new();
     let mut completions: VecDeque<Vec<u32>> = VecDeque::new();
     let mut expected: VecDeque<Vec<u32>> = VecDeque::new();
     let mut refusal: Option<Vec<u32>> = None;
@@ -93,18 +98,22 @@ fn run<const W: usize, const N: usize, const K: usize, const U: usize>() -> Resu
             sink.rate = [100, 60, 10][random.random_range(0..3)];
         }
         if source.beats.len() < 4 {
-            attributes.push_back(random.random_range(0..64));
-            let (beats, dwords) = completion(N, attributes[attributes.len() - 1], &mut random);
+            let request = noise(5, &mut random);
+            let (beats, dwords) = completion(N, &request, &mut random);
+            requests.push_back(request);
             source.beats.extend(beats);
             completions.push_back(dwords);
         }
         if refusal.is_none() && chance(&mut random, 20) {
-            let head = noise(3, &mut random);
-            dut.set_wide("refusal_head", &head)?;
-            refusal = Some(head);
+            let dwords = noise(8, &mut random);
+            dut.set_wide("refusal_head", &dwords[..3])?;
+            dut.set_wide("refusal_request", &dwords[3..])?;
+            refusal = Some(dwords);
         }
         dut.set("refusal_valid", refusal.is_some())?;
-        dut.set("attributes", attributes.front().copied().unwrap_or(0))?;
+        if let Some(request) = requests.front() {
+            dut.set_wide("request", request)?;
+        }
         source.offer(&mut dut, &mut random)?;
         sink.accept(&mut dut, &mut random)?;
         let ended = source
@@ -134,7 +143,7 @@ fn run<const W: usize, const N: usize, const K: usize, const U: usize>() -> Resu
         }
         dut.step()?;
         if ended {
-            attributes.pop_front();
+            requests.pop_front();
             expected.extend(completions.pop_front());
             answered += 1;
         }

@@ -41,10 +41,14 @@ for models in ("cocotb.pcie", "cocotb.bench"):
 def model(dut):
     bus = {f"{stream}_bus": AxiStreamBus.from_prefix(dut, f"{prefix}_axis_{stream}")
            for stream, prefix in [("rq", "s"), ("rc", "m"), ("cq", "m"), ("cc", "s")]}
-    same = ["pcie_cq_np_req", "cfg_max_payload", "cfg_max_read_req", "cfg_rcb_status", "cfg_function_status",
+    same = ["pcie_rq_seq_num0", "pcie_rq_seq_num_vld0", "pcie_cq_np_req", "cfg_max_payload", "cfg_max_read_req", "cfg_rcb_status", "cfg_function_status",
             "cfg_interrupt_msix_enable", "cfg_interrupt_msix_mask", "cfg_mgmt_addr", "cfg_mgmt_function_number",
             "cfg_mgmt_write", "cfg_mgmt_write_data", "cfg_mgmt_byte_enable", "cfg_mgmt_read", "cfg_mgmt_read_data",
             "cfg_mgmt_read_write_done", "cfg_mgmt_debug_access"]
+    if WIDTH == 512:
+        same += ["pcie_rq_seq_num1", "pcie_rq_seq_num_vld1"]
+    # The model has no credits to tell of.
+    dut.pcie_tfc_nph_av.value = 15
     device = UltraScalePlusPcieDevice(
         pcie_generation=3, pcie_link_width=8 if WIDTH == 256 else 16, user_clk_frequency=250e6, alignment="dword",
         enable_client_tag=True, enable_extended_tag=True, max_payload_size=512,
@@ -333,6 +337,51 @@ async def function_mask(host, masked):
     control = control | 0x4000 if masked else control & ~0x4000
     await host.function.capability_write_word(PciCapId.MSIX, 2, control)
     await microseconds(1)
+
+
+@cocotb.test(timeout_time=6, timeout_unit="ms")
+async def writes_go_on_while_reads_have_no_credit(dut):
+    """Without credits for non-posted requests no read leaves, and a running C2H transfer ends all the same."""
+    random = Random(SEED)
+    host = await begin(dut, random)
+    await host.enable(VECTORS)
+    await host.start(REGIONS)
+    queues = [await host.create_queue(C2H, "C2h", C2H, DOMAIN, C2H), await host.create_queue(H2C, "H2c", H2C, DOMAIN, H2C)]
+    arena = Arena.new(host.root.mem_pool, 32, random)
+    image = arena.image()
+    written = host.register(1, 40_000, DOMAIN, arena, {"allow_c2h": 1}, uniform=True)
+    read = host.register(2, 40_000, DOMAIN, arena, {"allow_h2c": 1}, uniform=True)
+    data = random.randbytes(30_001)
+    at = 0
+    for address, piece in written.pieces(77, len(data)):
+        image[address - arena.base : address - arena.base + piece] = data[at : at + piece]
+        at += piece
+    host.source.send_nowait(frame(data))
+    queues[0].put("SubmissionEntry", **Transfer(written, 77, len(data), data, 1, 0).entry("C2h", C2H))
+    queues[1].put("SubmissionEntry", **Transfer(read, 5, 30_001, b"", 2, 0).entry("H2c", H2C))
+    before = host.root.seen["writes"]
+    for queue in queues:
+        await queue.ring()
+    while host.root.seen["writes"] < before + 10:
+        await microseconds(0.1)
+    dut.pcie_tfc_nph_av.value = 0
+    await microseconds(0.1)
+    reads = host.root.seen["reads"]
+    assert queues[0].reap() is None and queues[1].reap() is None, "the transfers are through too early for this test"
+    entry = await with_timeout(queues[0].next(), 100, "us")
+    assert entry["status"] == wire.code("Status", "Ok") and entry["bytes_moved"] == len(data), entry
+    assert arena.image() == image
+    await microseconds(5)
+    assert host.root.seen["reads"] == reads, "a read without a credit"
+    assert queues[1].reap() is None
+    # A register is read meanwhile.
+    assert await host.read("C2H_BYTES") == len(data)
+    dut.pcie_tfc_nph_av.value = 15
+    entry = await with_timeout(queues[1].next(), 100, "us")
+    assert entry["status"] == wire.code("Status", "Ok"), entry
+    got = content(await host.sink.recv(compact=False), H2C)
+    assert got == b"".join(bytes(image[at - arena.base : at - arena.base + piece]) for at, piece in read.pieces(5, 30_001))
+    host.complaints.expected()
 
 
 @cocotb.test(timeout_time=6, timeout_unit="ms")

@@ -30,10 +30,10 @@ struct Request {
 /// What becomes of a packet.
 #[derive(Debug)]
 enum Fate {
-    /// It goes to the device, a read with its attributes.
-    Passes(Request, Option<u64>),
-    /// It is refused with this descriptor.
-    Refused(Vec<u32>),
+    /// It goes to the device, a read with what an error completion brings of it.
+    Passes(Request, Option<Vec<u32>>),
+    /// It is refused with this descriptor, and with that.
+    Refused(Vec<u32>, Vec<u32>),
     Vanishes,
 }
 
@@ -92,6 +92,15 @@ fn packet(lanes: usize, sideband: usize, random: &mut StdRng) -> (Vec<Beat>, Fat
         .with(123, 121, attributes & 7)
         .with(126, 124, attributes >> 3)
         .dwords();
+    let [present, hint, steering] = [2, 4, 256].map(|below| random.random_range(0..below));
+    let mut request = Fields::new(32)
+        .with(3, 0, first)
+        .with(7, 4, last)
+        .with(8, 8, present)
+        .with(10, 9, hint)
+        .with(23, 16, steering)
+        .dwords();
+    request.extend(&dwords);
     let payload = noise(if [0, 2, 7].contains(&kind) { 0 } else { len }, random);
     dwords.extend(&payload);
     let words = place(lanes, 0, &dwords, random);
@@ -105,9 +114,21 @@ fn packet(lanes: usize, sideband: usize, random: &mut StdRng) -> (Vec<Beat>, Fat
             fields = fields.with(high, low, value);
         }
         fields = match (index, lanes) {
-            (0, 8) => fields.with(3, 0, first).with(7, 4, last).with(41, 41, 0),
+            (0, 8) => fields
+                .with(3, 0, first)
+                .with(7, 4, last)
+                .with(41, 41, 0)
+                .with(42, 42, present)
+                .with(44, 43, hint)
+                .with(52, 45, steering),
             (_, 8) => fields.with(41, 41, 0),
-            (0, _) => fields.with(3, 0, first).with(11, 8, last).with(96, 96, 0),
+            (0, _) => fields
+                .with(3, 0, first)
+                .with(11, 8, last)
+                .with(96, 96, 0)
+                .with(97, 97, present)
+                .with(100, 99, hint)
+                .with(110, 103, steering),
             _ => fields.with(96, 96, 0),
         };
         Beat {
@@ -130,14 +151,14 @@ fn packet(lanes: usize, sideband: usize, random: &mut StdRng) -> (Vec<Beat>, Fat
             .with(71, 64, tag)
             .with(91, 89, attributes & 7)
             .with(94, 92, attributes >> 3);
-        Fate::Refused(descriptor.dwords())
+        Fate::Refused(descriptor.dwords(), request.clone())
     };
     let fate = match kind {
         0 | 1 if bar == 0 => {
             let header = [kind, addr % 0x2_0000, len as u64, first, last, tag, id];
             Fate::Passes(
                 Request { header, payload },
-                (kind == 0).then_some(attributes),
+                (kind == 0).then(|| request.clone()),
             )
         }
         1 | 12.. => Fate::Vanishes,
@@ -160,7 +181,7 @@ fn run<const W: usize, const N: usize, const K: usize, const U: usize>(
         ports!(CompleterRequest<W, N, K, U> {
             clock: clock;
             in reset, tvalid, tdata, tlast, tuser, room, req_ready;
-            out tready, discontinue, read, attributes, refuse, refuse_head, req_valid, req_sop, req_eop, req_data, req_write,
+            out tready, discontinue, read, request, refuse, refuse_head, req_valid, req_sop, req_eop, req_data, req_write,
                 req_addr, req_len, req_first_be, req_last_be, req_tag, req_id
         }),
     )?;
@@ -209,9 +230,9 @@ fn run<const W: usize, const N: usize, const K: usize, const U: usize>(
         let mut owed = [false; 2];
         if taken.is_some_and(|beat| beat.first) {
             match fates.pop_front().expect("a packet that was sent") {
-                Fate::Passes(request, attributes) => {
-                    if let Some(attributes) = attributes {
-                        assert_eq!(dut.get("attributes")?, attributes);
+                Fate::Passes(request, repeated) => {
+                    if let Some(repeated) = repeated {
+                        assert_eq!(dut.get_wide("request")?, repeated);
                         owed[0] = true;
                         counts[0] += 1;
                     } else {
@@ -219,8 +240,9 @@ fn run<const W: usize, const N: usize, const K: usize, const U: usize>(
                     }
                     expected.push_back(request);
                 }
-                Fate::Refused(head) => {
+                Fate::Refused(head, repeated) => {
                     assert_eq!(dut.get_wide("refuse_head")?, head);
+                    assert_eq!(dut.get_wide("request")?, repeated);
                     owed[1] = true;
                     counts[2] += 1;
                 }

@@ -89,7 +89,8 @@ fn run<
         Link::default(),
         ports!(Link<W, D, K, RQ, RC, CQ, CC> {
             clock: clock;
-            in reset, s_axis_rq_tready, m_axis_rc_tvalid, m_axis_rc_tdata, m_axis_rc_tlast, m_axis_rc_tuser, m_axis_cq_tvalid,
+            in reset, s_axis_rq_tready, pcie_rq_seq_num0, pcie_rq_seq_num_vld0, pcie_rq_seq_num1, pcie_rq_seq_num_vld1,
+                pcie_tfc_nph_av, m_axis_rc_tvalid, m_axis_rc_tdata, m_axis_rc_tlast, m_axis_rc_tuser, m_axis_cq_tvalid,
                 m_axis_cq_tdata, m_axis_cq_tlast, m_axis_cq_tuser, s_axis_cc_tready, cfg_max_payload, cfg_max_read_req,
                 cfg_rcb_status, cfg_function_status, cfg_interrupt_msix_enable, cfg_interrupt_msix_mask, cfg_mgmt_read_data,
                 cfg_mgmt_read_write_done, tx_valid, tx_sop, tx_eop, tx_data, tx_kind, tx_addr, tx_len, tx_first_be,
@@ -105,6 +106,8 @@ fn run<
     reset(&mut dut)?;
     configuration(&mut dut)?;
     reset(&mut dut)?;
+    // Bus Master Enable.
+    dut.set("cfg_function_status", 4)?;
 
     let mut random = seeded(W as u64);
     let mut cq = Source::new("m_axis_cq_tvalid", "m_axis_cq_tready", false);
@@ -120,7 +123,12 @@ fn run<
     let mut rq = Sink::new(
         "s_axis_rq_tvalid",
         "s_axis_rq_tready",
-        &["s_axis_rq_tlast", "s_axis_rq_tkeep", "s_axis_rq_tdata"],
+        &[
+            "s_axis_rq_tlast",
+            "s_axis_rq_tkeep",
+            "s_axis_rq_tdata",
+            "s_axis_rq_tuser",
+        ],
         Some("s_axis_rq_tlast"),
     );
     let mut cc = Sink::new(
@@ -130,16 +138,22 @@ fn run<
         Some("s_axis_cc_tlast"),
     );
     let (mut rq_packet, mut cc_packet) = (Packet::new(D), Packet::new(D));
-    // Answers that the host waits for, by tag; writes that it must get; data that the device must get.
-    let mut answers: HashMap<u32, Vec<u32>> = HashMap::new();
-    let mut requests: VecDeque<Vec<u32>> = VecDeque::new();
+    // Answers that the host waits for, by tag, with the number of writes before them; writes and reads that it must get, these too with the
+    // number of writes before them; data that the device must get.
+    let mut answers: HashMap<u32, (Vec<u32>, usize)> = HashMap::new();
+    let mut writes: VecDeque<Vec<u32>> = VecDeque::new();
+    let mut reads: VecDeque<(Vec<u32>, usize)> = VecDeque::new();
+    // Writes of the device, those of them that RQ has got, and those that no completion passes any more; numbers in the IP.
+    let (mut sent, mut arrived, mut ordered) = (0, 0, 0);
+    let mut numbers: VecDeque<(usize, u64)> = VecDeque::new();
     let mut completions: VecDeque<(u64, Vec<u32>)> = VecDeque::new();
     let mut unanswered: VecDeque<(u32, u32, u64)> = VecDeque::new();
     let mut attributes: HashMap<u32, u64> = HashMap::new();
     let mut got: Vec<u32> = Vec::new();
-    let (mut credits, mut tag) = (0, 0u32);
-    // Answers, refusals, requests, completions, and writes to the device while 16 reads are in it.
-    let mut counts = [0; 5];
+    let (mut credits, mut tag, mut number) = (0, 0u32, 0);
+    // Answers, refusals, requests, completions, writes to the device while 16 reads are in it, reads of the device, and writes that
+    // passed one.
+    let mut counts = [0; 7];
     for cycle in 0..6000 {
         for source in [&mut cq, &mut rc, &mut tx] {
             source.rate = [100, 50][cycle / 64 % 2];
@@ -179,13 +193,18 @@ fn run<
                     attributes.insert(tag, traffic);
                 }
                 if kind == 2 {
+                    let repeated = &dwords;
                     let refusal = Fields::new(96)
                         .with(28, 16, 4)
                         .with(45, 43, 1)
                         .with(63, 48, id)
                         .with(71, 64, tag.into())
                         .with(94, 89, traffic);
-                    answers.insert(tag, refusal.dwords());
+                    let mut refusal = refusal.dwords();
+                    // first_be, and the descriptor.
+                    refusal.push(15);
+                    refusal.extend(repeated);
+                    answers.insert(tag, (refusal, 0));
                 }
                 let tuser = Fields::new(CQ_BITS[wide]).with(3, 0, 15);
                 let names = ["m_axis_cq_tlast", "m_axis_cq_tdata", "m_axis_cq_tuser"];
@@ -247,7 +266,19 @@ fn run<
                         .with(94, 89, traffic)
                         .dwords();
                     answer.extend(payload);
-                    answers.insert(tag, answer);
+                    answers.insert(tag, (answer, sent));
+                }
+                None if chance(&mut random, 25) && reads.len() < 100 => {
+                    let addr = random.random::<u64>() & !3;
+                    let [len, tag] = [1024, 256].map(|below| random.random_range(0..below));
+                    let header = [("tx_kind", 1), ("tx_tag", tag), ("tx_len", len)];
+                    tx.beats.extend(tlp(D, addr, &header, &[], &mut random));
+                    let request = Fields::new(128)
+                        .with(63, 2, addr >> 2)
+                        .with(74, 64, len)
+                        .with(103, 96, tag)
+                        .dwords();
+                    reads.push_back((request, sent));
                 }
                 None => {
                     let addr = random.random::<u64>() & !3;
@@ -261,7 +292,8 @@ fn run<
                         .dwords();
                     // The tag of a write says nothing.
                     request.extend(payload);
-                    requests.push_back(request);
+                    writes.push_back(request);
+                    sent += 1;
                 }
             }
         }
@@ -270,6 +302,17 @@ fn run<
         }
         for sink in [&mut req, &mut rq, &mut cc] {
             sink.accept(&mut dut, &mut random)?;
+        }
+        // The IP: credits for reads, and numbers of requests, in order.
+        dut.set("pcie_tfc_nph_av", [15, 0, 2][cycle / 80 % 3])?;
+        for (num, vld) in [
+            ("pcie_rq_seq_num0", "pcie_rq_seq_num_vld0"),
+            ("pcie_rq_seq_num1", "pcie_rq_seq_num_vld1"),
+        ] {
+            let back = numbers.pop_front_if(|(when, _)| *when <= cycle);
+            dut.set(vld, back.is_some())?;
+            dut.set(num, back.map_or(0, |(_, number)| number))?;
+            ordered += usize::from(back.is_some_and(|(_, number)| number >= 32));
         }
         for source in [&mut cq, &mut rc, &mut tx] {
             source.taken(&mut dut)?;
@@ -283,19 +326,41 @@ fn run<
             }
         }
         if let Some(beat) = rq.taken(&mut dut)? {
+            if rq_packet.is_empty() {
+                let bits = |low: usize, count: u32| {
+                    u64::from(beat[3][low / 32] >> (low % 32) & !(u32::MAX << count))
+                };
+                // seq_num, which at 512 bits crosses from one word to the next.
+                number = match W {
+                    256 => bits(24, 4) | bits(60, 2) << 4,
+                    _ => bits(61, 3) | bits(64, 3) << 3,
+                };
+            }
             if rq_packet.push(&beat) {
                 let mut request = rq_packet.take();
-                request[3] &= !0xff;
-                assert_eq!(Some(request), requests.pop_front());
-                counts[2] += 1;
+                if request[2] >> 11 & 15 == 0 {
+                    let (read, before) = reads.pop_front().expect("a read that was sent");
+                    assert_eq!(request, read);
+                    assert!(before <= arrived, "a read has passed a write");
+                    counts[5] += 1;
+                    numbers.push_back((cycle + 5, number));
+                } else {
+                    request[3] &= !0xff;
+                    assert_eq!(Some(request), writes.pop_front());
+                    counts[6] += u32::from(reads.front().is_some_and(|read| read.1 <= arrived));
+                    arrived += 1;
+                    counts[2] += 1;
+                    numbers.push_back((cycle + random.random_range(1..24), number));
+                }
             }
         }
         if let Some(beat) = cc.taken(&mut dut)? {
             if cc_packet.push(&beat) {
                 let answer = cc_packet.take();
-                counts[usize::from(answer.len() == 3)] += 1;
-                let expected = answers.remove(&(answer[2] & 0xff));
-                assert_eq!(Some(answer), expected);
+                counts[usize::from(answer.len() == 8)] += 1;
+                let (expected, before) = answers.remove(&(answer[2] & 0xff)).expect("a read");
+                assert_eq!(answer, expected);
+                assert!(before <= ordered, "a completion could pass a write");
             }
         }
         if dut.is("cpl_valid")? {

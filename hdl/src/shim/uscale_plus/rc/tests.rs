@@ -45,12 +45,13 @@ fn packet(lanes: usize, random: &mut StdRng) -> (Vec<Beat>, Option<Completion>) 
     };
     let [lower, tag, noise16] = [1 << 12, 256, 1 << 16].map(|below| random.random_range(0..below));
     let count = random.random_range(1..4097);
+    let completed = chance(random, 50);
     let poisoned = code == 1 || chance(random, 5);
     let mut dwords = Fields::new(96)
         .with(11, 0, lower)
         .with(15, 12, code)
         .with(28, 16, count)
-        .with(30, 30, random.random_range(0..2))
+        .with(30, 30, completed.into())
         .with(42, 32, len as u64)
         .with(45, 43, status)
         .with(46, 46, poisoned.into())
@@ -67,15 +68,17 @@ fn packet(lanes: usize, random: &mut StdRng) -> (Vec<Beat>, Option<Completion>) 
         first: index == 0,
         ports: vec![("tlast", vec![u32::from(index == last)]), ("tdata", data)],
     });
-    let seen = match code {
-        0..=2 => Some((count, status)),
-        3..=5 => Some((8188, 0)),
+    let header = |len: usize, count, status, poisoned: bool| {
+        [tag, len as u64, count, lower & 127, status, poisoned.into()]
+    };
+    let completion = match code {
+        0..=2 => Some((header(len, count, status, poisoned), payload)),
+        // CA.
+        3..=5 | 9 if completed => Some((header(0, 8188, 0b100, false), vec![])),
+        3..=5 => Some((header(len, 8188, 0, poisoned), payload)),
         _ => None,
     };
-    let completion = seen.map(|(count, status)| Completion {
-        header: [tag, len as u64, count, lower & 127, status, poisoned.into()],
-        payload,
-    });
+    let completion = completion.map(|(header, payload)| Completion { header, payload });
     (beats.collect(), completion)
 }
 

@@ -19,12 +19,21 @@ fn requests_follow_their_descriptors_512() -> Result {
     run::<512, 16, 4, 137>()
 }
 
-/// A request in beats of the device's, and as the IP must get it: its DWs, and its byte enables.
-fn request(lanes: usize, random: &mut StdRng) -> (Vec<Beat>, Vec<u32>, [u64; 2]) {
+/// A request as the IP must get it.
+struct Expected {
+    dwords: Vec<u32>,
+    /// First and last.
+    enables: [u64; 2],
+    number: u64,
+}
+
+/// A request in beats of the device's, and as the IP must get it.
+fn request(lanes: usize, random: &mut StdRng) -> (Vec<Beat>, Expected) {
     let read = chance(random, 30);
     let len = length(random);
     let addr = random.random::<u64>() >> [0, 32][random.random_range(0..2)] & !3;
     let tag: u64 = random.random_range(0..256);
+    let number: u64 = random.random_range(0..64);
     let enables = [random.random_range(0..16), random.random_range(0..16)];
     let payload = noise(if read { 0 } else { len }, random);
     let lane = if read { 0 } else { (addr / 4) as usize % lanes };
@@ -49,12 +58,20 @@ fn request(lanes: usize, random: &mut StdRng) -> (Vec<Beat>, Vec<u32>, [u64; 2])
             ("tx_first_be", vec![enables[0] as u32]),
             ("tx_last_be", vec![enables[1] as u32]),
             ("tx_tag", vec![tag as u32]),
+            // Other beats have the number of a later write.
+            (
+                "tx_number",
+                vec![number as u32 ^ if index == 0 { 0 } else { 33 }],
+            ),
         ],
     };
     (
         words.into_iter().enumerate().map(beat).collect(),
-        dwords,
-        enables,
+        Expected {
+            dwords,
+            enables,
+            number: if read { 0 } else { number },
+        },
     )
 }
 
@@ -63,8 +80,8 @@ fn run<const W: usize, const N: usize, const K: usize, const U: usize>() -> Resu
         RequesterRequest::default(),
         ports!(RequesterRequest<W, N, K, U> {
             clock: clock;
-            in reset, tx_valid, tx_sop, tx_eop, tx_data, tx_read, tx_addr, tx_len, tx_first_be, tx_last_be, tx_tag, tready;
-            out tx_ready, tvalid, tdata, tkeep, tlast, tuser
+            in reset, tx_valid, tx_sop, tx_eop, tx_data, tx_read, tx_addr, tx_len, tx_first_be, tx_last_be, tx_tag, tx_number, tready;
+            out tx_ready, read_sent, tvalid, tdata, tkeep, tlast, tuser
         }),
     )?;
     reset(&mut dut)?;
@@ -76,7 +93,7 @@ fn run<const W: usize, const N: usize, const K: usize, const U: usize>() -> Resu
         &["tlast", "tkeep", "tdata", "tuser"],
         Some("tlast"),
     );
-    let mut expected: VecDeque<(Vec<u32>, [u64; 2])> = VecDeque::new();
+    let mut expected: VecDeque<Expected> = VecDeque::new();
     let (mut packet, mut done) = (Packet::new(N), 0);
     for cycle in 0..6000 {
         if cycle % 64 == 0 {
@@ -84,20 +101,33 @@ fn run<const W: usize, const N: usize, const K: usize, const U: usize>() -> Resu
             sink.rate = [100, 60, 10][random.random_range(0..3)];
         }
         if source.beats.len() < 4 {
-            let (beats, dwords, enables) = request(N, &mut random);
+            let (beats, request) = request(N, &mut random);
             source.beats.extend(beats);
-            expected.push_back((dwords, enables));
+            expected.push_back(request);
         }
         source.offer(&mut dut, &mut random)?;
         sink.accept(&mut dut, &mut random)?;
         source.taken(&mut dut)?;
-        if let Some(beat) = sink.taken(&mut dut)? {
+        let read_sent = dut.is("read_sent")?;
+        let beat = sink.taken(&mut dut)?;
+        assert!(beat.is_some() || !read_sent);
+        if let Some(beat) = beat {
             let first = packet.is_empty();
             let last = packet.push(&beat);
-            let (dwords, [first_be, last_be]) = expected.front().expect("a request that was sent");
+            let Expected {
+                dwords,
+                enables: [first_be, last_be],
+                number,
+            } = expected.front().expect("a request that was sent");
+            assert_eq!(read_sent, dwords.len() == 4, "read_sent");
+            let number = *number;
             let mut fields = Fields::new(U);
             fields = match W {
-                256 => fields.with(3, 0, *first_be).with(7, 4, *last_be),
+                256 => fields
+                    .with(3, 0, *first_be)
+                    .with(7, 4, *last_be)
+                    .with(27, 24, number & 15)
+                    .with(61, 60, number >> 4),
                 _ => sideband(
                     fields,
                     [20, 22, 26, 28],
@@ -105,7 +135,8 @@ fn run<const W: usize, const N: usize, const K: usize, const U: usize>() -> Resu
                     last.then(|| (dwords.len() - 1) % N),
                 )
                 .with(3, 0, *first_be)
-                .with(11, 8, *last_be),
+                .with(11, 8, *last_be)
+                .with(66, 61, number),
             };
             assert_eq!(beat[3], fields.dwords(), "tuser");
             if last {
