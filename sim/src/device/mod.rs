@@ -3,6 +3,7 @@
 //! [`Gateware`] is the pins; [`Streams`] is the user logic on its AXI4-Stream sides.
 
 mod gateware;
+mod integrated_block;
 mod streams;
 
 pub use gateware::{Beat, Gateware, GatewareError, Observed, Tools};

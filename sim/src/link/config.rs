@@ -89,6 +89,13 @@ pub struct Credits {
     pub completion_data: u32,
 }
 
+/// Hard IP between the device and the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HardIp {
+    /// AMD UltraScale+ integrated block, with the device behind its shim.
+    UscalePlus,
+}
+
 /// A link with the root complex at its end. Times are in picoseconds.
 #[derive(Debug, Clone)]
 pub struct LinkConfig {
@@ -132,6 +139,8 @@ pub struct LinkConfig {
     pub host_id: u16,
     /// Tags that the device may use: 1 to 1024 (more than 32 needs extended, more than 256 ten-bit tags enabled).
     pub device_tags: u16,
+    /// Hard IP whose ports are simulated, if any; the streams are the device's own otherwise.
+    pub hard_ip: Option<HardIp>,
     /// Completion space of the device's hard IP in TLPs; 0: not checked.
     pub completion_headers: u32,
     /// Completion space of the device's hard IP in units of 16 bytes; 0: not checked.
@@ -171,6 +180,7 @@ impl Default for LinkConfig {
             device_id: 0x0100,
             host_id: 0x0000,
             device_tags: 256,
+            hard_ip: None,
             completion_headers: 0,
             completion_data: 0,
             seed: 1,

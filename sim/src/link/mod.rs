@@ -36,7 +36,9 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use config::{CompletionOrder, ConfigError, Credits, Direction, Generation, LinkConfig};
+pub use config::{
+    CompletionOrder, ConfigError, Credits, Direction, Generation, HardIp, LinkConfig,
+};
 pub use engine::{HostEvent, Link, MmioError, MmioHandle};
 pub use faults::{Fault, FaultKind, FaultPlan, Trigger};
 pub use pins::{CplPort, ReqPort, RxPorts, TxPorts};

@@ -6,6 +6,7 @@ use pinring_core::{
     AdminError, BufferId, Config, Device, DeviceFault, Moderation, Notify, OpenError, Permissions,
     Platform, QueueConfig, QueueHandle, RegionHandle, RegisterError, StartError, Tier, TierPolicy,
 };
+use pinring_hdl::shim::uscale_plus;
 use pinring_protocol::Direction;
 use pinring_protocol::limits::VECTORS;
 use pinring_protocol::registers::aperture;
@@ -21,7 +22,7 @@ use crate::host::{
 use crate::link::{CompletionOrder, ConfigError, Generation, Link, LinkConfig};
 use crate::machine::Machine;
 use crate::platform::SimPlatform;
-use crate::scenario::{self, IommuMode, LayoutKind, Scenario, Strategy};
+use crate::scenario::{self, HardIp, IommuMode, LayoutKind, Scenario, Strategy};
 
 /// Protection domain of the application.
 pub const DOMAIN: u32 = 1;
@@ -131,6 +132,15 @@ pub struct Bench {
 pub fn link_config(scenario: &Scenario) -> LinkConfig {
     let link = &scenario.link;
     let base = LinkConfig::default();
+    // Completion space of the device's hard IP. The gateware reserves 9 headers and 33 units for a read of 512 bytes (RCB 64): of 512 headers, 56 reads.
+    let (hard_ip, completion_headers, completion_data) = match scenario.device.hard_ip {
+        HardIp::None => (None, 512, 2048),
+        HardIp::UscalePlus => (
+            Some(crate::link::HardIp::UscalePlus),
+            uscale_plus::CPL_HEADERS as u32,
+            uscale_plus::CPL_DATA as u32,
+        ),
+    };
     LinkConfig {
         generation: Generation::from_number(link.generation as u8).unwrap_or(base.generation),
         lanes: link.lanes as u8,
@@ -150,9 +160,9 @@ pub fn link_config(scenario: &Scenario) -> LinkConfig {
         },
         random_split: link.random_split,
         device_tags: if link.extended_tags { 256 } else { 32 },
-        // Completion space of the device's hard IP. The gateware reserves 9 headers and 33 units for a read of 512 bytes (RCB 64): 56 reads.
-        completion_headers: 512,
-        completion_data: 2048,
+        hard_ip,
+        completion_headers,
+        completion_data,
         seed: scenario.seed,
         ..base
     }

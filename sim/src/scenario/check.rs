@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use pinring_core::Moderation;
 
 use super::{
-    Buffers, Burst, Costs, Device, Expectation, Fault, FaultScope, FaultTarget, Host, LayoutKind,
-    Link, Notify, Payload, Scenario, Strategy, Stream,
+    Buffers, Burst, Config, Costs, Device, Expectation, Fault, FaultScope, FaultTarget, HardIp,
+    Host, LayoutKind, Link, Notify, Payload, Scenario, Strategy, Stream,
 };
 
 /// What one MDL can describe: 4 GiB less a page (Windows, MmProbeAndLockPages).
@@ -104,8 +104,18 @@ impl Check {
 
     fn device(&mut self, device: &Device) {
         let config = pinring_hdl::device::Config::from(device.config);
-        let widths: Vec<_> = config.widths().iter().map(|bits| *bits as u32).collect();
+        let widths = match device.hard_ip {
+            HardIp::None => config.widths(),
+            HardIp::UscalePlus => &pinring_hdl::shim::uscale_plus::WIDTHS[..],
+        };
+        let widths: Vec<_> = widths.iter().map(|bits| *bits as u32).collect();
         self.one_of("device.width_bits", device.width_bits, &widths);
+        self.require(
+            device.hard_ip == HardIp::None || device.config == Config::Full,
+            "device.config",
+            format!("{:?}", device.config),
+            "must be full behind the shim of a hard IP",
+        );
         // The device tells driver and firmware its clocks, and was made for these.
         let engine = pinring_hdl::device::CLOCK_HZ / 1_000_000;
         let core = pinring_hdl::device::CORE_HZ / 1_000_000;

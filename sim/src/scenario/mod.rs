@@ -25,8 +25,8 @@ pub use cost::{Bound, Cost, Costs};
 pub use error::{Problem, Problems, ScenarioError};
 pub use faults::{Fault, FaultKind, FaultScope, FaultTarget};
 pub use sections::{
-    Buffers, Burst, Config, Device, Direction, Expectation, Host, IommuMode, LayoutKind, Link,
-    Notify, Payload, Stream, WriteCombining,
+    Buffers, Burst, Config, Device, Direction, Expectation, HardIp, Host, IommuMode, LayoutKind,
+    Link, Notify, Payload, Stream, WriteCombining,
 };
 
 use error::Source;

@@ -20,6 +20,9 @@ pub struct Device {
     pub clock_mhz: u32,
     /// Clock of the soft core that runs the firmware in MHz. The device of this version is made for 125.
     pub core_clock_mhz: u32,
+    /// Hard IP of the FPGA that is simulated before the device: `none` (the device's own TLP streams) or `uscale-plus` (the streams of AMD's
+    /// UltraScale+ block, with the device behind its shim; 256 or 512 bits).
+    pub hard_ip: HardIp,
 }
 
 impl Default for Device {
@@ -29,6 +32,7 @@ impl Default for Device {
             config: Config::Full,
             clock_mhz: 250,
             core_clock_mhz: 125,
+            hard_ip: HardIp::None,
         }
     }
 }
@@ -178,6 +182,17 @@ pub enum WriteCombining {
     Whole,
     /// Write-combined, and each line leaves the processor in pieces.
     Split,
+}
+
+/// Hard IP between the device and the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum HardIp {
+    /// None: the device's own streams.
+    None,
+    /// AMD UltraScale+ integrated block.
+    UscalePlus,
 }
 
 /// What stands between bus addresses and physical ones.
