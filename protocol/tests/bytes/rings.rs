@@ -94,7 +94,7 @@ impl Sides {
             }
             4 => {
                 let phase = number & 1 != 0;
-                let expected = self.phased / entries % 2 == 0;
+                let expected = (self.phased / entries).is_multiple_of(2);
                 let given = self.phases.pop(phase);
                 assert_eq!(given.is_some(), phase == expected);
                 self.phased += u64::from(given.is_some());

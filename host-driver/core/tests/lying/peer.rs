@@ -199,7 +199,7 @@ impl World {
         let entry = CompletionEntry::new()
             .with_queue(id)
             .with_slot(slot.into())
-            .with_phase(u32::from(slot) / ENTRIES % 2 == 0);
+            .with_phase((u32::from(slot) / ENTRIES).is_multiple_of(2));
         match self.lanes[place].in_flight.front() {
             Some(oldest) if id != 0 => entry
                 .with_cookie(oldest.cookie)
