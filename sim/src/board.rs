@@ -193,7 +193,9 @@ impl Board {
         if rx.req.valid && rx.req.sop && rx.req.write && is_doorbell(rx.req.address) {
             self.watch.doorbell(now);
         }
-        if self.watch.is_on() && rx.cpl.valid && rx.cpl.sop && is_data(rx.cpl.tag) {
+        // A read that is refused brings no data.
+        let brings = rx.cpl.valid && rx.cpl.sop && rx.cpl.len_dw > 0;
+        if self.watch.is_on() && brings && is_data(rx.cpl.tag) {
             let bytes = (u64::from(rx.cpl.len_dw) * 4 - u64::from(rx.cpl.lower_address & 3))
                 .min(u64::from(rx.cpl.byte_count));
             let end = now + self.period_ps;

@@ -7,4 +7,4 @@ mod integrated_block;
 mod streams;
 
 pub use gateware::{Beat, Gateware, GatewareError, Observed, Tools};
-pub use streams::{StreamFault, Streams};
+pub use streams::{Doubt, StreamFault, Streams};

@@ -56,10 +56,11 @@ impl Receiver {
         self.completions.queue.is_empty() && self.requests.queue.is_empty()
     }
 
-    /// The completion whose first beat is to be shown next.
+    /// The completion whose first beat [`show_completion`](Self::show_completion) shows next, if it shows it now.
     pub fn next_completion(&mut self) -> Option<&mut Tlp> {
-        let stream = &mut self.completions;
-        let (_, tlp) = stream.queue.front_mut().filter(|_| stream.taken == 0)?;
+        let (stream, requests) = (&mut self.completions, &self.requests);
+        let next = stream.queue.front_mut().filter(|_| stream.taken == 0);
+        let (_, tlp) = next.filter(|&&mut (number, _)| !requests.holds_write_before(number))?;
         Some(tlp)
     }
 

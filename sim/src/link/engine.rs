@@ -210,7 +210,7 @@ impl Link {
         if let Some(tlp) = self.receiver.next_completion()
             && tlp.kinship == Kinship::Unexpected
         {
-            let spare = self.checker.other_tag(tlp.header.tag, false);
+            let spare = self.checker.spare_tag(tlp.header.tag);
             tlp.header.tag = spare.unwrap_or(tlp.header.tag);
             tlp.kinship = Kinship::Stray;
         }
@@ -324,7 +324,8 @@ impl Link {
     /// 4 KiB: a write-combined line of 64 bytes is one.
     pub fn mmio_write(&mut self, at_ps: u64, address: u64, bytes: &[u8]) -> Result<(), MmioError> {
         check_bar(address, bytes.len() as u64)?;
-        let at_ps = match self.faults.strike(Occasion::Bar(address)) {
+        let struck = self.faults.strike(Occasion::Bar(address));
+        let at_ps = match struck.map(|fault| fault.kind) {
             Some(FaultKind::DelayedWrite { by_ps }) => at_ps.max(self.now_ps).saturating_add(by_ps),
             _ => at_ps,
         };
@@ -562,14 +563,14 @@ impl Link {
         self.checker.arrival(at_ps, &header, permitted)?;
         let payload = tlp.payload().first_chunk().copied();
         let message = payload.map_or(0, u32::from_le_bytes);
-        let fault = match header.kind {
+        let end = address.saturating_add(len);
+        let struck = match header.kind {
             TlpKind::MemoryWrite if interrupt => self.faults.strike(Occasion::Message(message)),
-            TlpKind::MemoryWrite | TlpKind::MemoryRead => {
-                let end = address.saturating_add(len);
-                self.faults.strike(Occasion::Request(address, end))
-            }
+            TlpKind::MemoryWrite => self.faults.strike(Occasion::Write(address, end)),
+            TlpKind::MemoryRead => self.faults.strike(Occasion::Read(address, end)),
             TlpKind::CompletionData | TlpKind::Completion => None,
         };
+        let fault = struck.as_ref().map(|fault| fault.kind);
         if let Some(FaultKind::CreditStarvation { for_ps }) = fault {
             self.starved_until_ps = self.starved_until_ps.max(at_ps.saturating_add(for_ps));
         }
@@ -609,8 +610,9 @@ impl Link {
                     ..header
                 };
                 if fault == Some(FaultKind::WrongTag) {
-                    let other = self.checker.other_tag(header.tag, true);
-                    let spare = || self.checker.other_tag(header.tag, false);
+                    let among = struck.map_or(Vec::new(), |fault| fault.among);
+                    let other = self.checker.other_read(header.tag, &among);
+                    let spare = || self.checker.spare_tag(header.tag);
                     request.tag = other.or_else(spare).unwrap_or(header.tag);
                 }
                 let (pool, rng) = (&mut self.pool, &mut self.rng);

@@ -64,13 +64,17 @@ pub struct Fault {
     pub trigger: Trigger,
     /// Which of all that would set it off, counted from 1.
     pub nth: u32,
+    /// Of [`FaultKind::WrongTag`]: bus addresses of the reads whose tag it may be; all, if there are none.
+    pub among: Vec<Range<u64>>,
 }
 
 /// What happens on the link, as far as it may set a fault off.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Occasion {
-    /// A request of the device arrives: its first address and the one behind its last.
-    Request(u64, u64),
+    /// A read of the device arrives: its first address and the one behind its last.
+    Read(u64, u64),
+    /// So does a write.
+    Write(u64, u64),
     /// So does an interrupt message.
     Message(u32),
     /// A CPU writes to this offset.
@@ -101,10 +105,10 @@ impl FaultPlan {
     }
 
     /// The fault that an occasion sets off: the first in the list, if there are several. The others count it all the same.
-    pub(super) fn strike(&mut self, occasion: Occasion) -> Option<FaultKind> {
+    pub(super) fn strike(&mut self, occasion: Occasion) -> Option<Fault> {
         let mut struck = None;
         for (place, fault) in self.pending.iter_mut().enumerate() {
-            if !fault.trigger.meets(occasion) {
+            if !fault.meets(occasion) {
                 continue;
             }
             fault.nth = fault.nth.saturating_sub(1);
@@ -114,21 +118,53 @@ impl FaultPlan {
         }
         let fault = self.pending.remove(struck?);
         self.injected += 1;
-        Some(fault.kind)
+        Some(fault)
     }
 }
 
-impl Trigger {
+impl Fault {
+    /// Whether an occasion counts: it is what the trigger names, and something that can go wrong in this way.
     fn meets(&self, occasion: Occasion) -> bool {
-        match (self, occasion) {
-            (Self::Touches(ranges), Occasion::Request(first, end)) => ranges
-                .iter()
-                .any(|range| first < range.end && range.start < end),
-            (Self::Message(wanted), Occasion::Message(data)) => *wanted == data,
-            (Self::Bar(offsets), Occasion::Bar(offset)) => offsets.contains(&offset),
+        let starves = matches!(self.kind, FaultKind::CreditStarvation { .. });
+        match (&self.trigger, occasion) {
+            (Trigger::Touches(ranges), Occasion::Read(first, end)) => {
+                (starves || self.kind.is_of_reads()) && touches(ranges, first, end)
+            }
+            (Trigger::Touches(ranges), Occasion::Write(first, end)) => {
+                starves && touches(ranges, first, end)
+            }
+            (Trigger::Message(wanted), Occasion::Message(data)) => {
+                *wanted == data
+                    && matches!(
+                        self.kind,
+                        FaultKind::LostInterrupt | FaultKind::SpuriousInterrupt
+                    )
+            }
+            (Trigger::Bar(offsets), Occasion::Bar(offset)) => {
+                offsets.contains(&offset) && matches!(self.kind, FaultKind::DelayedWrite { .. })
+            }
             _ => false,
         }
     }
+}
+
+impl FaultKind {
+    fn is_of_reads(self) -> bool {
+        !matches!(
+            self,
+            Self::CreditStarvation { .. }
+                | Self::LostInterrupt
+                | Self::SpuriousInterrupt
+                | Self::DelayedWrite { .. }
+        )
+    }
+}
+
+/// Whether one of these ranges holds a byte from `first` to before `end`.
+pub(super) fn touches(ranges: &[Range<u64>], first: u64, end: u64) -> bool {
+    ranges
+        .iter()
+        .any(|range| first < range.end && range.start < end)
 }
 
 /// How a completion stands to the reads that the checker knows.
@@ -190,7 +226,12 @@ mod tests {
     #[test]
     fn a_fault_strikes_once_and_at_its_turn() {
         let mut plan = FaultPlan::default();
-        let fault = |kind, trigger, nth| Fault { kind, trigger, nth };
+        let fault = |kind, trigger, nth| Fault {
+            kind,
+            trigger,
+            nth,
+            among: Vec::new(),
+        };
         let memory = Trigger::Touches(vec![100..200, 300..301]);
         plan.add(fault(FaultKind::Lost, memory.clone(), 3));
         plan.add(fault(FaultKind::Poisoned, memory, 2));
@@ -201,20 +242,22 @@ mod tests {
             1,
         ));
         let elsewhere = [
-            Occasion::Request(0, 100),
-            Occasion::Request(200, 300),
+            Occasion::Read(0, 100),
+            Occasion::Read(200, 300),
+            // A write, which has no answer that could be lost.
+            Occasion::Write(100, 200),
             Occasion::Message(6),
             Occasion::Bar(24),
         ];
         assert!(elsewhere.iter().all(|&at| plan.strike(at).is_none()));
         let struck = [
-            Occasion::Request(199, 200),
-            Occasion::Request(0, 1000),
+            Occasion::Read(199, 200),
+            Occasion::Read(0, 1000),
             Occasion::Message(7),
-            Occasion::Request(300, 301),
+            Occasion::Read(300, 301),
             Occasion::Bar(16),
         ]
-        .map(|at| plan.strike(at));
+        .map(|at| plan.strike(at).map(|fault| fault.kind));
         assert_eq!(
             struck,
             [
@@ -227,5 +270,9 @@ mod tests {
         );
         assert_eq!((plan.injected(), plan.pending()), (4, 0));
         assert_eq!(plan.strike(Occasion::Message(7)), None);
+        let starved = FaultKind::CreditStarvation { for_ps: 1 };
+        plan.add(fault(starved, Trigger::Touches(vec![0..8]), 2));
+        assert_eq!(plan.strike(Occasion::Read(0, 4)), None);
+        assert!(plan.strike(Occasion::Write(4, 8)).is_some());
     }
 }

@@ -174,6 +174,8 @@ pub struct Faults {
     pub without_occasion: u64,
     /// Transfers that ended in an error.
     pub failed: Vec<FailedTransfer>,
+    /// Reads of the device that have no answer at the end.
+    pub reads_out: u64,
 }
 
 /// A transfer that ended in an error.
@@ -193,6 +195,7 @@ impl fmt::Display for Faults {
             injected,
             without_occasion,
             failed,
+            reads_out: _,
         } = self;
         write!(
             f,

@@ -46,6 +46,8 @@ pub(super) struct Books {
     pub failed: Vec<FailedTransfer>,
     /// Faults injected, and those that found no occasion.
     pub faults: (u64, u64),
+    /// Reads of the device that have no answer at the end.
+    pub reads_out: u64,
     pub spans: Vec<Span>,
     /// Set-up after each burst's first transfer: hidden, and all of it, in picoseconds.
     hidden: (f64, f64),
@@ -164,6 +166,7 @@ impl Books {
                 injected: self.faults.0,
                 without_occasion: self.faults.1,
                 failed: self.failed,
+                reads_out: self.reads_out,
             }),
             ..StrategyReport::new(strategy)
         }

@@ -8,7 +8,7 @@ use pinring_core::{Burst, Completion, Transfer};
 use pinring_protocol::registers;
 use pinring_protocol::{Direction, Status};
 
-use super::bench::fault_of;
+use super::bench::{self, fault_of};
 use super::books::{Books, Waits};
 use super::proof::Guards;
 use super::setup::{self, Bench, Queue};
@@ -16,10 +16,11 @@ use super::stop::{RunError, Stop};
 use super::{Options, Outcome, instructions};
 use crate::board::{Entry, MachineError};
 use crate::cpu::{Activity, ActivityId, Context, Cpus, Happened};
+use crate::device::Doubt;
 use crate::host::PAGE_BYTES;
 use crate::link::HostEvent;
 use crate::report::{FailedTransfer, Lane, Span, Timeline};
-use crate::scenario::{Bound, Costs, Fault, IommuMode, Notify, Scenario, Strategy};
+use crate::scenario::{Bound, Costs, Fault, FaultKind, IommuMode, Notify, Scenario, Strategy};
 
 /// Lists that `prepare-ahead` holds ready or in flight.
 const DEPTH: u32 = 4;
@@ -29,6 +30,12 @@ const STUCK_CYCLES: u64 = 1_250_000;
 
 /// The same where reads may get no answer: the device waits 12.5 million cycles for each.
 const STUCK_CYCLES_WITH_FAULTS: u64 = 15_000_000;
+
+/// Behind a run's last transfer: what is still on its way arrives, on any link.
+const SETTLE_PS: u64 = 5_000_000_000;
+
+/// From one look of a driver for completions that no interrupt has told of to the next, while transfers are unfinished.
+const LOOK_PS: u64 = 50_000_000_000;
 
 /// Transfers of one direction in a burst.
 struct Way {
@@ -85,6 +92,8 @@ struct Runner<'a> {
     /// When the burst's first completion was reaped, and its last.
     reaped_ps: Option<(u64, u64)>,
     submitted_at: HashMap<u32, u64>,
+    /// When the driver has last looked by itself.
+    looked_ps: u64,
     /// H2C bytes of all transfers that were reported complete.
     h2c_due: u64,
 }
@@ -133,6 +142,7 @@ fn inner(
         last_visible_ps: 0,
         reaped_ps: None,
         submitted_at: HashMap::new(),
+        looked_ps: 0,
         h2c_due: 0,
         ready,
     };
@@ -154,6 +164,10 @@ fn inner(
     let complete = ended?;
     let faults = runner.machine().link.faults();
     runner.books.faults = (faults.injected(), faults.pending() as u64);
+    if complete && !scenario.faults.is_empty() {
+        bench::pass(&mut runner.ready.device, SETTLE_PS)?;
+        runner.books.reads_out = runner.machine().link.outstanding_reads() as u64;
+    }
     let cycles = runner.machine().cycles();
     let cpu_seconds = runner.machine().cpu_seconds();
     let spans = std::mem::take(&mut runner.books.spans);
@@ -221,6 +235,7 @@ impl Runner<'_> {
         };
         self.begin_ps = due_ps.max(now);
         self.machine().watch.origin_ps = self.begin_ps;
+        self.looked_ps = self.begin_ps;
         self.first_doorbell_ps = None;
         self.last_visible_ps = self.begin_ps;
         self.reaped_ps = None;
@@ -256,6 +271,7 @@ impl Runner<'_> {
                     self.finished(event.id, event.at_ps)?;
                 }
             }
+            self.look_by_itself(now)?;
             let still = self.machine().still_cycles();
             let patience = match self.scenario.faults.is_empty() {
                 true => STUCK_CYCLES,
@@ -419,13 +435,15 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Whether something is to go wrong by which a transfer of this burst may fail.
-    fn is_doubtful(&self, number: u32) -> bool {
-        let of_it = |fault: &Fault| (fault.burst, fault.transfer) == (self.number, number);
-        let faults = &self.scenario.faults;
-        faults
-            .iter()
-            .any(|fault| of_it(fault) && fault.kind.fails())
+    /// What a transfer of this burst may come to by what is to go wrong with it.
+    fn doubt(&self, number: u32) -> Option<Doubt> {
+        let of_it = |fault: &&Fault| (fault.burst, fault.transfer) == (self.number, number);
+        let faults = self.scenario.faults.iter().filter(of_it);
+        let doubt = |fault: &Fault| match fault.kind {
+            FaultKind::WrongTag => Some(Doubt::Bytes),
+            kind => kind.fails().then_some(Doubt::End),
+        };
+        faults.filter_map(doubt).max()
     }
 
     fn has_failed(&self, number: u32) -> bool {
@@ -448,7 +466,7 @@ impl Runner<'_> {
         let (buffer, _) = self.ready.regions[self.buffer_of(index)];
         let payload = self.ready.payload.clone();
         let is_c2h = self.scenario.burst.is_c2h(index);
-        let doubtful = self.is_doubtful(index);
+        let doubt = self.doubt(index);
         let platform = self.ready.device.platform_mut();
         let (memory, buffers) = platform.memory_and_buffers();
         let Some((layout, first)) = buffers.get(buffer) else {
@@ -466,9 +484,9 @@ impl Runner<'_> {
             machine.streams.send(position, length, 0);
             machine.watch.expect(Direction::C2h, index, length);
         } else {
-            match doubtful {
-                true => machine.streams.expect_doubtful(position, length, 0),
-                false => machine.streams.expect(position, length, 0),
+            match doubt {
+                Some(doubt) => machine.streams.expect_doubtful(position, length, 0, doubt),
+                None => machine.streams.expect(position, length, 0),
             }
             machine.watch.expect(Direction::H2c, index, length);
         }
@@ -532,17 +550,7 @@ impl Runner<'_> {
             }
             // A DPC that is queued already will see this completion too.
             Work::Isr { way } if self.ways[way].dpc_pending => {}
-            Work::Isr { way } => {
-                self.ways[way].dpc_pending = true;
-                let reap = instructions::reap(1);
-                self.books.instructions += reap;
-                let work = self.costs.dpc_ns.value
-                    + self.costs.instructions_ns(reap)
-                    + self.costs.mmio_write_ns.value;
-                let dpc = Activity::new(Context::Dpc, "dpc", ps(work))
-                    .ready_at(at_ps + ps(self.costs.dpc_latency_ns.value));
-                self.request(dpc, Work::Dpc { way })?;
-            }
+            Work::Isr { way } => self.queue_dpc(way, at_ps)?,
             Work::Dpc { way } => self.reap(way)?,
             Work::Rest => {}
             Work::Poll => {
@@ -552,6 +560,34 @@ impl Runner<'_> {
             }
         }
         self.look_again(at_ps)
+    }
+
+    fn queue_dpc(&mut self, way: usize, at_ps: u64) -> Result<(), Stop> {
+        self.ways[way].dpc_pending = true;
+        let reap = instructions::reap(1);
+        self.books.instructions += reap;
+        let work = self.costs.dpc_ns.value
+            + self.costs.instructions_ns(reap)
+            + self.costs.mmio_write_ns.value;
+        let dpc = Activity::new(Context::Dpc, "dpc", ps(work))
+            .ready_at(at_ps + ps(self.costs.dpc_latency_ns.value));
+        self.request(dpc, Work::Dpc { way })
+    }
+
+    /// A driver whose interrupts may get lost looks by itself, as the Windows driver does.
+    fn look_by_itself(&mut self, now_ps: u64) -> Result<(), Stop> {
+        let mut faults = self.scenario.faults.iter();
+        let lost = faults.any(|fault| fault.kind == FaultKind::LostInterrupt);
+        if !lost || now_ps < self.looked_ps + LOOK_PS {
+            return Ok(());
+        }
+        self.looked_ps = now_ps;
+        for way in 0..self.ways.len() {
+            if !self.ways[way].finished && !self.ways[way].dpc_pending {
+                self.queue_dpc(way, now_ps)?;
+            }
+        }
+        Ok(())
     }
 
     /// An application that polls looks for completions when it has nothing else to do, until the burst is over.

@@ -73,12 +73,7 @@ impl Bench {
                 let entry = self.region_entry(transfer);
                 Trigger::Touches(structure(entry, RegionEntry::BYTES))
             }
-            (_, FaultTarget::Data) => {
-                Trigger::Touches(self.places(fault, transfer, |stretch, bytes| {
-                    let first = stretch.address + (bytes.start - stretch.position);
-                    first..first + (bytes.end - bytes.start)
-                })?)
-            }
+            (_, FaultTarget::Data) => Trigger::Touches(self.places(fault, transfer, data_place)?),
             (_, FaultTarget::SgBlock) => {
                 Trigger::Touches(self.places(fault, transfer, |stretch, _| {
                     let block = SG_BLOCK_BYTES as u64;
@@ -87,11 +82,25 @@ impl Bench {
                 })?)
             }
         };
-        let kind = link_kind(fault)?;
-        let nth = fault.nth;
-        self.machine()
-            .link
-            .inject(link::Fault { kind, trigger, nth });
+        // Another transfer's read would fail a transfer that nothing is said of.
+        let among = match (fault.kind, fault.target(), &trigger) {
+            (FaultKind::WrongTag, FaultTarget::Data, _) => {
+                let whole = Fault {
+                    at_byte: None,
+                    ..fault.clone()
+                };
+                self.places(&whole, transfer, data_place)?
+            }
+            (FaultKind::WrongTag, _, Trigger::Touches(ranges)) => ranges.clone(),
+            _ => Vec::new(),
+        };
+        let (kind, nth) = (link_kind(fault)?, fault.nth);
+        self.machine().link.inject(link::Fault {
+            kind,
+            trigger,
+            nth,
+            among,
+        });
         Ok(())
     }
 
@@ -137,6 +146,12 @@ impl Bench {
 }
 
 /// The addresses of a structure, in the one stretch that it takes.
+/// Where these bytes of a stretch lie.
+fn data_place(stretch: &Stretch, bytes: Range<u64>) -> Range<u64> {
+    let first = stretch.address + (bytes.start - stretch.position);
+    first..first + (bytes.end - bytes.start)
+}
+
 fn structure(first: u64, bytes: usize) -> Vec<Range<u64>> {
     std::iter::once(first..first + bytes as u64).collect()
 }

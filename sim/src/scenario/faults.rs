@@ -11,7 +11,7 @@ pub struct Fault {
     /// What goes wrong. Of a read of the device: `completion-ur`, `completion-ca` (refused), `poisoned` (its first completion), `lost`
     /// (no answer), `late` (by `duration_ns`; the device waits 50 ms), `duplicate` (its last completion comes twice), `unexpected`
     /// (behind its first completion another one with a tag that no read has), `oversized` (64 bytes too many), `wrong-tag` (its
-    /// completions bear another read's). Of any request: `credit-starvation` (from then on the root complex returns no credits for
+    /// completions bear that of another read of the transfer, or one that no read has). Of any request: `credit-starvation` (from then on the root complex returns no credits for
     /// `duration_ns`). Of the transfer's queue: `lost-interrupt`, `spurious-interrupt` (one comes twice), `delayed-doorbell` (by `duration_ns`).
     pub kind: FaultKind,
     /// Which requests count: `data`, `submission-entry`, `region-entry` or `sg-block`. Left out: `data`. Not for interrupts and doorbells.
@@ -79,7 +79,7 @@ pub enum FaultKind {
     Unexpected,
     /// A read's last completion holds too much.
     Oversized,
-    /// A read's completions come under another read's tag.
+    /// A read's completions come under the tag of another read of its transfer.
     WrongTag,
     /// No credits come back for a while.
     CreditStarvation,

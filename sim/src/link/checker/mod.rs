@@ -14,6 +14,7 @@ mod trace;
 mod tests;
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 pub use rules::{Rule, Violation};
 
@@ -129,9 +130,14 @@ impl Checker {
         Ok(())
     }
 
-    /// The next tag behind this one, in turn, that has a read outstanding, or none.
-    pub fn other_tag(&self, tag: u16, outstanding: bool) -> Option<u16> {
-        self.device_reads.other(tag, outstanding)
+    /// The next tag behind this one, in turn, with a read outstanding of one of these bus addresses, or of any if there are none.
+    pub fn other_read(&self, tag: u16, among: &[Range<u64>]) -> Option<u16> {
+        self.device_reads.other(tag, among)
+    }
+
+    /// The next tag behind this one, in turn, without a read.
+    pub fn spare_tag(&self, tag: u16) -> Option<u16> {
+        self.device_reads.spare(tag)
     }
 
     /// A TLP of the device takes effect at the root complex; `permitted`: someone has given it the memory that it names.

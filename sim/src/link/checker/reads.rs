@@ -1,6 +1,9 @@
 //! Outstanding reads of one requester, by tag.
 
+use std::ops::Range;
+
 use super::Rule;
+use crate::link::faults::touches;
 use crate::link::tlp::{Status, TlpHeader, TlpKind};
 
 /// Reads that wait for completions.
@@ -172,12 +175,23 @@ impl Reads {
         self.set(tag, None);
     }
 
-    /// The next tag behind this one, in turn, whose read is outstanding, or that has none.
-    pub fn other(&self, tag: u16, outstanding: bool) -> Option<u16> {
+    /// The next tag behind this one, in turn, whose read is outstanding and of one of these addresses, or of any if there are none.
+    pub fn other(&self, tag: u16, among: &[Range<u64>]) -> Option<u16> {
+        self.next_tag(tag, |read| {
+            read.is_some_and(|read| among.is_empty() || touches(among, read.next, read.end))
+        })
+    }
+
+    /// The next tag behind this one, in turn, that has no read.
+    pub fn spare(&self, tag: u16) -> Option<u16> {
+        self.next_tag(tag, |read| read.is_none())
+    }
+
+    fn next_tag(&self, tag: u16, fits: impl Fn(Option<Read>) -> bool) -> Option<u16> {
         let count = self.by_tag.len();
         (1..count)
             .map(|step| (usize::from(tag) + step) % count)
-            .find(|&other| self.by_tag[other].is_some() == outstanding)
+            .find(|&other| fits(self.by_tag[other]))
             .map(|other| other as u16)
     }
 
