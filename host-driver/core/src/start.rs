@@ -162,8 +162,18 @@ impl Capabilities {
     }
 }
 
-/// What STATUS says: serving, not yet serving, or why it never will.
-pub(crate) fn is_serving<P: Platform>(platform: &mut P) -> Result<bool, StartError> {
+/// What STATUS says of a device that has not stopped for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    Serving,
+    /// Not yet serving, or not enabled.
+    NotServing,
+    /// Its firmware has stopped, and is about to be restarted: no transfer is lost.
+    Restarting,
+}
+
+/// What STATUS says, or why the device will not serve until it is reset.
+pub(crate) fn health<P: Platform>(platform: &mut P) -> Result<Health, StartError> {
     let raw = platform.mmio_read32(registers::STATUS.offset);
     if raw == u32::MAX {
         return Err(StartError::Gone);
@@ -180,7 +190,11 @@ pub(crate) fn is_serving<P: Platform>(platform: &mut P) -> Result<bool, StartErr
             });
         }
         if status.firmware_panicked() {
-            return Err(StartError::Firmware { state, detail });
+            // Silence for so long says that the watchdog has given up.
+            return match status.firmware_stalled() {
+                true => Err(StartError::Firmware { state, detail }),
+                false => Ok(Health::Restarting),
+            };
         }
     }
     if status.fatal() {
@@ -191,5 +205,8 @@ pub(crate) fn is_serving<P: Platform>(platform: &mut P) -> Result<bool, StartErr
     if status.firmware_stalled() {
         return Err(StartError::FirmwareStalled);
     }
-    Ok(status.ready() && status.firmware_running())
+    Ok(match status.ready() && status.firmware_running() {
+        true => Health::Serving,
+        false => Health::NotServing,
+    })
 }

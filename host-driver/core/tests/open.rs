@@ -184,7 +184,9 @@ fn a_start_that_fails_says_why() {
         state: Some(FirmwareState::Panicked),
         detail: 0x1234,
     };
-    assert_eq!(fail(status.with_firmware_panicked(true).raw()), panicked);
+    let given_up = status.with_firmware_panicked(true).with_fatal(true);
+    let given_up = given_up.with_firmware_stalled(true);
+    assert_eq!(fail(given_up.raw()), panicked);
     assert_eq!(
         fail(status.with_firmware_stalled(true).raw()),
         StartError::FirmwareStalled
@@ -246,6 +248,16 @@ fn health_is_reported() {
     let mock = Mock::new();
     let mut device = start(&mock);
     assert_eq!(device.check_health(), Ok(()));
+    // Firmware that has panicked is restarted by the device: a reset would abort what is in flight for nothing.
+    let panicked = DeviceStatus::new().with_firmware_panicked(true);
+    let panicked = panicked.with_fatal(true);
+    for (stalled, healthy) in [(false, true), (true, false)] {
+        let shown = panicked.with_firmware_stalled(stalled);
+        mock.host_mut()
+            .device
+            .set(&registers::STATUS, shown.raw().into());
+        assert_eq!(device.check_health().is_ok(), healthy);
+    }
     let stalled = DeviceStatus::new()
         .with_ready(true)
         .with_firmware_running(true)

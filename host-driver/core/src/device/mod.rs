@@ -20,7 +20,7 @@ use crate::pool::TablePool;
 use crate::queue::{Queue, QueueState};
 use crate::region::{RegionTable, SlotState};
 use crate::request::{Backing, Kind};
-use crate::start::is_serving;
+use crate::start::{Health, health};
 use crate::{
     AdminError, AdminEvent, BufferId, Capabilities, Completion, CopyDirection, CopyError, CopySpan,
     DeviceFault, DmaError, DmaMemory, OpenError, Permissions, Platform, QueueConfig, QueueError,
@@ -222,7 +222,7 @@ impl<P: Platform> Device<P> {
             self.phase = Phase::Starting;
         }
         if self.phase == Phase::Starting {
-            if !is_serving(&mut self.platform)? {
+            if health(&mut self.platform)? != Health::Serving {
                 return self.not_yet(deadline_ns, "STATUS ready with the firmware running");
             }
             self.phase = Phase::Running;
@@ -272,15 +272,16 @@ impl<P: Platform> Device<P> {
         })
     }
 
-    /// Whether a running device still serves: for a timer, as a device that stopped sends no interrupt. Reads one register while it serves.
+    /// Whether a running device still serves, or will again by itself: for a timer, as a device that stopped sends no interrupt. Reads one register
+    /// while it serves.
     ///
     /// # Errors
     /// Why it stopped.
     pub fn check_health(&mut self) -> Result<(), StartError> {
         self.running()?;
-        match is_serving(&mut self.platform)? {
-            true => Ok(()),
-            false => Err(StateError::NotRunning.into()),
+        match health(&mut self.platform)? {
+            Health::Serving | Health::Restarting => Ok(()),
+            Health::NotServing => Err(StateError::NotRunning.into()),
         }
     }
 
