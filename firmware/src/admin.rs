@@ -11,16 +11,18 @@ use crate::Event;
 /// Words of an admin entry.
 const WORDS: usize = AdminEntry::BYTES / 4;
 
-/// An admin command as it arrived.
+/// An admin command as it arrives.
 struct Request {
-    index: u16,
+    /// The queue that it names is enabled.
+    exists: bool,
+    ticket: u8,
     words: Vec<u32, WORDS>,
 }
 
 /// Identity of a command, for its completion.
 #[derive(Clone, Copy)]
 struct Ticket {
-    index: u16,
+    number: u8,
     cookie: u64,
 }
 
@@ -30,7 +32,7 @@ impl Ticket {
             status,
             cookie_low: self.cookie as u32,
             cookie_high: (self.cookie >> 32) as u32,
-            index: self.index.into(),
+            ticket: self.number,
         }
     }
 }
@@ -45,14 +47,16 @@ struct Abort {
 }
 
 /// Carries out admin commands, one at a time: the gateware reads the next entry when the one before has its ADMIN_DONE.
+///
+/// It keeps nothing from one command to the next; which queues exist is the gateware's to know. A command that comes again, for firmware that
+/// starts anew, is carried out from its beginning: each of its steps may be done twice. Answers echo the ticket of the last ADMIN, so that what an
+/// earlier copy has caused is not taken for this one's.
 pub struct Admin {
     /// Queues and vectors that the device has.
     limits: Limits0,
     /// The entry that is just arriving.
     arriving: Option<Request>,
     abort: Option<Abort>,
-    /// Queues that exist, by id.
-    queues: u32,
 }
 
 impl Admin {
@@ -62,25 +66,21 @@ impl Admin {
             limits,
             arriving: None,
             abort: None,
-            queues: 0,
         }
     }
 
-    /// ADMIN: the next four raw entries are an admin entry.
-    pub fn announce(&mut self, index: u16) {
+    /// ADMIN: the next four raw entries are an admin entry, which takes the place of any other.
+    pub fn announce(&mut self, exists: bool, ticket: u8) {
+        self.abort = None;
         self.arriving = Some(Request {
-            index,
+            exists,
+            ticket,
             words: Vec::new(),
         });
     }
 
-    /// Whether the next mailbox entry is raw: a quarter of an admin entry.
-    #[inline]
-    pub fn expects_raw(&self) -> bool {
-        self.arriving.is_some()
-    }
-
-    /// Takes a raw entry; with the fourth one the command is carried out, or begun.
+    /// Takes a raw entry; with the fourth one the command is carried out, or begun. Those of a command whose ADMIN the firmware has taken
+    /// before it started anew count for nothing.
     pub fn raw(
         &mut self,
         entry: [u32; 4],
@@ -98,10 +98,10 @@ impl Admin {
         }
         let entry = entry_of(&request);
         let ticket = Ticket {
-            index: request.index,
+            number: request.ticket,
             cookie: entry.cookie(),
         };
-        if let Err(status) = self.start(ticket, &entry, send, log) {
+        if let Err(status) = self.start(ticket, request.exists, &entry, send, log) {
             log(Event::AdminRefused {
                 target: entry.target(),
                 status,
@@ -110,19 +110,18 @@ impl Admin {
         }
     }
 
-    /// QUIESCED: one direction is through with an abort. Those that no command waits for are ignored.
+    /// QUIESCED: one direction is through with an abort (what, its id, ticket). Those that no command waits for are ignored.
     pub fn quiesced(
         &mut self,
         direction: Direction,
-        what: Quiesce,
-        id: u32,
+        (what, id, ticket): (Quiesce, u32, u8),
         send: &mut dyn FnMut(Command),
         log: &mut dyn FnMut(Event),
     ) {
         let Some(abort) = self
             .abort
             .as_mut()
-            .filter(|abort| abort.what == what && abort.id == id)
+            .filter(|abort| (abort.what, abort.id, abort.ticket.number) == (what, id, ticket))
         else {
             return;
         };
@@ -131,10 +130,7 @@ impl Admin {
             send(abort.ticket.done(Status::Ok));
             log(match what {
                 Quiesce::Region => Event::RegionInvalidated { region: id },
-                Quiesce::Queue => {
-                    self.queues &= !(1 << id);
-                    Event::QueueDestroyed { queue: id }
-                }
+                Quiesce::Queue => Event::QueueDestroyed { queue: id },
             });
             self.abort = None;
         }
@@ -143,6 +139,7 @@ impl Admin {
     fn start(
         &mut self,
         ticket: Ticket,
+        exists: bool,
         entry: &AdminEntry,
         send: &mut dyn FnMut(Command),
         log: &mut dyn FnMut(Event),
@@ -160,7 +157,7 @@ impl Admin {
         match entry.opcode().map_err(refusal)? {
             AdminOpcode::CreateQueue => {
                 let (queue, context) = (id()?, entry.body());
-                if self.queues & 1 << queue != 0 {
+                if exists {
                     return Err(Status::QueueExists);
                 }
                 if context.sq_address() == 0
@@ -179,16 +176,18 @@ impl Admin {
                 }
                 send(Command::Enable { queue });
                 send(ticket.done(Status::Ok));
-                self.queues |= 1 << queue;
                 log(Event::QueueCreated { queue: target });
             }
             AdminOpcode::DestroyQueue => {
                 let queue = id()?;
-                if self.queues & 1 << queue == 0 {
+                if !exists {
                     return Err(Status::BadQueue);
                 }
                 send(Command::Disable { queue });
-                send(Command::AbortQueue { queue });
+                send(Command::AbortQueue {
+                    queue,
+                    ticket: ticket.number,
+                });
                 self.abort = Some(Abort {
                     ticket,
                     what: Quiesce::Queue,
@@ -197,7 +196,10 @@ impl Admin {
                 });
             }
             AdminOpcode::InvalidateRegion => {
-                send(Command::AbortRegion { region: target });
+                send(Command::AbortRegion {
+                    region: target,
+                    ticket: ticket.number,
+                });
                 self.abort = Some(Abort {
                     ticket,
                     what: Quiesce::Region,
@@ -245,6 +247,9 @@ mod tests {
 
     struct Bench {
         admin: Admin,
+        /// Queues that the gateware has enabled.
+        queues: u32,
+        ticket: u8,
         sent: std::vec::Vec<Command>,
         events: std::vec::Vec<Event>,
     }
@@ -260,15 +265,24 @@ mod tests {
             let limits = Limits0::new().with_queues(queues).with_vectors(vectors);
             Self {
                 admin: Admin::new(limits),
+                queues: 0,
+                ticket: 0,
                 sent: std::vec::Vec::new(),
                 events: std::vec::Vec::new(),
             }
         }
 
-        fn submit(&mut self, index: u16, entry: &AdminEntry) -> std::vec::Vec<Command> {
-            self.admin.announce(index);
-            for quarter in entry.to_words().chunks_exact(4) {
-                assert!(self.admin.expects_raw());
+        fn submit(&mut self, ticket: u8, entry: &AdminEntry) -> std::vec::Vec<Command> {
+            let exists = self.queues.checked_shr(entry.target()).unwrap_or(0) & 1 != 0;
+            self.ticket = ticket;
+            self.admin.announce(exists, ticket);
+            self.raw(entry, 4);
+            self.sent()
+        }
+
+        /// The first quarters of an entry.
+        fn raw(&mut self, entry: &AdminEntry, quarters: usize) {
+            for quarter in entry.to_words().chunks_exact(4).take(quarters) {
                 let quarter = quarter.try_into().expect("four words");
                 self.admin.raw(
                     quarter,
@@ -276,8 +290,6 @@ mod tests {
                     &mut |event| self.events.push(event),
                 );
             }
-            assert!(!self.admin.expects_raw());
-            self.sent()
         }
 
         fn quiesced(
@@ -288,14 +300,21 @@ mod tests {
         ) -> std::vec::Vec<Command> {
             let send = &mut |command| self.sent.push(command);
             self.admin
-                .quiesced(direction, what, id, send, &mut |event| {
+                .quiesced(direction, (what, id, self.ticket), send, &mut |event| {
                     self.events.push(event)
                 });
             self.sent()
         }
 
-        /// What was sent.
+        /// What was sent, as far as the gateware has not carried it out before.
         fn sent(&mut self) -> std::vec::Vec<Command> {
+            for command in &self.sent {
+                match command {
+                    Command::Enable { queue } => self.queues |= 1 << queue,
+                    Command::Disable { queue } => self.queues &= !(1 << queue),
+                    _ => {}
+                }
+            }
             core::mem::take(&mut self.sent)
         }
     }
@@ -326,12 +345,12 @@ mod tests {
             .with_cookie(0xaabb_ccdd_1122_3344)
     }
 
-    fn done(index: u32, status: Status) -> Command {
+    fn done(ticket: u8, status: Status) -> Command {
         Command::AdminDone {
             status,
             cookie_low: 0x1122_3344,
             cookie_high: 0xaabb_ccdd,
-            index,
+            ticket,
         }
     }
 
@@ -440,7 +459,10 @@ mod tests {
             sent,
             [
                 Command::Disable { queue: 7 },
-                Command::AbortQueue { queue: 7 }
+                Command::AbortQueue {
+                    queue: 7,
+                    ticket: 1
+                }
             ]
         );
         assert!(bench.quiesced(Direction::C2h, Quiesce::Queue, 7).is_empty());
@@ -461,12 +483,50 @@ mod tests {
         let sent = bench.quiesced(Direction::H2c, Quiesce::Queue, 7);
         assert_eq!(sent, [done(1, Status::Ok)]);
         let sent = bench.submit(2, &entry(AdminOpcode::InvalidateRegion, 7));
-        assert_eq!(sent, [Command::AbortRegion { region: 7 }]);
+        assert_eq!(
+            sent,
+            [Command::AbortRegion {
+                region: 7,
+                ticket: 2
+            }]
+        );
         bench.quiesced(Direction::H2c, Quiesce::Region, 7);
         assert_eq!(
             bench.quiesced(Direction::C2h, Quiesce::Region, 7),
             [done(2, Status::Ok)]
         );
         assert_eq!(bench.submit(3, &create(7)).len(), 8, "the id is free again");
+    }
+
+    #[test]
+    fn a_command_that_comes_again_begins_again() {
+        let mut bench = Bench::default();
+        // What is left of a command whose beginning went with the firmware before.
+        bench.raw(&create(5), 3);
+        assert!(bench.sent().is_empty());
+        // A copy that broke off, and one that was carried out before the next one came.
+        bench.admin.announce(false, 0);
+        bench.raw(&create(4), 2);
+        let first = bench.submit(1, &create(7));
+        bench.queues = 0;
+        let second = bench.submit(2, &create(7));
+        assert_eq!(first[..7], second[..7]);
+        assert_eq!(
+            (first[7], second[7]),
+            (done(1, Status::Ok), done(2, Status::Ok))
+        );
+
+        // An abort's first copy does not answer its second.
+        let destroy = entry(AdminOpcode::DestroyQueue, 7);
+        bench.submit(3, &destroy);
+        assert!(bench.quiesced(Direction::C2h, Quiesce::Queue, 7).is_empty());
+        bench.queues = 1 << 7;
+        assert_eq!(bench.submit(4, &destroy).len(), 2);
+        bench.ticket = 3;
+        assert!(bench.quiesced(Direction::H2c, Quiesce::Queue, 7).is_empty());
+        bench.ticket = 4;
+        assert!(bench.quiesced(Direction::H2c, Quiesce::Queue, 7).is_empty());
+        let sent = bench.quiesced(Direction::C2h, Quiesce::Queue, 7);
+        assert_eq!(sent, [done(4, Status::Ok)]);
     }
 }

@@ -1,15 +1,17 @@
 //! The main loop's body: one message, one heartbeat.
 
 use crate::heartbeat::Heartbeat;
-use crate::{Admin, Event, Hardware, Outbox, Refusal, Ways, victim};
+use crate::{Admin, Entry, Event, Hardware, Outbox, Refusal, Ways, victim};
 use heapless::Deque;
 use pinring_protocol::FirmwareState;
-use pinring_protocol::mailbox::{Command, Message};
+use pinring_protocol::mailbox::{Command, Message, MessageKind, message};
 
 /// The firmware: answers to MISSes, admin commands, heartbeat.
 pub struct Firmware<H> {
     hardware: H,
     outbox: Outbox,
+    /// The next message is handled already: what it caused has not all left.
+    in_hand: bool,
     /// Counts MISSes, so that the regions of a set give way in turn.
     turn: u8,
     admin: Admin,
@@ -30,6 +32,7 @@ impl<H: Hardware> Firmware<H> {
         let mut firmware = Self {
             hardware,
             outbox: Outbox::default(),
+            in_hand: false,
             turn: 0,
             admin: Admin::new(limits),
             bad_message: None,
@@ -47,8 +50,17 @@ impl<H: Hardware> Firmware<H> {
         if !self.outbox.flush(&mut self.hardware) {
             return false;
         }
-        if let Some(entry) = self.hardware.receive() {
+        if self.in_hand {
+            self.in_hand = false;
+            self.hardware.take();
+        } else if let Some(entry) = self.hardware.peek() {
             self.handle(entry);
+            // Not before: a restart in between must find the message again.
+            if self.outbox.is_empty() {
+                self.hardware.take();
+            } else {
+                self.in_hand = true;
+            }
         }
         let due = self.heartbeat.is_due(self.hardware.cycles());
         if due {
@@ -68,35 +80,48 @@ impl<H: Hardware> Firmware<H> {
     }
 
     #[inline]
-    fn handle(&mut self, entry: [u32; 4]) {
-        if self.admin.expects_raw() {
-            return self.admin(|admin, send, log| admin.raw(entry, send, log));
+    fn handle(&mut self, entry: Entry) {
+        if entry.raw != 0 {
+            return self.handle_raw(entry.words);
         }
-        match Message::decode(entry) {
-            Ok(Message::Miss {
-                ctx,
-                valid,
-                used,
-                pinned,
-                ..
-            }) => {
+        // The one message that must be fast, decoded by itself: the core shifts bit by bit.
+        let miss = message::Miss::from_words(entry.words);
+        match (miss.kind(), miss.ctx()) {
+            (Ok(MessageKind::Miss), Ok(ctx)) if miss.check().is_ok() => {
                 let ways = Ways {
-                    valid,
-                    used,
-                    pinned,
+                    valid: miss.valid(),
+                    used: miss.used(),
+                    pinned: miss.pinned(),
                 };
                 let way = victim(ways, self.turn);
                 self.turn = self.turn.wrapping_add(1);
                 self.outbox
                     .send(&mut self.hardware, Command::Fill { ctx, way });
             }
-            Ok(Message::Admin { index }) => self.admin.announce(index),
+            _ => self.handle_rare(entry.words),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn handle_raw(&mut self, words: [u32; 4]) {
+        self.admin(|admin, send, log| admin.raw(words, send, log));
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn handle_rare(&mut self, words: [u32; 4]) {
+        match Message::decode(words) {
+            Ok(Message::Admin { exists, ticket }) => self.admin.announce(exists != 0, ticket),
             Ok(Message::Quiesced {
                 direction,
                 what,
                 id,
-            }) => self.admin(|admin, send, log| admin.quiesced(direction, what, id, send, log)),
-            Err(_) => self.bad_message(entry[0]),
+                ticket,
+            }) => self
+                .admin(|admin, send, log| admin.quiesced(direction, (what, id, ticket), send, log)),
+            // A MISS that decodes has been answered.
+            Ok(Message::Miss { .. }) | Err(_) => self.bad_message(words[0]),
         }
     }
 

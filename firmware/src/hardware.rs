@@ -7,8 +7,11 @@ use pinring_protocol::{Status, mmio};
 
 /// What [`Firmware`](crate::Firmware) needs of the machine around it.
 pub trait Hardware {
-    /// Takes the next mailbox entry, if there is one.
-    fn receive(&mut self) -> Option<[u32; 4]>;
+    /// The next mailbox entry, if there is one. It stays the next until it is taken.
+    fn peek(&mut self) -> Option<Entry>;
+
+    /// Takes the entry that was seen.
+    fn take(&mut self);
 
     /// Sends a mailbox entry; false if there is no room, in which case nothing was sent.
     fn send(&mut self, entry: [u32; 4]) -> bool;
@@ -27,6 +30,15 @@ pub trait Hardware {
 
     /// Notes a change of state or an error. Costs up to a thousand cycles: never called per transfer.
     fn log(&mut self, event: Event);
+}
+
+/// A mailbox entry from the gateware.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its words.
+    pub words: [u32; 4],
+    /// [`mmio::STATUS_RAW`] of the status that it came with. No `bool`: the core shifts bit by bit.
+    pub raw: u32,
 }
 
 /// What is worth a line in the log.
@@ -92,6 +104,12 @@ impl Outbox {
         }
     }
 
+    /// Whether everything has been sent.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
     /// Sends what is kept, as far as there is room; true if nothing is left.
     #[inline]
     pub fn flush(&mut self, hardware: &mut impl Hardware) -> bool {
@@ -124,8 +142,9 @@ pub struct Mailbox<R, L> {
 
 impl<R: Registers, L: FnMut(Event)> Hardware for Mailbox<R, L> {
     #[inline]
-    fn receive(&mut self) -> Option<[u32; 4]> {
-        if self.registers.read(mmio::MAILBOX_STATUS) & mmio::STATUS_MESSAGE == 0 {
+    fn peek(&mut self) -> Option<Entry> {
+        let status = self.registers.read(mmio::MAILBOX_STATUS);
+        if status & mmio::STATUS_MESSAGE == 0 {
             return None;
         }
         let words = [
@@ -134,9 +153,15 @@ impl<R: Registers, L: FnMut(Event)> Hardware for Mailbox<R, L> {
             mmio::RX_WORD2,
             mmio::RX_WORD3,
         ];
-        let entry = words.map(|offset| self.registers.read(offset));
+        Some(Entry {
+            words: words.map(|offset| self.registers.read(offset)),
+            raw: status & mmio::STATUS_RAW,
+        })
+    }
+
+    #[inline]
+    fn take(&mut self) {
         self.registers.write(mmio::RX_POP, 0);
-        Some(entry)
     }
 
     #[inline]
@@ -189,7 +214,7 @@ mod tests {
     /// The window as the gateware has it, with room for `room` commands.
     #[derive(Default)]
     struct Window {
-        messages: RefCell<VecDeque<[u32; 4]>>,
+        messages: RefCell<VecDeque<Entry>>,
         words: [u32; 4],
         sent: Vec<[u32; 4]>,
         room: usize,
@@ -198,13 +223,12 @@ mod tests {
     impl Registers for Window {
         fn read(&self, offset: u32) -> u32 {
             let messages = self.messages.borrow();
-            let word = |index: usize| messages.front().map_or(0, |entry| entry[index]);
+            let word = |index: usize| messages.front().map_or(0, |entry| entry.words[index]);
             match offset {
                 mmio::MAILBOX_STATUS => {
-                    let message = if messages.is_empty() {
-                        0
-                    } else {
-                        mmio::STATUS_MESSAGE
+                    let message = match messages.front() {
+                        None => 0,
+                        Some(Entry { raw, .. }) => mmio::STATUS_MESSAGE | raw,
                     };
                     message
                         | if self.sent.len() < self.room {
@@ -244,17 +268,19 @@ mod tests {
             room: 2,
             ..Window::default()
         };
-        window
-            .messages
-            .borrow_mut()
-            .extend([[1, 2, 3, 4], [5, 6, 7, 8]]);
+        let entries = [([1, 2, 3, 4], mmio::STATUS_RAW), ([5, 6, 7, 8], 0)];
+        let entries = entries.map(|(words, raw)| Entry { words, raw });
+        window.messages.borrow_mut().extend(entries);
         let mut mailbox = Mailbox {
             registers: window,
             log: |_| {},
         };
-        assert_eq!(mailbox.receive(), Some([1, 2, 3, 4]));
-        assert_eq!(mailbox.receive(), Some([5, 6, 7, 8]));
-        assert_eq!(mailbox.receive(), None);
+        for entry in entries {
+            assert_eq!(mailbox.peek(), Some(entry));
+            assert_eq!(mailbox.peek(), Some(entry), "it stays until it is taken");
+            mailbox.take();
+        }
+        assert_eq!(mailbox.peek(), None);
         assert!(mailbox.send([9, 10, 11, 12]) && mailbox.send([13, 14, 15, 16]));
         assert!(!mailbox.send([17, 18, 19, 20]), "no room");
         assert_eq!(mailbox.registers.sent, [[9, 10, 11, 12], [13, 14, 15, 16]]);

@@ -13,8 +13,7 @@ impl Heartbeat {
     pub(crate) fn new(core_hz: u32, now: u32) -> Self {
         Self {
             last: now,
-            // Twice as often as it must be.
-            period: core_hz / 1000 * limits::HEARTBEAT_MS / 2,
+            period: core_hz / 1_000_000 * limits::HEARTBEAT_US,
         }
     }
 

@@ -4,6 +4,9 @@
 //! MISS; the firmware answers with a FILL that names the way to keep it in. It carries out admin commands as well.
 //! docs/gateware.md, section "Mailbox", has the rules that both sides keep.
 //!
+//! The watchdog may restart the firmware between any two accesses. So a message is taken only when everything that it causes has left, and whatever
+//! is done for it may be done again; an admin command, which takes several messages, comes again from its beginning.
+//!
 //! - [`Firmware`]: one [`step`](Firmware::step) handles at most one message
 //! - [`Refusal`]: takes its place on a gateware of another layout
 //! - [`victim`]: which way of a set a missed region gets
@@ -15,7 +18,7 @@
 //! Everything runs on the host as well, over any [`Hardware`]; the RISC-V binary around it is in `rv32/`.
 //!
 //! ```
-//! use pinring_firmware::{Event, Firmware, Hardware};
+//! use pinring_firmware::{Entry, Event, Firmware, Hardware};
 //! use pinring_protocol::mailbox::{Command, ContextId, Message};
 //! use pinring_protocol::registers::Limits0;
 //! use std::collections::VecDeque;
@@ -24,8 +27,11 @@
 //! struct Bench(VecDeque<[u32; 4]>, Vec<Command>);
 //!
 //! impl Hardware for Bench {
-//!     fn receive(&mut self) -> Option<[u32; 4]> {
-//!         self.0.pop_front()
+//!     fn peek(&mut self) -> Option<Entry> {
+//!         self.0.front().map(|words| Entry { words: *words, raw: 0 })
+//!     }
+//!     fn take(&mut self) {
+//!         self.0.pop_front();
 //!     }
 //!     fn send(&mut self, entry: [u32; 4]) -> bool {
 //!         self.1.push(Command::decode(entry).expect("the firmware sends valid commands"));
@@ -67,7 +73,7 @@ mod victim;
 
 pub use admin::Admin;
 pub use firmware::Firmware;
-pub use hardware::{Event, Hardware, Mailbox, Outbox, Registers};
+pub use hardware::{Entry, Event, Hardware, Mailbox, Outbox, Registers};
 pub use log::LogPacker;
 pub use refusal::Refusal;
 pub use victim::{Ways, victim};

@@ -12,23 +12,23 @@ const DELIMITER: u8 = 0;
 ///
 /// A frame that was cut off is closed by a delimiter of its own in front of the next one, so that the decoder loses only the frame that
 /// was cut.
-#[derive(Default)]
 pub struct LogPacker {
     bytes: [u8; BYTES],
     count: usize,
     dropping: bool,
-    cut: bool,
+    /// What is before the next frame ends with a delimiter. Zero at first, as all statics of the firmware.
+    closed: bool,
     dropped: u32,
 }
 
 impl LogPacker {
-    /// An empty packer.
+    /// An empty packer. What firmware before it may have left of a frame is cut off.
     pub const fn new() -> Self {
         Self {
             bytes: [0; BYTES],
             count: 0,
             dropping: false,
-            cut: false,
+            closed: false,
             dropped: 0,
         }
     }
@@ -36,8 +36,8 @@ impl LogPacker {
     /// Begins a frame.
     pub fn begin(&mut self, send: &mut impl FnMut([u32; 4]) -> bool) {
         self.dropping = false;
-        if self.cut {
-            self.cut = false;
+        if !self.closed {
+            self.closed = true;
             self.push(&[DELIMITER], send);
         }
     }
@@ -87,7 +87,7 @@ impl LogPacker {
         self.count = 0;
         if !send(command.encode()) {
             self.dropping = true;
-            self.cut = true;
+            self.closed = false;
             self.dropped = self.dropped.saturating_add(1);
         }
     }
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn frames_arrive_byte_by_byte() {
         let (mut packer, mut sent) = (LogPacker::new(), Vec::new());
-        let mut expected = Vec::new();
+        let mut expected = vec![0];
         for length in [1usize, 11, 12, 13, 24, 40] {
             let frame: Vec<u8> = (1..=length as u8).chain([0]).collect();
             let send = &mut |entry| {
@@ -159,8 +159,8 @@ mod tests {
             .split(|byte| *byte == 0)
             .map(<[u8]>::to_vec)
             .collect();
-        // Twelve bytes of the first frame, nothing of the second, the third whole, and what is behind its delimiter.
-        assert_eq!(frames, [vec![1; 12], vec![3; 30], vec![]]);
+        // What was there before; eleven bytes of the first frame, nothing of the second, the third whole, and what is behind its delimiter.
+        assert_eq!(frames, [vec![], vec![1; 11], vec![3; 30], vec![]]);
         assert_eq!((packer.take_dropped(), packer.take_dropped()), (2, 0));
     }
 }

@@ -54,13 +54,14 @@ impl<H: Hardware> Refusal<H> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Firmware;
-    use pinring_protocol::limits::HEARTBEAT_MS;
+    use crate::{Entry, Firmware};
+    use pinring_protocol::limits::HEARTBEAT_US;
     use pinring_protocol::mailbox::Message;
     use pinring_protocol::registers::Limits0;
     use std::vec::Vec;
 
-    const CORE_HZ: u32 = 100_000;
+    const CORE_HZ: u32 = 8_000_000;
+    const PERIOD: u32 = CORE_HZ / 1_000_000 * HEARTBEAT_US;
 
     /// A gateware with a layout hash, whose mailbox always has a message.
     struct Bench {
@@ -73,9 +74,16 @@ mod tests {
     }
 
     impl Hardware for &mut Bench {
-        fn receive(&mut self) -> Option<[u32; 4]> {
+        fn peek(&mut self) -> Option<Entry> {
+            let words = Message::Admin {
+                exists: 0,
+                ticket: 0,
+            }
+            .encode();
+            Some(Entry { words, raw: 0 })
+        }
+        fn take(&mut self) {
             self.received += 1;
-            Some(Message::Admin { index: 0 }.encode())
         }
         fn send(&mut self, entry: [u32; 4]) -> bool {
             if self.room {
@@ -140,12 +148,9 @@ mod tests {
                 bench.sent
             );
             let times: Vec<u32> = bench.sent.iter().map(|(at, _)| *at).collect();
-            assert_eq!(
-                times.len() as u32,
-                1 + 5_000 / (CORE_HZ / 1000 * HEARTBEAT_MS / 2)
-            );
+            assert_eq!(times.len() as u32, 1 + 5_000 / PERIOD);
             for pair in times.windows(2) {
-                assert!(pair[1].wrapping_sub(pair[0]) <= CORE_HZ / 1000 * HEARTBEAT_MS);
+                assert!(pair[1].wrapping_sub(pair[0]) <= 2 * PERIOD);
             }
             assert_eq!(
                 bench.events,

@@ -3,13 +3,15 @@
 mod gateware;
 
 use gateware::{Gateware, Scenario, Transfer};
-use pinring_firmware::{Event, Firmware, Hardware};
+use pinring_firmware::{Entry, Event, Firmware, Hardware};
 use pinring_protocol::limits::{CONTEXTS, QUEUES, VECTORS};
 use pinring_protocol::mailbox::{Command, ContextId, Message};
 use pinring_protocol::registers::Limits0;
-use pinring_protocol::{Direction, FirmwareState, LAYOUT_HASH};
+use pinring_protocol::{Direction, FirmwareState, LAYOUT_HASH, mmio};
 use proptest::prelude::*;
+use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;
+use std::panic::{self, AssertUnwindSafe};
 
 fn start<H: Hardware>(hardware: H) -> Firmware<H> {
     Firmware::new(hardware)
@@ -43,7 +45,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 500, ..ProptestConfig::default() })]
 
     /// The model checks every command; here: everything comes to its end, and nothing stays pinned.
     #[test]
@@ -83,6 +85,36 @@ proptest! {
         }
     }
 
+    /// Killed between any two accesses and started anew, over and over: nothing is lost, nothing is done twice that may not be.
+    #[test]
+    fn firmware_that_dies_anywhere_loses_nothing(scenario in scenario(), lives in prop::collection::vec(1..400u64, 1..60)) {
+        let transfers: usize = scenario.queues.iter().map(Vec::len).sum();
+        let limit = 20_000 + 2_000 * transfers + 4_000 * lives.len();
+        let gateware = RefCell::new(Gateware::new(Scenario { aborts: 0.0, invalidations: 0.02, ..scenario }));
+        let mut lives = lives.into_iter();
+        let mut step = 0;
+        while !gateware.borrow().idle() {
+            let life = lives.next();
+            let mortal = Mortal { gateware: &gateware, left: life.unwrap_or(u64::MAX) };
+            let death = panic::catch_unwind(AssertUnwindSafe(|| {
+                let mut firmware = start(mortal);
+                while !gateware.borrow().idle() && step < limit {
+                    gateware.borrow_mut().step();
+                    firmware.step();
+                    step += 1;
+                }
+            }));
+            if let Err(cause) = death {
+                if !cause.is::<Death>() {
+                    panic::resume_unwind(cause);
+                }
+                gateware.borrow_mut().restart();
+            }
+            prop_assert!(step < limit, "no progress: (ended, bound, all) is {:?}", gateware.borrow().progress());
+        }
+        prop_assert!(gateware.borrow().none_pinned());
+    }
+
     /// Whatever the mailbox brings, the firmware stays alive and sends valid commands.
     #[test]
     fn hostile_messages_are_survived(entries in prop::collection::vec(hostile(), 0..300)) {
@@ -103,11 +135,56 @@ fn hostile() -> impl Strategy<Value = [u32; 4]> {
     let ctx = || (0..=0xffu64).prop_map(|code| ContextId::from_code(code).expect("8 bits"));
     prop_oneof![
         1 => any::<[u32; 4]>(),
-        1 => any::<u16>().prop_map(|index| Message::Admin { index }.encode()),
+        1 => any::<u8>().prop_map(|ticket| Message::Admin { exists: 0, ticket }.encode()),
         8 => (ctx(), any::<[u8; 3]>()).prop_map(|(ctx, [valid, used, pinned])| {
             Message::Miss { ctx, generation: 0, region: 0, sg_hint: 0, valid, used, pinned }.encode()
         }),
     ]
+}
+
+/// The core under firmware that dies when its accesses are used up.
+struct Mortal<'a> {
+    gateware: &'a RefCell<Gateware>,
+    left: u64,
+}
+
+struct Death;
+
+impl Mortal<'_> {
+    fn access(&mut self) -> RefMut<'_, Gateware> {
+        match self.left.checked_sub(1) {
+            Some(left) => self.left = left,
+            None => panic::resume_unwind(Box::new(Death)),
+        }
+        self.gateware.borrow_mut()
+    }
+}
+
+impl Hardware for Mortal<'_> {
+    fn peek(&mut self) -> Option<Entry> {
+        self.access().peek()
+    }
+    fn take(&mut self) {
+        self.access().take();
+    }
+    fn send(&mut self, entry: [u32; 4]) -> bool {
+        self.access().send(entry)
+    }
+    fn cycles(&mut self) -> u32 {
+        self.access().cycles()
+    }
+    fn core_hz(&mut self) -> u32 {
+        self.gateware.borrow_mut().core_hz()
+    }
+    fn layout_hash(&mut self) -> u64 {
+        self.gateware.borrow_mut().layout_hash()
+    }
+    fn limits(&mut self) -> Limits0 {
+        self.gateware.borrow_mut().limits()
+    }
+    fn log(&mut self, event: Event) {
+        self.gateware.borrow_mut().log(event);
+    }
 }
 
 /// A mailbox without a gateware behind it.
@@ -120,8 +197,17 @@ struct Bench {
 }
 
 impl Hardware for &mut Bench {
-    fn receive(&mut self) -> Option<[u32; 4]> {
-        self.messages.pop_front()
+    fn peek(&mut self) -> Option<Entry> {
+        let words = *self.messages.front()?;
+        // Noise is raw as well.
+        let raw = match words[0] % 3 {
+            0 => mmio::STATUS_RAW,
+            _ => 0,
+        };
+        Some(Entry { words, raw })
+    }
+    fn take(&mut self) {
+        self.messages.pop_front();
     }
     fn send(&mut self, entry: [u32; 4]) -> bool {
         self.commands.push(entry);
@@ -132,7 +218,7 @@ impl Hardware for &mut Bench {
         self.cycles
     }
     fn core_hz(&mut self) -> u32 {
-        100_000
+        1_000_000
     }
     fn layout_hash(&mut self) -> u64 {
         LAYOUT_HASH

@@ -12,10 +12,12 @@ use crate::mailbox::{AdminUnit, CommandRouter, MessageArbiter};
 use crate::mmio::Bar0;
 use crate::scheduler::QueueScheduler;
 use crate::sizes::{Full, Sizes, Small, WORD_BITS, read_slots, read_tags};
-use crate::soft_core::{EmitError, SoftCore, emit_new};
+use crate::soft_core::{EmitError, SoftCore, Watchdog, emit_new};
 use crate::soft_reset::SoftReset;
 use crate::tlp::{PostedMux, RecordArbiter, TransmitMux};
 use crate::widgets::{Const, Param};
+use pinring_protocol::limits::WATCHDOG_US;
+use pinring_protocol::{FirmwareState, Status};
 use rust_hdl::prelude::*;
 use std::str::FromStr;
 
@@ -159,6 +161,8 @@ pub struct Device<
     pub m_axis_h2c_tdest: Signal<Out, Bits<16>>,
     /// Cut short by an error.
     pub m_axis_h2c_tuser: Signal<Out, Bit>,
+    /// For tests, from a flip-flop: the soft core stops where it is. Tie low.
+    pub core_halt: Signal<In, Bit>,
     /// LEDs of the firmware.
     pub leds: Signal<Out, Bits<8>>,
     /// A submission entry gets a context in this cycle.
@@ -184,6 +188,7 @@ pub struct Device<
 
     bar0: Bar0<W, B, L, CLOCK_HZ, S>,
     core: SoftCore<HZ, S>,
+    watchdog: Watchdog<WATCHDOG_CYCLES>,
     router: CommandRouter,
     messages: MessageArbiter,
     admin: AdminUnit,
@@ -207,6 +212,8 @@ pub struct Device<
     timeout_cycles: Const<32, 12_500_000>,
     tag_patience: Const<34, TAG_PATIENCE>,
     read_slots: Param<32, N>,
+    panicked: Const<32, { FirmwareState::Panicked as u64 }>,
+    firmware_restarted: Const<16, { Status::FirmwareRestarted as u64 }>,
 
     restart: Signal<Local, Bit>,
     cpl_ours: Signal<Local, Bit>,
@@ -239,7 +246,7 @@ impl<
         clock!(
             self, clock, bar0, core, router, messages, admin, scheduler, words, fetch, c2h_table,
             h2c_table, c2h, h2c, records, completion, posted, transmit, soft_reset, lost_tags,
-            idle
+            idle, watchdog
         );
         self.core.core_clock.next = self.core_clock.val();
         // The registers and what stands on the link survive a reset that the driver asks for.
@@ -378,6 +385,21 @@ impl<
         self.bar0.log_count.next = self.router.log_count.val();
         self.router.log_ready.next = true;
         self.leds.next = self.core.leds.val();
+
+        // Firmware that has panicked says so, and is restarted all the same.
+        self.watchdog.reset.next = self.restart.val();
+        self.watchdog.beat.next =
+            self.router.fw_valid.val() & (self.router.fw_state.val() != self.panicked.val());
+        self.watchdog.waits.next = self.core.cmd_valid.val() & !self.router.cmd_ready.val();
+        self.watchdog.restarting.next = self.core.restarting.val();
+        self.core.restart.next = self.watchdog.restart.val();
+        self.core.halt.next = self.core_halt.val();
+        self.bar0.fw_restarts.next = self.watchdog.restarts.val();
+        self.core.msg_raw.next = self.messages.msg_raw.val();
+        self.messages.admin_raw.next = self.admin.msg_raw.val();
+        self.admin.queues.next = self.scheduler.enabled_queues.val();
+        self.admin.again.next = self.core.again.val();
+        self.admin.answer_ticket.next = self.router.answer_ticket.val();
 
         // Doorbells and entries.
         self.scheduler.db_valid.next = self.bar0.db_valid.val();
@@ -648,9 +670,16 @@ impl<
         }
         self.accepted.next = self.records.rec_valid.val() & self.completion.rec_ready.val();
         self.failed.next = self.accepted.val() & self.completion.rec_status.val().any();
-        self.bar0.error_valid.next = self.failed.val();
+        self.bar0.error_valid.next = self.failed.val() | self.watchdog.note.val();
         self.bar0.error_status.next = bit_cast::<16, 8>(self.completion.rec_status.val());
         self.bar0.error_queue.next = self.completion.rec_queue.val();
+        self.watchdog.noted.next = !self.failed.val();
+        if !self.failed.val() {
+            self.bar0.error_status.next = self.firmware_restarted.val();
+            self.bar0.error_queue.next = 0.into();
+            self.bar0.error_direction.next = false;
+            self.bar0.error_address.next = 0.into();
+        }
         self.completion.timestamp.next = self.bar0.timestamp.val();
         self.bar0.irq_valid.next = self.completion.irq_valid.val();
         self.bar0.irq_vector.next = self.completion.irq_vector.val();
@@ -813,6 +842,9 @@ pub const CORE_HZ: usize = 125_000_000;
 /// Cycles for which the tags of reads that a soft reset gave up stay out of use if no answer comes: 64 s, the longest
 /// Completion Timeout that a function can be set to (PCIe Base Spec 5.0, 7.5.3.16).
 const TAG_PATIENCE: u64 = 64 * CLOCK_HZ;
+
+/// Cycles without a heartbeat of the firmware after which the core is restarted.
+const WATCHDOG_CYCLES: u64 = CLOCK_HZ / 1_000_000 * WATCHDOG_US as u64;
 
 /// Bus widths in bits that the device can have.
 pub const WIDTHS: [usize; 4] = [64, 128, 256, 512];

@@ -53,6 +53,8 @@ pub struct QueueScheduler<S: Sizes = Full> {
     pub switch_queue: Signal<In, Bits<4>>,
     /// The switch is carried out.
     pub switch_ready: Signal<Out, Bit>,
+    /// Queues that are on, the admin queue included.
+    pub enabled_queues: Signal<Out, Bits<16>>,
     /// A C2H context is free.
     pub c2h_free: Signal<In, Bit>,
     /// Which one.
@@ -222,6 +224,7 @@ impl<S: Sizes> Logic for QueueScheduler<S> {
         }
         self.upward.next = !self.downward.q.val();
         self.data_queues.next = self.enabled.q.val() & 0xfffe;
+        self.enabled_queues.next = self.enabled.q.val();
         self.more_queues.next = self.data_queues.val() != self.all_data_queues.val();
         self.c2h_shares.queues.next = self.data_queues.val() & self.upward.val();
         self.c2h_shares.more_queues.next = self.more_queues.val();

@@ -202,10 +202,10 @@ fn messages_match_the_protocol() -> Result<(), Error> {
     let tested = blocks! {
         decode messages::MessageMissDecode, MESSAGES "Miss" 0 [kind, ctx, generation, region, sg_hint, valid, used, pinned];
         encode messages::MessageMissEncode, MESSAGES "Miss" 0 [ctx, generation, region, sg_hint, valid, used, pinned];
-        decode messages::MessageAdminDecode, MESSAGES "Admin" 0 [kind, index];
-        encode messages::MessageAdminEncode, MESSAGES "Admin" 0 [index];
-        decode messages::MessageQuiescedDecode, MESSAGES "Quiesced" 0 [kind, direction, what, id];
-        encode messages::MessageQuiescedEncode, MESSAGES "Quiesced" 0 [direction, what, id];
+        decode messages::MessageAdminDecode, MESSAGES "Admin" 0 [kind, exists, ticket];
+        encode messages::MessageAdminEncode, MESSAGES "Admin" 0 [exists, ticket];
+        decode messages::MessageQuiescedDecode, MESSAGES "Quiesced" 0 [kind, direction, what, id, ticket];
+        encode messages::MessageQuiescedEncode, MESSAGES "Quiesced" 0 [direction, what, id, ticket];
     };
     complete(include_str!("../src/generated/messages.rs"), &tested);
     Ok(())
@@ -220,11 +220,11 @@ fn commands_match_the_protocol() -> Result<(), Error> {
         decode commands::CommandQueueDecode, COMMANDS "Queue" 0 [kind, queue_id, word, low, high];
         decode commands::CommandEnableDecode, COMMANDS "Enable" 0 [kind, queue_id];
         decode commands::CommandDisableDecode, COMMANDS "Disable" 0 [kind, queue_id];
-        decode commands::CommandAbortRegionDecode, COMMANDS "AbortRegion" 0 [kind, region];
-        decode commands::CommandAdminDoneDecode, COMMANDS "AdminDone" 0 [kind, status, cookie_low, cookie_high, index];
+        decode commands::CommandAbortRegionDecode, COMMANDS "AbortRegion" 0 [kind, region, ticket];
+        decode commands::CommandAdminDoneDecode, COMMANDS "AdminDone" 0 [kind, status, cookie_low, cookie_high, ticket];
         decode commands::CommandHeartbeatDecode, COMMANDS "Heartbeat" 0 [kind, state, detail];
         decode commands::CommandLogDecode, COMMANDS "Log" 0 [kind, count, bytes0, bytes1, bytes2];
-        decode commands::CommandAbortQueueDecode, COMMANDS "AbortQueue" 0 [kind, queue_id];
+        decode commands::CommandAbortQueueDecode, COMMANDS "AbortQueue" 0 [kind, queue_id, ticket];
     };
     complete(include_str!("../src/generated/commands.rs"), &tested);
     Ok(())

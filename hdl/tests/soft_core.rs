@@ -4,7 +4,7 @@
 
 use defmt_decoder::{DecodeError, Table};
 use pinring_hdl::soft_core::{SoftCore, emit};
-use pinring_protocol::limits::HEARTBEAT_MS;
+use pinring_protocol::limits::{HEARTBEAT_US, WATCHDOG_US};
 use pinring_protocol::mailbox::{Command, ContextId, Message, Quiesce};
 use pinring_protocol::{
     AdminEntry, AdminOpcode, Direction, FirmwareState, LAYOUT_HASH, QueueContext, Status,
@@ -30,7 +30,11 @@ fn file(variable: &str) -> PathBuf {
 struct Board {
     instance: Instance,
     cycle: u64,
-    messages: VecDeque<[u32; 4]>,
+    /// Entries for the firmware; true: a quarter of an admin entry.
+    messages: VecDeque<([u32; 4], bool)>,
+    ticket: u8,
+    /// Times that the firmware has started anew.
+    restarts: u32,
     /// Commands but for LOG, with the engine cycle of each.
     commands: VecDeque<(u64, Command)>,
     log: Vec<u8>,
@@ -47,6 +51,11 @@ const MSG_READY: usize = 6;
 const CMD_VALID: usize = 7;
 const CMD_DATA: usize = 8;
 const LEDS: usize = 9;
+const MSG_RAW: usize = 10;
+const RESTART: usize = 11;
+const HALT: usize = 12;
+const RESTARTING: usize = 13;
+const AGAIN: usize = 14;
 
 impl Board {
     fn new() -> Self {
@@ -82,6 +91,11 @@ impl Board {
                 Port::output("cmd_valid", 1),
                 Port::output("cmd_data", 128),
                 Port::output("leds", 8),
+                Port::input("msg_raw", 1),
+                Port::input("restart", 1),
+                Port::input("halt", 1),
+                Port::output("restarting", 1),
+                Port::output("again", 1),
             ],
             plusargs: vec![format!("+firmware={}", firmware.display())],
             ..Spec::default()
@@ -91,6 +105,8 @@ impl Board {
             instance: model.instance().expect("an instance"),
             cycle: 0,
             messages: VecDeque::new(),
+            ticket: 0,
+            restarts: 0,
             commands: VecDeque::new(),
             log: Vec::new(),
             ready: true,
@@ -101,9 +117,9 @@ impl Board {
     fn step(&mut self) {
         let message = self.messages.front().copied();
         self.instance.set(MSG_VALID, message.is_some().into());
-        self.instance
-            .wide_mut(MSG_DATA)
-            .copy_from_slice(&message.unwrap_or_default());
+        let (words, raw) = message.unwrap_or_default();
+        self.instance.wide_mut(MSG_DATA).copy_from_slice(&words);
+        self.instance.set(MSG_RAW, raw.into());
         self.instance.set(CMD_READY, self.ready.into());
         self.instance.eval().expect("it runs");
         if message.is_some() && self.instance.get(MSG_READY) == 1 {
@@ -167,15 +183,31 @@ impl Board {
     }
 
     fn send(&mut self, message: Message) {
-        self.messages.push_back(message.encode());
+        self.messages.push_back((message.encode(), false));
     }
 
-    fn admin(&mut self, index: u16, entry: &AdminEntry) {
-        self.send(Message::Admin { index });
+    fn admin(&mut self, ticket: u8, exists: bool, entry: &AdminEntry) {
+        let exists = exists.into();
+        self.send(Message::Admin { exists, ticket });
         for quarter in entry.to_words().chunks_exact(4) {
-            self.messages
-                .push_back(quarter.try_into().expect("four words"));
+            let quarter = quarter.try_into().expect("four words");
+            self.messages.push_back((quarter, true));
         }
+    }
+
+    /// Stops the core, waits for so long, and starts it anew.
+    fn restart(&mut self, after: u64) {
+        self.instance.set(HALT, 1);
+        self.run(after);
+        self.instance.set(HALT, 0);
+        self.instance.set(RESTART, 1);
+        self.step();
+        self.instance.set(RESTART, 0);
+        while self.instance.get(AGAIN) == 0 {
+            assert_eq!(self.instance.get(RESTARTING), 1);
+            self.step();
+        }
+        self.restarts += 1;
     }
 
     /// Waits until the firmware has run out of messages for long enough to have logged them, and decodes the log.
@@ -218,12 +250,12 @@ fn create(queue: u32) -> AdminEntry {
     entry.with_cookie(0x1122_3344_5566_7788).with_body(context)
 }
 
-fn done(index: u32, status: Status) -> Command {
+fn done(ticket: u8, status: Status) -> Command {
     Command::AdminDone {
         status,
         cookie_low: 0x5566_7788,
         cookie_high: 0x1122_3344,
-        index,
+        ticket,
     }
 }
 
@@ -238,6 +270,11 @@ fn firmware_serves_transfers_and_admin_commands() {
     let (booted, first) = board.any_command();
     assert_eq!(first, RUNNING);
     println!("heartbeat {} core cycles after power-up", booted / 2);
+    let watchdog = CORE_HZ as u64 / 1_000_000 * u64::from(WATCHDOG_US);
+    assert!(
+        booted / 2 < watchdog / 4,
+        "it is up long before the watchdog barks"
+    );
 
     for (direction, sequence) in [(Direction::H2c, 5), (Direction::C2h, 7)] {
         let ctx = ctx(direction, 9, sequence);
@@ -257,7 +294,7 @@ fn firmware_serves_transfers_and_admin_commands() {
         );
     }
 
-    board.admin(17, &create(3));
+    board.admin(17, false, &create(3));
     for word in 0..6 {
         let Command::Queue {
             queue: 3,
@@ -276,21 +313,29 @@ fn firmware_serves_transfers_and_admin_commands() {
     }
     assert_eq!(board.command(), Command::Enable { queue: 3 });
     assert_eq!(board.command(), done(17, Status::Ok));
-    board.admin(18, &create(3));
+    board.admin(18, true, &create(3));
     assert_eq!(board.command(), done(18, Status::QueueExists));
     board.admin(
         19,
+        true,
         &AdminEntry::new()
             .with_opcode(AdminOpcode::DestroyQueue)
             .with_target(3),
     );
     assert_eq!(board.command(), Command::Disable { queue: 3 });
-    assert_eq!(board.command(), Command::AbortQueue { queue: 3 });
+    assert_eq!(
+        board.command(),
+        Command::AbortQueue {
+            queue: 3,
+            ticket: 19
+        }
+    );
     for direction in [Direction::H2c, Direction::C2h] {
         board.send(Message::Quiesced {
             direction,
             what: Quiesce::Queue,
             id: 3,
+            ticket: 19,
         });
     }
     assert_eq!(
@@ -299,11 +344,11 @@ fn firmware_serves_transfers_and_admin_commands() {
             status: Status::Ok,
             cookie_low: 0,
             cookie_high: 0,
-            index: 19
+            ticket: 19
         }
     );
 
-    board.messages.push_back([0x99, 0, 0, 0]);
+    board.messages.push_back(([0x99, 0, 0, 0], false));
     assert_eq!(
         board.command(),
         Command::Heartbeat {
@@ -328,9 +373,9 @@ fn firmware_serves_transfers_and_admin_commands() {
 fn reset_restarts_the_firmware_with_nothing_left_over() {
     let mut board = Board::new();
     assert_eq!(board.any_command().1, RUNNING);
-    board.admin(1, &create(3));
+    board.admin(1, false, &create(3));
     while board.command() != done(1, Status::Ok) {}
-    board.messages.push_back([0x99, 0, 0, 0]);
+    board.messages.push_back(([0x99, 0, 0, 0], false));
     // Commands are left standing, so that the mailbox holds some when the reset comes.
     board.run(10_000);
     board.ready = false;
@@ -355,7 +400,7 @@ fn reset_restarts_the_firmware_with_nothing_left_over() {
         RUNNING,
         "a new start, and nothing of the old one"
     );
-    board.admin(2, &create(3));
+    board.admin(2, false, &create(3));
     while board.command() != done(2, Status::Ok) {}
     board.run(20_000);
     assert_eq!(
@@ -372,8 +417,8 @@ fn a_gateware_of_another_layout_is_refused_with_both_hashes() {
     };
     for other in [LAYOUT_HASH ^ 1 << 20, LAYOUT_HASH ^ 1 << 33] {
         let mut board = Board::with_layout(other);
-        board.admin(1, &create(3));
-        let limit = CORE_HZ as u64 / 1000 * u64::from(HEARTBEAT_MS);
+        board.admin(1, false, &create(3));
+        let limit = CORE_HZ as u64 / 1_000_000 * u64::from(2 * HEARTBEAT_US);
         let mut last = None;
         for _ in 0..3 {
             let (at, command) = board.any_command();
@@ -397,7 +442,7 @@ fn a_gateware_of_another_layout_is_refused_with_both_hashes() {
 fn heartbeats_come_in_time_and_blink() {
     let mut board = Board::new();
     let core_cycles = |at: u64| at / 2;
-    let limit = CORE_HZ as u64 / 1000 * u64::from(HEARTBEAT_MS);
+    let limit = CORE_HZ as u64 / 1_000_000 * u64::from(2 * HEARTBEAT_US);
     let mut last = core_cycles(board.any_command().0);
     for _ in 0..3 {
         let (at, command) = board.any_command();
@@ -412,7 +457,85 @@ fn heartbeats_come_in_time_and_blink() {
     assert_eq!(
         board.instance.get(LEDS),
         0,
-        "the LED changes after 50 heartbeats"
+        "the LED changes after a quarter of a second"
+    );
+}
+
+/// Stopped at any data access and restarted, the core goes on with what it had not finished; nothing in the mailbox is lost.
+#[test]
+fn a_restart_of_the_core_alone_loses_no_message() {
+    let mut board = Board::new();
+    assert_eq!(board.any_command().1, RUNNING);
+    board.run(20_000);
+    let miss = |index: u8, sequence: u64| Message::Miss {
+        ctx: ctx(Direction::H2c, index, sequence),
+        generation: 0,
+        region: 0,
+        sg_hint: 0,
+        valid: 0xf,
+        used: 0xf,
+        pinned: 7,
+    };
+    let mut answers = [0; 2];
+    for round in 0..80u64 {
+        let sequence = round % 8;
+        // An admin command in the midst of messages.
+        for index in 0..3 {
+            board.send(miss(index, sequence));
+        }
+        board.ticket = board.ticket.wrapping_add(1);
+        board.admin(board.ticket, false, &create(3));
+        for index in 3..6 {
+            board.send(miss(index, sequence));
+        }
+        // A pass takes about 200 cycles of the core.
+        board.run(37 * round);
+        board.restart(1 + round % 5);
+        board.ticket = board.ticket.wrapping_add(1);
+        board.admin(board.ticket, false, &create(3));
+        let (mut filled, mut enabled) = ([0; 6], 0);
+        loop {
+            match board.command() {
+                Command::Fill {
+                    ctx: answered,
+                    way: 3,
+                } => {
+                    let index = usize::from(answered.index() as u8);
+                    assert_eq!(answered, ctx(Direction::H2c, index as u8, sequence));
+                    filled[index] += 1;
+                }
+                Command::Queue { queue: 3, .. } => {}
+                Command::Enable { queue: 3 } => enabled += 1,
+                Command::AdminDone {
+                    status: Status::Ok,
+                    ticket,
+                    ..
+                } if ticket == board.ticket => break,
+                Command::AdminDone {
+                    status: Status::Ok, ..
+                } => {}
+                other => panic!("{other:?} is not due"),
+            }
+        }
+        assert!(
+            filled.iter().all(|answers| (1..=2).contains(answers)),
+            "{round}: {filled:?}"
+        );
+        assert!((1..=2).contains(&enabled));
+        assert!(filled.iter().sum::<usize>() <= 7, "one message was in hand");
+        answers[filled.iter().sum::<usize>() - 6] += 1;
+        board.run(10_000);
+        assert!(
+            board
+                .commands
+                .iter()
+                .all(|(_, command)| *command == RUNNING)
+        );
+        board.commands.clear();
+    }
+    println!(
+        "{} times a message was answered twice, {} times not",
+        answers[1], answers[0]
     );
 }
 

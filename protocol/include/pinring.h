@@ -13,7 +13,7 @@
 #define PINRING_ABI_MAJOR 1u
 #define PINRING_ABI_MINOR 0u
 /* Hash over every layout; a device whose register LAYOUT_HASH differs must be refused. */
-#define PINRING_LAYOUT_HASH UINT64_C(0x681bbc95bf4d084d)
+#define PINRING_LAYOUT_HASH UINT64_C(0x2be27f1783c1cd0d)
 
 /* What a submission entry asks for. */
 /* Does nothing; completes in its turn with zero bytes. */
@@ -98,6 +98,8 @@
 #define PINRING_STATUS_QUEUE_EXISTS 0x21u
 /* Admin: the queue context is out of range (ring size, vector, TDEST range, alignment): see its table. */
 #define PINRING_STATUS_BAD_QUEUE_CONTEXT 0x22u
+/* Error log only: the watchdog restarted the firmware, no transfer was lost; count in FIRMWARE_RESTARTS, cause in the firmware's log. */
+#define PINRING_STATUS_FIRMWARE_RESTARTED 0x30u
 
 /* State of the firmware, as register FIRMWARE_STATE shows it with bits 23:0 of the detail. */
 /* Out of reset, not yet serving. */
@@ -114,7 +116,7 @@
 /* What the gateware tells the firmware. */
 /* A transfer's region is not on chip: answer with FILL or REJECT. */
 #define PINRING_MESSAGE_KIND_MISS 0x1u
-/* An admin entry: the next four raw entries are its 64 bytes. */
+/* An admin entry: the next four raw entries are its 64 bytes. Comes again, with another ticket, for firmware that starts anew. */
 #define PINRING_MESSAGE_KIND_ADMIN 0x5u
 /* An abort has finished: no read is in flight and the last write has entered the posted FIFO. */
 #define PINRING_MESSAGE_KIND_QUIESCED 0x6u
@@ -132,7 +134,7 @@
 #define PINRING_COMMAND_KIND_DISABLE 0x6u
 /* Aborts the transfers of a region; QUIESCED follows. */
 #define PINRING_COMMAND_KIND_ABORT_REGION 0x7u
-/* Writes the completion of an admin entry. */
+/* Writes the completion of an admin entry; dropped unless it answers the last ADMIN. */
 #define PINRING_COMMAND_KIND_ADMIN_DONE 0x8u
 /* STATUS: the firmware's heartbeat and state, for register FIRMWARE_STATE. */
 #define PINRING_COMMAND_KIND_HEARTBEAT 0x9u
@@ -202,12 +204,20 @@
 #define PINRING_LIMIT_MAX_UNIFORM_SHIFT 0x1eu
 /* Regions that a region table may have. */
 #define PINRING_LIMIT_MAX_REGIONS 0x10000u
-/* Firmware's heartbeat: milliseconds between two STATUS commands at most. */
-#define PINRING_LIMIT_HEARTBEAT_MS 0xau
+/* Microseconds from one heartbeat of the firmware (STATUS command) to the next. */
+#define PINRING_LIMIT_HEARTBEAT_US 0x7du
+/* Microseconds without a heartbeat after which the watchdog restarts the soft core. */
+#define PINRING_LIMIT_WATCHDOG_US 0x1f4u
+/* Restarts in a row, with less than `HEARTBEATS_OF_HEALTH` heartbeats between them, after which the watchdog gives up. */
+#define PINRING_LIMIT_WATCHDOG_RESTARTS 0x4u
+/* Heartbeats after which a restart counts as a success. */
+#define PINRING_LIMIT_HEARTBEATS_OF_HEALTH 0x4u
+/* Milliseconds without a heartbeat after which STATUS.FIRMWARE_STALLED is up: the watchdog has given up by then. */
+#define PINRING_LIMIT_STALL_MS 0xau
 
 /* Start of the window in the core's address space. */
 #define PINRING_MMIO_BASE 0x80000000u
-/* Bit 0: a message is available; bit 1: there is room for a command. */
+/* Bit 0: a message is available; bit 1: there is room for a command; bit 2: the message is a raw entry. */
 #define PINRING_MMIO_MAILBOX_STATUS 0x0u
 /* Word 0 of the message at the head. */
 #define PINRING_MMIO_RX_WORD0 0x10u
@@ -245,6 +255,8 @@
 #define PINRING_MMIO_STATUS_MESSAGE 0x1u
 /* `MAILBOX_STATUS`: there is room for a command. */
 #define PINRING_MMIO_STATUS_ROOM 0x2u
+/* `MAILBOX_STATUS`: the message at the head is a quarter of an admin entry. */
+#define PINRING_MMIO_STATUS_RAW 0x4u
 
 /* Identity: "PRNG" in little-endian ASCII, `MAGIC`. */
 #define PINRING_REG_MAGIC 0x000u /* 32 bits, Ro */
@@ -329,7 +341,7 @@
 /* The firmware reports that it serves misses. */
 #define PINRING_REG_STATUS_FIRMWARE_RUNNING_SHIFT 1
 #define PINRING_REG_STATUS_FIRMWARE_RUNNING_MASK UINT32_C(0x2)
-/* The firmware's heartbeat stayed away. */
+/* The firmware's heartbeat stayed away, and its watchdog has given up: reset the device. */
 #define PINRING_REG_STATUS_FIRMWARE_STALLED_SHIFT 2
 #define PINRING_REG_STATUS_FIRMWARE_STALLED_MASK UINT32_C(0x4)
 /* The firmware panicked. */
@@ -350,6 +362,9 @@
 /* Detail; its meaning depends on the state. */
 #define PINRING_REG_FIRMWARE_STATE_DETAIL_SHIFT 8
 #define PINRING_REG_FIRMWARE_STATE_DETAIL_MASK UINT32_C(0xffffff00)
+
+/* Restarts of the firmware by its watchdog since reset. */
+#define PINRING_REG_FIRMWARE_RESTARTS 0x04cu /* 32 bits, Ro */
 
 /* Bus address of the admin submission ring, page-aligned. */
 #define PINRING_REG_ADMIN_SQ 0x050u /* 64 bits, Rw */
@@ -387,7 +402,7 @@
 #define PINRING_REG_LOG_DATA_VALID_SHIFT 8
 #define PINRING_REG_LOG_DATA_VALID_MASK UINT32_C(0x100)
 
-/* Transfers and commands that ended in an error since reset or since this register was last written. Any write clears the count and the record in the next two registers. */
+/* Transfers and commands that ended in an error, and restarts of the firmware, since reset or since this register was last written. Any write clears the count and the record in the next two registers. */
 #define PINRING_REG_ERROR_COUNT 0x0c0u /* 32 bits, Rw */
 
 /* The first error of those counted. */
@@ -435,7 +450,7 @@
 /* Interrupts sent. */
 #define PINRING_REG_INTERRUPTS 0x148u /* 64 bits, Ro */
 
-/* Completion entries written with a status other than OK. */
+/* Completion entries written with a status other than OK, and restarts of the firmware. */
 #define PINRING_REG_ERRORS 0x150u /* 64 bits, Ro */
 
 /* Submission entry: one transfer between a region and the user stream. 64 bytes. */
@@ -695,14 +710,16 @@ struct pinring_message_miss {
 	uint8_t reserved_0f[1];
 };
 
-/* An admin entry: the next four raw entries are its 64 bytes. 16 bytes. */
+/* An admin entry: the next four raw entries are its 64 bytes. Comes again, with another ticket, for firmware that starts anew. 16 bytes. */
 struct pinring_message_admin {
 	/* 0x00: Kind of the entry. */
 	uint8_t kind;
-	uint8_t reserved_01[1];
-	/* 0x02: Ring index of the entry. */
-	uint16_t index;
-	uint8_t reserved_04[12];
+	/* 0x01: 1 if the queue that the entry names was enabled when the entry came. */
+	uint8_t exists;
+	uint8_t reserved_02[6];
+	/* 0x08: Names this message among others: what is done for it echoes it. */
+	uint8_t ticket;
+	uint8_t reserved_09[7];
 };
 
 /* An abort has finished: no read is in flight and the last write has entered the posted FIFO. 16 bytes. */
@@ -715,7 +732,9 @@ struct pinring_message_quiesced {
 	uint16_t what;
 	/* 0x04: Its id. */
 	uint32_t id;
-	uint8_t reserved_08[8];
+	/* 0x08: Ticket of the abort. */
+	uint8_t ticket;
+	uint8_t reserved_09[7];
 };
 
 /* Answers MISS: where the region stays, if it stays; its entry is being read meanwhile, and its SG block follows. 16 bytes. */
@@ -780,10 +799,12 @@ struct pinring_command_abort_region {
 	uint8_t reserved_01[3];
 	/* 0x04: Region id. */
 	uint32_t region;
-	uint8_t reserved_08[8];
+	/* 0x08: Ticket of the ADMIN that asks for it. */
+	uint8_t ticket;
+	uint8_t reserved_09[7];
 };
 
-/* Writes the completion of an admin entry. 16 bytes. */
+/* Writes the completion of an admin entry; dropped unless it answers the last ADMIN. 16 bytes. */
 struct pinring_command_admin_done {
 	/* 0x00: Kind of the entry. */
 	uint8_t kind;
@@ -794,8 +815,9 @@ struct pinring_command_admin_done {
 	uint32_t cookie_low;
 	/* 0x08: Bits 63:32 of the admin entry's cookie. */
 	uint32_t cookie_high;
-	/* 0x0c: Ring index of the admin entry. */
-	uint32_t index;
+	/* 0x0c: Ticket of the ADMIN. */
+	uint8_t ticket;
+	uint8_t reserved_0d[3];
 };
 
 /* STATUS: the firmware's heartbeat and state, for register FIRMWARE_STATE. 16 bytes. */
@@ -831,7 +853,10 @@ struct pinring_command_abort_queue {
 	uint8_t kind;
 	/* 0x01: Queue id. */
 	uint8_t queue;
-	uint8_t reserved_02[14];
+	uint8_t reserved_02[6];
+	/* 0x08: Ticket of the ADMIN that asks for it. */
+	uint8_t ticket;
+	uint8_t reserved_09[7];
 };
 
 #endif

@@ -103,6 +103,8 @@ codes! {
         QueueExists = 33,
         /// Admin: the queue context is out of range (ring size, vector, TDEST range, alignment): see its table.
         BadQueueContext = 34,
+        /// Error log only: the watchdog restarted the firmware, no transfer was lost; count in FIRMWARE_RESTARTS, cause in the firmware's log.
+        FirmwareRestarted = 48,
     }
 }
 

@@ -43,13 +43,24 @@ constants! { "limit";
     MAX_UNIFORM_SHIFT: u8 = 30,
     /// Regions that a region table may have.
     MAX_REGIONS: u32 = 65536,
-    /// Firmware's heartbeat: milliseconds between two STATUS commands at most.
-    HEARTBEAT_MS: u32 = 10,
+    /// Microseconds from one heartbeat of the firmware (STATUS command) to the next.
+    HEARTBEAT_US: u32 = 125,
+    /// Microseconds without a heartbeat after which the watchdog restarts the soft core.
+    WATCHDOG_US: u32 = 500,
+    /// Restarts in a row, with less than [`HEARTBEATS_OF_HEALTH`] heartbeats between them, after which the watchdog gives up.
+    WATCHDOG_RESTARTS: u32 = 4,
+    /// Heartbeats after which a restart counts as a success.
+    HEARTBEATS_OF_HEALTH: u32 = 4,
+    /// Milliseconds without a heartbeat after which STATUS.FIRMWARE_STALLED is up: the watchdog has given up by then.
+    STALL_MS: u32 = 10,
 }
 
 const _: () = {
     assert!(SG_BLOCK_ELEMENTS * crate::SgElement::BYTES == SG_BLOCK_BYTES);
     assert!(SG_BLOCK_UNIFORM_ELEMENTS * crate::SgUniformElement::BYTES == SG_BLOCK_BYTES);
     assert!(1 << PAGE_SHIFT == PAGE);
+    // The firmware may be late by a line of its log, and the restarts are over before the host is told.
+    assert!(2 * HEARTBEAT_US < WATCHDOG_US);
+    assert!((WATCHDOG_RESTARTS + 1) * WATCHDOG_US < STALL_MS * 1000);
     assert!(SG_SLOTS == CONTEXTS * SG_WINDOWS + RESIDENT_SETS * RESIDENT_WAYS);
 };

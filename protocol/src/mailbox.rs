@@ -194,10 +194,12 @@ mailbox! {
             /// Ways whose SG block a transfer uses: they cannot be given away.
             pinned: u8 @ 0x0e,
         },
-        /// An admin entry: the next four raw entries are its 64 bytes.
+        /// An admin entry: the next four raw entries are its 64 bytes. Comes again, with another ticket, for firmware that starts anew.
         Admin = 5 {
-            /// Ring index of the entry.
-            index: u16 @ 0x02,
+            /// 1 if the queue that the entry names was enabled when the entry came.
+            exists: u8 @ 0x01,
+            /// Names this message among others: what is done for it echoes it.
+            ticket: u8 @ 0x08,
         },
         /// An abort has finished: no read is in flight and the last write has entered the posted FIFO.
         Quiesced = 6 {
@@ -207,6 +209,8 @@ mailbox! {
             what: u16 @ 0x02 as Quiesce,
             /// Its id.
             id: u32 @ 0x04,
+            /// Ticket of the abort.
+            ticket: u8 @ 0x08,
         },
     }
 }
@@ -253,8 +257,10 @@ mailbox! {
         AbortRegion = 7 {
             /// Region id.
             region: u32 @ 0x04,
+            /// Ticket of the ADMIN that asks for it.
+            ticket: u8 @ 0x08,
         },
-        /// Writes the completion of an admin entry.
+        /// Writes the completion of an admin entry; dropped unless it answers the last ADMIN.
         AdminDone = 8 {
             /// How the command ended.
             status: u16 @ 0x02 as Status,
@@ -262,8 +268,8 @@ mailbox! {
             cookie_low: u32 @ 0x04,
             /// Bits 63:32 of the admin entry's cookie.
             cookie_high: u32 @ 0x08,
-            /// Ring index of the admin entry.
-            index: u32 @ 0x0c,
+            /// Ticket of the ADMIN.
+            ticket: u8 @ 0x0c,
         },
         /// STATUS: the firmware's heartbeat and state, for register FIRMWARE_STATE.
         Heartbeat = 9 {
@@ -287,6 +293,8 @@ mailbox! {
         AbortQueue = 11 checked by check_abort_queue {
             /// Queue id.
             queue: u8 @ 0x01,
+            /// Ticket of the ADMIN that asks for it.
+            ticket: u8 @ 0x08,
         },
     }
 }

@@ -5,7 +5,7 @@ use crate::declare::constants;
 constants! { "mmio";
     /// Start of the window in the core's address space.
     BASE: u32 = 0x8000_0000,
-    /// Bit 0: a message is available; bit 1: there is room for a command.
+    /// Bit 0: a message is available; bit 1: there is room for a command; bit 2: the message is a raw entry.
     MAILBOX_STATUS: u32 = 0x00,
     /// Word 0 of the message at the head.
     RX_WORD0: u32 = 0x10,
@@ -43,4 +43,6 @@ constants! { "mmio";
     STATUS_MESSAGE: u32 = 1,
     /// [`MAILBOX_STATUS`]: there is room for a command.
     STATUS_ROOM: u32 = 2,
+    /// [`MAILBOX_STATUS`]: the message at the head is a quarter of an admin entry.
+    STATUS_RAW: u32 = 4,
 }

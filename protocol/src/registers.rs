@@ -65,7 +65,7 @@ registers! {
         ready: bool [0:0],
         /// The firmware reports that it serves misses.
         firmware_running: bool [1:1],
-        /// The firmware's heartbeat stayed away.
+        /// The firmware's heartbeat stayed away, and its watchdog has given up: reset the device.
         firmware_stalled: bool [2:2],
         /// The firmware panicked.
         firmware_panicked: bool [3:3],
@@ -81,6 +81,8 @@ registers! {
         /// Detail; its meaning depends on the state.
         detail: u32 [31:8],
     },
+    /// Restarts of the firmware by its watchdog since reset.
+    FIRMWARE_RESTARTS: u32 @ 0x04c Ro,
     /// Bus address of the admin submission ring, page-aligned.
     ADMIN_SQ: u64 @ 0x050 Rw,
     /// Bus address of the admin completion ring, page-aligned.
@@ -107,7 +109,7 @@ registers! {
         /// There was one.
         valid: bool [8:8],
     },
-    /// Transfers and commands that ended in an error since reset or since this register was last written. Any write clears the count
+    /// Transfers and commands that ended in an error, and restarts of the firmware, since reset or since this register was last written. Any write clears the count
     /// and the record in the next two registers.
     ERROR_COUNT: u32 @ 0x0c0 Rw,
     /// The first error of those counted.
@@ -141,7 +143,7 @@ registers! {
     COMPLETIONS: u64 @ 0x140 Ro,
     /// Interrupts sent.
     INTERRUPTS: u64 @ 0x148 Ro,
-    /// Completion entries written with a status other than OK.
+    /// Completion entries written with a status other than OK, and restarts of the firmware.
     ERRORS: u64 @ 0x150 Ro,
 }
 

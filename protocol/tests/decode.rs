@@ -323,7 +323,7 @@ fn completion_status_must_be_known() {
         bytes[0x16..0x18].copy_from_slice(&status.to_le_bytes());
         let known = Status::from_code(status.into());
         assert_eq!(CompletionEntry::decode(&bytes).is_ok(), known.is_some());
-        assert_eq!(known.is_some(), matches!(status, 0..=20 | 32..=34));
+        assert_eq!(known.is_some(), matches!(status, 0..=20 | 32..=34 | 48));
     }
 }
 
@@ -404,14 +404,21 @@ fn every_message_round_trips_to_the_documented_words() {
             },
             [0x0009_1301, 5, 2, 0x0008_040f],
         ),
-        (Message::Admin { index: 0xfffe }, [0xfffe_0005, 0, 0, 0]),
+        (
+            Message::Admin {
+                exists: 1,
+                ticket: 0xfe,
+            },
+            [0x0105, 0, 0xfe, 0],
+        ),
         (
             Message::Quiesced {
                 direction: Direction::H2c,
                 what: Quiesce::Queue,
                 id: 4,
+                ticket: 7,
             },
-            [0x0001_0106, 4, 0, 0],
+            [0x0001_0106, 4, 7, 0],
         ),
     ];
     for (message, words) in table {
@@ -450,13 +457,19 @@ fn every_command_round_trips_to_the_documented_words() {
         ),
         (Command::Enable { queue: 15 }, [0x0f05, 0, 0, 0]),
         (Command::Disable { queue: 1 }, [0x0106, 0, 0, 0]),
-        (Command::AbortRegion { region: 65535 }, [7, 65535, 0, 0]),
+        (
+            Command::AbortRegion {
+                region: 65535,
+                ticket: 9,
+            },
+            [7, 65535, 9, 0],
+        ),
         (
             Command::AdminDone {
                 status: Status::QueueExists,
                 cookie_low: 1,
                 cookie_high: 2,
-                index: 3,
+                ticket: 3,
             },
             [0x0021_0008, 1, 2, 3],
         ),
@@ -476,7 +489,13 @@ fn every_command_round_trips_to_the_documented_words() {
             },
             [0x000c_000a, 1, 2, 3],
         ),
-        (Command::AbortQueue { queue: 3 }, [0x030b, 0, 0, 0]),
+        (
+            Command::AbortQueue {
+                queue: 3,
+                ticket: 5,
+            },
+            [0x030b, 0, 5, 0],
+        ),
     ];
     for (command, words) in table {
         assert_eq!(command.encode(), words);

@@ -86,10 +86,10 @@ offsets! { message::Miss {
     kind: 0x00 [7:0], ctx: 0x01 [7:0], generation: 0x02 [15:0], region: 0x04 [31:0], sg_hint: 0x08 [31:0],
     valid: 0x0c [7:0], used: 0x0d [7:0], pinned: 0x0e [7:0],
 } }
-offsets! { message::Quiesced { kind: 0x00 [7:0], direction: 0x01 [7:0], what: 0x02 [15:0], id: 0x04 [31:0] } }
+offsets! { message::Quiesced { kind: 0x00 [7:0], direction: 0x01 [7:0], what: 0x02 [15:0], id: 0x04 [31:0], ticket: 0x08 [7:0] } }
 offsets! { command::Fill { kind: 0x00 [7:0], ctx: 0x01 [7:0], way: 0x02 [15:0] } }
 offsets! { command::AdminDone {
-    kind: 0x00 [7:0], status: 0x02 [15:0], cookie_low: 0x04 [31:0], cookie_high: 0x08 [31:0], index: 0x0c [31:0],
+    kind: 0x00 [7:0], status: 0x02 [15:0], cookie_low: 0x04 [31:0], cookie_high: 0x08 [31:0], ticket: 0x0c [7:0],
 } }
 
 const _: () = {

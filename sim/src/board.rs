@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use cpu_time::ThreadTime;
 use pinring_protocol::Direction;
 use pinring_protocol::limits::FETCH_TAGS;
+use pinring_protocol::mailbox::CommandKind;
 use pinring_protocol::registers::aperture;
 
 use crate::device::{Gateware, GatewareError, StreamFault, Streams};
@@ -231,7 +232,8 @@ impl Board {
                 .map_err(|fault| MachineError::Stream { at_ps: now, fault })?;
             moved = true;
         }
-        moved |= seen.mail_in | seen.mail_out.is_some();
+        let heartbeat = CommandKind::Heartbeat.code() as u8;
+        moved |= seen.mail_in | seen.mail_out.is_some_and(|[kind, _]| kind != heartbeat);
         if self.watch.is_on() {
             self.watch.observe(now, &seen);
         }
@@ -240,6 +242,12 @@ impl Board {
         self.still = if moved { 0 } else { self.still + 1 };
         self.quiet = if moved | seen.busy { 0 } else { self.quiet + 1 };
         self.now_ps += self.period_ps;
+        self.take_events();
+        Ok(())
+    }
+
+    /// What the link tells the host.
+    fn take_events(&mut self) {
         while let Some(event) = self.link.pop_event() {
             match event {
                 HostEvent::MmioRead { handle, result, .. } => {
@@ -263,7 +271,6 @@ impl Board {
                 event => self.events.push_back(event),
             }
         }
-        Ok(())
     }
 
     /// A posted register write that leaves the CPU now.
@@ -312,6 +319,11 @@ impl Board {
     pub fn set_bus_master(&mut self, on: bool) {
         self.link.set_bus_master(on);
         self.gateware.set_bus_master(on);
+    }
+
+    /// Kills the firmware: the soft core stops at its next data access. A restarted one runs when this is taken back.
+    pub fn set_core_halt(&mut self, on: bool) {
+        self.gateware.set_core_halt(on);
     }
 
     /// Begins a fresh watch; spans count from now.

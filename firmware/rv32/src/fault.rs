@@ -1,4 +1,4 @@
-//! Panics and traps: the host is told, then the firmware stands still, so that the watchdog speaks for it.
+//! Panics and traps: the host is told, then the firmware stands still until the watchdog restarts it, or has given up.
 
 use crate::window::Window;
 use core::panic::PanicInfo;

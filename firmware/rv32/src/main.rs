@@ -14,9 +14,9 @@ use pinring_firmware::{
     peripherals::{HeartbeatLed, Led},
 };
 
-/// Heartbeats are 5 ms apart; the LED changes every quarter of a second.
+/// The LED changes every quarter of a second.
 #[cfg(target_os = "none")]
-const BEATS_PER_CHANGE: u32 = 50;
+const BEATS_PER_CHANGE: u32 = 250_000 / pinring_protocol::limits::HEARTBEAT_US;
 
 #[cfg(target_os = "none")]
 #[riscv_rt::entry]

@@ -1,12 +1,14 @@
 //! A model of the gateware as the mailbox shows it, which checks every command against the rules of docs/gateware.md.
 
-use pinring_firmware::{Event, Hardware};
+use pinring_firmware::{Entry, Event, Hardware};
 use pinring_protocol::limits::{
-    CONTEXTS, HEARTBEAT_MS, QUEUES, RESIDENT_SETS, RESIDENT_WAYS, VECTORS,
+    CONTEXTS, QUEUES, RESIDENT_SETS, RESIDENT_WAYS, VECTORS, WATCHDOG_US,
 };
 use pinring_protocol::mailbox::{Command, ContextId, Message, NOT_KEPT, Quiesce};
 use pinring_protocol::registers::Limits0;
-use pinring_protocol::{AdminEntry, AdminOpcode, Direction, FirmwareState, LAYOUT_HASH, Status};
+use pinring_protocol::{
+    AdminEntry, AdminOpcode, Direction, FirmwareState, LAYOUT_HASH, Status, mmio,
+};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::collections::VecDeque;
 
@@ -92,7 +94,9 @@ pub struct Gateware {
     random: StdRng,
     now: u64,
     cycles: u32,
-    heartbeat: u32,
+    /// Cycles without a heartbeat and without a command that waits.
+    silence: u32,
+    restarts: u32,
     queues: Vec<Queue>,
     contexts: [Vec<Option<Context>>; 2],
     sequences: [[u64; CONTEXTS]; 2],
@@ -102,10 +106,20 @@ pub struct Gateware {
     /// Transfers without a MISS, and those with one.
     hits: usize,
     misses: usize,
-    messages: VecDeque<[u32; 4]>,
+    messages: VecDeque<Entry>,
     commands: VecDeque<Command>,
-    /// Region under invalidation, and which directions are still busy.
-    invalidating: Option<(u32, bool, Vec<Direction>)>,
+    invalidating: Option<Invalidation>,
+    ticket: u8,
+    /// Aborts that a direction has not finished, by region and ticket.
+    aborts: [VecDeque<(u32, u8)>; 2],
+}
+
+/// An admin command.
+struct Invalidation {
+    entry: AdminEntry,
+    /// Its abort has been sent, and these directions have gone quiet for it.
+    sent: bool,
+    quiet: Vec<Direction>,
 }
 
 impl Gateware {
@@ -129,7 +143,8 @@ impl Gateware {
             scenario,
             now: 0,
             cycles,
-            heartbeat: cycles,
+            silence: 0,
+            restarts: 0,
             contexts: DIRECTIONS.map(|_| (0..CONTEXTS).map(|_| None).collect()),
             sequences: [[0; CONTEXTS]; 2],
             places: [[Place::default(); RESIDENT_SETS * RESIDENT_WAYS]; 2],
@@ -139,7 +154,16 @@ impl Gateware {
             messages: VecDeque::new(),
             commands: VecDeque::new(),
             invalidating: None,
+            ticket: 0,
+            aborts: DIRECTIONS.map(|_| VecDeque::new()),
         }
+    }
+
+    /// The firmware starts anew: what it has not taken is still there, and an admin command comes again.
+    pub fn restart(&mut self) {
+        self.restarts += 1;
+        self.silence = 0;
+        self.post_admin();
     }
 
     /// Whether every transfer of every queue that moves has ended, and nothing is under way.
@@ -172,16 +196,20 @@ impl Gateware {
     /// One step of time.
     pub fn step(&mut self) {
         self.now += 1;
-        self.cycles = self.cycles.wrapping_add(self.random.random_range(1..200));
-        let silence = self.cycles.wrapping_sub(self.heartbeat);
+        let cycles = self.random.random_range(1..200);
+        self.cycles = self.cycles.wrapping_add(cycles);
+        if self.commands.is_empty() {
+            self.silence += cycles;
+        }
         assert!(
-            silence <= CORE_HZ / 1000 * HEARTBEAT_MS,
-            "no heartbeat for {silence} cycles"
+            self.silence < CORE_HZ / 1_000_000 * WATCHDOG_US,
+            "no heartbeat for {} cycles",
+            self.silence
         );
         while self.random.random_bool(self.scenario.appetite)
             && let Some(command) = self.commands.pop_front()
         {
-            self.take(command);
+            self.carry_out(command);
         }
         self.ring_and_bind();
         for direction in DIRECTIONS {
@@ -292,7 +320,27 @@ impl Gateware {
     }
 
     fn post(&mut self, message: Message) {
-        self.messages.push_back(message.encode());
+        let words = message.encode();
+        self.messages.push_back(Entry { words, raw: 0 });
+    }
+
+    /// The admin command that is not completed, if there is one.
+    fn post_admin(&mut self) {
+        let Some(invalidation) = &mut self.invalidating else {
+            return;
+        };
+        (invalidation.sent, invalidation.quiet) = (false, Vec::new());
+        let words = invalidation.entry.to_words();
+        self.ticket = self.ticket.wrapping_add(1);
+        self.post(Message::Admin {
+            exists: 0,
+            ticket: self.ticket,
+        });
+        let quarters = words.chunks_exact(4).map(|quarter| Entry {
+            words: [quarter[0], quarter[1], quarter[2], quarter[3]],
+            raw: mmio::STATUS_RAW,
+        });
+        self.messages.extend(quarters);
     }
 
     /// Opens a region whose entry and answer are here; notes a block that comes.
@@ -416,22 +464,17 @@ impl Gateware {
             let entry = AdminEntry::new()
                 .with_opcode(AdminOpcode::InvalidateRegion)
                 .with_target(region);
-            let entry = entry.with_cookie(self.now);
-            self.post(Message::Admin {
-                index: self.now as u16,
+            self.invalidating = Some(Invalidation {
+                entry: entry.with_cookie(self.now),
+                sent: false,
+                quiet: Vec::new(),
             });
-            self.messages.extend(
-                entry
-                    .to_words()
-                    .chunks_exact(4)
-                    .map(|quarter| [quarter[0], quarter[1], quarter[2], quarter[3]]),
-            );
-            self.invalidating = Some((region, false, DIRECTIONS.to_vec()));
+            self.post_admin();
         }
-        let Some((region, true, busy)) = self.invalidating.clone() else {
-            return;
-        };
-        for direction in busy {
+        for direction in DIRECTIONS {
+            let Some(&(region, ticket)) = self.aborts[direction as usize].front() else {
+                continue;
+            };
             let of_region = |context: &Context| {
                 self.queues[context.queue].transfers[context.number].region == region
                     && context.reads(self.now)
@@ -441,35 +484,45 @@ impl Gateware {
                 .flatten()
                 .any(of_region);
             if !reads && self.messages.len() < MAILBOX {
+                self.aborts[direction as usize].pop_front();
                 self.post(Message::Quiesced {
                     direction,
                     what: Quiesce::Region,
                     id: region,
+                    ticket,
                 });
-                if let Some((_, _, busy)) = &mut self.invalidating {
-                    busy.retain(|other| *other != direction);
+                if ticket == self.ticket
+                    && let Some(invalidation) = &mut self.invalidating
+                {
+                    invalidation.quiet.push(direction);
                 }
             }
         }
     }
 
-    fn take(&mut self, command: Command) {
+    fn carry_out(&mut self, command: Command) {
         match command {
             Command::Fill { ctx, way } => {
                 assert!(way == NOT_KEPT || usize::from(way) < RESIDENT_WAYS);
+                // A message that firmware before a restart had answered, but not taken, is answered again, be it eight transfers later.
+                let again = self.restarts > 0;
                 if let Some(context) = self.answered(ctx) {
-                    assert!(context.entry_at.is_some(), "{ctx:?} has missed");
-                    assert!(context.way.is_none(), "{ctx:?} is filled once");
-                    context.way = Some(way);
+                    assert!(again || context.entry_at.is_some(), "{ctx:?} has missed");
+                    assert!(again || context.way.is_none(), "{ctx:?} is filled once");
+                    context.way.get_or_insert(way);
                 }
             }
-            Command::AbortRegion { region } => {
-                let (asked, sent, _) = self
-                    .invalidating
-                    .as_mut()
-                    .expect("an invalidation was asked for");
-                assert_eq!((*asked, *sent), (region, false), "once, and this region");
-                *sent = true;
+            Command::AbortRegion { region, ticket } => {
+                let invalidation = self.invalidating.as_mut();
+                let invalidation = invalidation.expect("an invalidation was asked for");
+                assert_eq!(invalidation.entry.target(), region, "this region");
+                if ticket == self.ticket {
+                    assert!(!invalidation.sent, "once");
+                    invalidation.sent = true;
+                }
+                for aborts in &mut self.aborts {
+                    aborts.push_back((region, ticket));
+                }
                 for place in self.places.iter_mut().flatten() {
                     if place.region == Some(region) {
                         (place.region, place.used, place.block) = (None, false, false);
@@ -480,20 +533,29 @@ impl Gateware {
                         && self.queues[context.queue].transfers[context.number].region == region;
                 }
             }
-            Command::AdminDone { status, .. } => {
-                let (_, sent, busy) = self
-                    .invalidating
-                    .take()
-                    .expect("an invalidation was asked for");
+            Command::AdminDone {
+                status,
+                ticket,
+                cookie_low,
+                cookie_high,
+            } => {
+                // What answers an earlier copy is dropped.
+                if ticket != self.ticket {
+                    return;
+                }
+                let invalidation = self.invalidating.take();
+                let invalidation = invalidation.expect("an invalidation was asked for");
                 assert_eq!(
-                    (status, sent, busy.len()),
-                    (Status::Ok, true, 0),
+                    (status, invalidation.sent, invalidation.quiet.len()),
+                    (Status::Ok, true, 2),
                     "after both directions are quiet"
                 );
+                let cookie = u64::from(cookie_high) << 32 | u64::from(cookie_low);
+                assert_eq!(cookie, invalidation.entry.cookie());
             }
             Command::Heartbeat { state, .. } => {
                 assert_eq!(state, FirmwareState::Running);
-                self.heartbeat = self.cycles;
+                self.silence = 0;
             }
             other => panic!("{other:?} is not due"),
         }
@@ -508,8 +570,12 @@ impl Gateware {
 }
 
 impl Hardware for Gateware {
-    fn receive(&mut self) -> Option<[u32; 4]> {
-        self.messages.pop_front()
+    fn peek(&mut self) -> Option<Entry> {
+        self.messages.front().copied()
+    }
+
+    fn take(&mut self) {
+        assert!(self.messages.pop_front().is_some(), "it was seen");
     }
 
     fn send(&mut self, entry: [u32; 4]) -> bool {

@@ -218,6 +218,7 @@ pub struct ContextTable<const D: usize, S: Sizes = Full> {
     quiesce_wanted: DFF<Bit>,
     quiesce_queue: DFF<Bit>,
     quiesce_id: DFF<Bits<32>>,
+    quiesce_ticket: DFF<Bits<8>>,
     // Block at hand; the region's place, whether it has one, and whether it has been put there just now.
     block: DFF<Bits<32>>,
     place: DFF<Bits<PLACE_BITS>>,

@@ -90,6 +90,7 @@ macro_rules! demo_device {
                 clock!(self, clock, device, source, sink);
                 self.device.core_clock.next = self.core_clock.val();
                 self.device.reset.next = self.reset.val();
+                self.device.core_halt.next = false;
                 self.source.reset.next = self.reset.val();
                 self.sink.reset.next = self.reset.val();
                 $( self.device.$input.next = self.$input.val(); )+

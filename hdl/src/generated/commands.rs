@@ -139,6 +139,8 @@ pub struct CommandAbortRegionDecode {
     pub kind: Signal<Out, Bits<8>>,
     /// Region id.
     pub region: Signal<Out, Bits<32>>,
+    /// Ticket of the ADMIN that asks for it.
+    pub ticket: Signal<Out, Bits<8>>,
     /// A bit that must be zero is set.
     pub reserved: Signal<Out, Bit>,
 }
@@ -148,7 +150,8 @@ impl Logic for CommandAbortRegionDecode {
     fn update(&mut self) {
         self.kind.next = self.raw.val().get_bits::<8>(0);
         self.region.next = self.raw.val().get_bits::<32>(32);
-        self.reserved.next = (self.raw.val().get_bits::<24>(8).any()) | (self.raw.val().get_bits::<64>(64).any());
+        self.ticket.next = self.raw.val().get_bits::<8>(64);
+        self.reserved.next = (self.raw.val().get_bits::<24>(8).any()) | (self.raw.val().get_bits::<56>(72).any());
     }
 }
 
@@ -165,8 +168,8 @@ pub struct CommandAdminDoneDecode {
     pub cookie_low: Signal<Out, Bits<32>>,
     /// Bits 63:32 of the admin entry's cookie.
     pub cookie_high: Signal<Out, Bits<32>>,
-    /// Ring index of the admin entry.
-    pub index: Signal<Out, Bits<32>>,
+    /// Ticket of the ADMIN.
+    pub ticket: Signal<Out, Bits<8>>,
     /// A bit that must be zero is set.
     pub reserved: Signal<Out, Bit>,
 }
@@ -178,8 +181,8 @@ impl Logic for CommandAdminDoneDecode {
         self.status.next = self.raw.val().get_bits::<16>(16);
         self.cookie_low.next = self.raw.val().get_bits::<32>(32);
         self.cookie_high.next = self.raw.val().get_bits::<32>(64);
-        self.index.next = self.raw.val().get_bits::<32>(96);
-        self.reserved.next = self.raw.val().get_bits::<8>(8).any();
+        self.ticket.next = self.raw.val().get_bits::<8>(96);
+        self.reserved.next = (self.raw.val().get_bits::<8>(8).any()) | (self.raw.val().get_bits::<24>(104).any());
     }
 }
 
@@ -248,6 +251,8 @@ pub struct CommandAbortQueueDecode {
     pub kind: Signal<Out, Bits<8>>,
     /// Queue id.
     pub queue_id: Signal<Out, Bits<8>>,
+    /// Ticket of the ADMIN that asks for it.
+    pub ticket: Signal<Out, Bits<8>>,
     /// A bit that must be zero is set.
     pub reserved: Signal<Out, Bit>,
 }
@@ -257,6 +262,7 @@ impl Logic for CommandAbortQueueDecode {
     fn update(&mut self) {
         self.kind.next = self.raw.val().get_bits::<8>(0);
         self.queue_id.next = self.raw.val().get_bits::<8>(8);
-        self.reserved.next = self.raw.val().get_bits::<112>(16).any();
+        self.ticket.next = self.raw.val().get_bits::<8>(64);
+        self.reserved.next = (self.raw.val().get_bits::<48>(16).any()) | (self.raw.val().get_bits::<56>(72).any());
     }
 }

@@ -4,7 +4,7 @@
 //! Numbers of the wire format, for `Constant::new(NAME.into())`.
 
 /// Hash over every layout.
-pub const LAYOUT_HASH: u64 = 0x681bbc95bf4d084d;
+pub const LAYOUT_HASH: u64 = 0x2be27f1783c1cd0d;
 /// "PRNG" in little-endian ASCII.
 pub const MAGIC: u64 = 0x474e5250;
 /// Major version of the binary interface.
@@ -48,6 +48,9 @@ pub const REG_STATUS: u64 = 0x044;
 /// Offset in BAR0 (32 bits). What the firmware said last about itself.
 pub const REG_FIRMWARE_STATE: u64 = 0x048;
 
+/// Offset in BAR0 (32 bits). Restarts of the firmware by its watchdog since reset.
+pub const REG_FIRMWARE_RESTARTS: u64 = 0x04c;
+
 /// Offset in BAR0 (64 bits). Bus address of the admin submission ring, page-aligned.
 pub const REG_ADMIN_SQ: u64 = 0x050;
 
@@ -69,7 +72,7 @@ pub const REG_TIMESTAMP: u64 = 0x080;
 /// Offset in BAR0 (32 bits). Next byte of the firmware's defmt log.
 pub const REG_LOG_DATA: u64 = 0x0a0;
 
-/// Offset in BAR0 (32 bits). Transfers and commands that ended in an error since reset or since this register was last written. Any write clears the count and the record in the next two registers.
+/// Offset in BAR0 (32 bits). Transfers and commands that ended in an error, and restarts of the firmware, since reset or since this register was last written. Any write clears the count and the record in the next two registers.
 pub const REG_ERROR_COUNT: u64 = 0x0c0;
 
 /// Offset in BAR0 (32 bits). The first error of those counted.
@@ -108,7 +111,7 @@ pub const REG_COMPLETIONS: u64 = 0x140;
 /// Offset in BAR0 (64 bits). Interrupts sent.
 pub const REG_INTERRUPTS: u64 = 0x148;
 
-/// Offset in BAR0 (64 bits). Completion entries written with a status other than OK.
+/// Offset in BAR0 (64 bits). Completion entries written with a status other than OK, and restarts of the firmware.
 pub const REG_ERRORS: u64 = 0x150;
 
 /// Does nothing; completes in its turn with zero bytes.
@@ -189,6 +192,8 @@ pub const STATUS_BAD_QUEUE: u64 = 0x20;
 pub const STATUS_QUEUE_EXISTS: u64 = 0x21;
 /// Admin: the queue context is out of range (ring size, vector, TDEST range, alignment): see its table.
 pub const STATUS_BAD_QUEUE_CONTEXT: u64 = 0x22;
+/// Error log only: the watchdog restarted the firmware, no transfer was lost; count in FIRMWARE_RESTARTS, cause in the firmware's log.
+pub const STATUS_FIRMWARE_RESTARTED: u64 = 0x30;
 
 /// Out of reset, not yet serving.
 pub const FIRMWARE_STATE_BOOTING: u64 = 0x0;
@@ -203,7 +208,7 @@ pub const FIRMWARE_STATE_BAD_LAYOUT: u64 = 0x4;
 
 /// A transfer's region is not on chip: answer with FILL or REJECT.
 pub const MESSAGE_KIND_MISS: u64 = 0x1;
-/// An admin entry: the next four raw entries are its 64 bytes.
+/// An admin entry: the next four raw entries are its 64 bytes. Comes again, with another ticket, for firmware that starts anew.
 pub const MESSAGE_KIND_ADMIN: u64 = 0x5;
 /// An abort has finished: no read is in flight and the last write has entered the posted FIFO.
 pub const MESSAGE_KIND_QUIESCED: u64 = 0x6;
@@ -220,7 +225,7 @@ pub const COMMAND_KIND_ENABLE: u64 = 0x5;
 pub const COMMAND_KIND_DISABLE: u64 = 0x6;
 /// Aborts the transfers of a region; QUIESCED follows.
 pub const COMMAND_KIND_ABORT_REGION: u64 = 0x7;
-/// Writes the completion of an admin entry.
+/// Writes the completion of an admin entry; dropped unless it answers the last ADMIN.
 pub const COMMAND_KIND_ADMIN_DONE: u64 = 0x8;
 /// STATUS: the firmware's heartbeat and state, for register FIRMWARE_STATE.
 pub const COMMAND_KIND_HEARTBEAT: u64 = 0x9;
@@ -251,7 +256,7 @@ pub const BAR0_INLINE_SLOT: u64 = 0x40;
 
 /// Start of the window in the core's address space.
 pub const MMIO_BASE: u64 = 0x80000000;
-/// Bit 0: a message is available; bit 1: there is room for a command.
+/// Bit 0: a message is available; bit 1: there is room for a command; bit 2: the message is a raw entry.
 pub const MMIO_MAILBOX_STATUS: u64 = 0x0;
 /// Word 0 of the message at the head.
 pub const MMIO_RX_WORD0: u64 = 0x10;
@@ -289,6 +294,8 @@ pub const MMIO_LAYOUT_HASH_HI: u64 = 0x5c;
 pub const MMIO_STATUS_MESSAGE: u64 = 0x1;
 /// `MAILBOX_STATUS`: there is room for a command.
 pub const MMIO_STATUS_ROOM: u64 = 0x2;
+/// `MAILBOX_STATUS`: the message at the head is a quarter of an admin entry.
+pub const MMIO_STATUS_RAW: u64 = 0x4;
 
 /// Queues, the admin queue included.
 pub const LIMIT_QUEUES: u64 = 0x10;
@@ -330,5 +337,13 @@ pub const LIMIT_PAGE: u64 = 0x1000;
 pub const LIMIT_MAX_UNIFORM_SHIFT: u64 = 0x1e;
 /// Regions that a region table may have.
 pub const LIMIT_MAX_REGIONS: u64 = 0x10000;
-/// Firmware's heartbeat: milliseconds between two STATUS commands at most.
-pub const LIMIT_HEARTBEAT_MS: u64 = 0xa;
+/// Microseconds from one heartbeat of the firmware (STATUS command) to the next.
+pub const LIMIT_HEARTBEAT_US: u64 = 0x7d;
+/// Microseconds without a heartbeat after which the watchdog restarts the soft core.
+pub const LIMIT_WATCHDOG_US: u64 = 0x1f4;
+/// Restarts in a row, with less than `HEARTBEATS_OF_HEALTH` heartbeats between them, after which the watchdog gives up.
+pub const LIMIT_WATCHDOG_RESTARTS: u64 = 0x4;
+/// Heartbeats after which a restart counts as a success.
+pub const LIMIT_HEARTBEATS_OF_HEALTH: u64 = 0x4;
+/// Milliseconds without a heartbeat after which STATUS.FIRMWARE_STALLED is up: the watchdog has given up by then.
+pub const LIMIT_STALL_MS: u64 = 0xa;

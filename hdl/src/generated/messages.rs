@@ -87,8 +87,10 @@ pub struct MessageAdminDecode {
     pub raw: Signal<In, Bits<128>>,
     /// Kind of the entry.
     pub kind: Signal<Out, Bits<8>>,
-    /// Ring index of the entry.
-    pub index: Signal<Out, Bits<16>>,
+    /// 1 if the queue that the entry names was enabled when the entry came.
+    pub exists: Signal<Out, Bits<8>>,
+    /// Names this message among others: what is done for it echoes it.
+    pub ticket: Signal<Out, Bits<8>>,
     /// A bit that must be zero is set.
     pub reserved: Signal<Out, Bit>,
 }
@@ -97,16 +99,19 @@ impl Logic for MessageAdminDecode {
     #[hdl_gen]
     fn update(&mut self) {
         self.kind.next = self.raw.val().get_bits::<8>(0);
-        self.index.next = self.raw.val().get_bits::<16>(16);
-        self.reserved.next = (self.raw.val().get_bits::<8>(8).any()) | (self.raw.val().get_bits::<96>(32).any());
+        self.exists.next = self.raw.val().get_bits::<8>(8);
+        self.ticket.next = self.raw.val().get_bits::<8>(64);
+        self.reserved.next = (self.raw.val().get_bits::<48>(16).any()) | (self.raw.val().get_bits::<56>(72).any());
     }
 }
 
 /// Joins fields into a raw word: Admin.
 #[derive(LogicBlock, Default)]
 pub struct MessageAdminEncode {
-    /// Ring index of the entry.
-    pub index: Signal<In, Bits<16>>,
+    /// 1 if the queue that the entry names was enabled when the entry came.
+    pub exists: Signal<In, Bits<8>>,
+    /// Names this message among others: what is done for it echoes it.
+    pub ticket: Signal<In, Bits<8>>,
     /// The raw word.
     pub raw: Signal<Out, Bits<128>>,
 }
@@ -115,7 +120,8 @@ impl Logic for MessageAdminEncode {
     #[hdl_gen]
     fn update(&mut self) {
         self.raw.next = bits::<128>(5)
-            | (bit_cast::<128, 16>(self.index.val()) << 16);
+            | (bit_cast::<128, 8>(self.exists.val()) << 8)
+            | (bit_cast::<128, 8>(self.ticket.val()) << 64);
     }
 }
 
@@ -132,6 +138,8 @@ pub struct MessageQuiescedDecode {
     pub what: Signal<Out, Bits<16>>,
     /// Its id.
     pub id: Signal<Out, Bits<32>>,
+    /// Ticket of the abort.
+    pub ticket: Signal<Out, Bits<8>>,
     /// A bit that must be zero is set.
     pub reserved: Signal<Out, Bit>,
 }
@@ -143,7 +151,8 @@ impl Logic for MessageQuiescedDecode {
         self.direction.next = self.raw.val().get_bits::<8>(8);
         self.what.next = self.raw.val().get_bits::<16>(16);
         self.id.next = self.raw.val().get_bits::<32>(32);
-        self.reserved.next = self.raw.val().get_bits::<64>(64).any();
+        self.ticket.next = self.raw.val().get_bits::<8>(64);
+        self.reserved.next = self.raw.val().get_bits::<56>(72).any();
     }
 }
 
@@ -156,6 +165,8 @@ pub struct MessageQuiescedEncode {
     pub what: Signal<In, Bits<16>>,
     /// Its id.
     pub id: Signal<In, Bits<32>>,
+    /// Ticket of the abort.
+    pub ticket: Signal<In, Bits<8>>,
     /// The raw word.
     pub raw: Signal<Out, Bits<128>>,
 }
@@ -166,6 +177,7 @@ impl Logic for MessageQuiescedEncode {
         self.raw.next = bits::<128>(6)
             | (bit_cast::<128, 8>(self.direction.val()) << 8)
             | (bit_cast::<128, 16>(self.what.val()) << 16)
-            | (bit_cast::<128, 32>(self.id.val()) << 32);
+            | (bit_cast::<128, 32>(self.id.val()) << 32)
+            | (bit_cast::<128, 8>(self.ticket.val()) << 64);
     }
 }

@@ -29,12 +29,16 @@ pub struct MessageArbiter {
     pub admin_data: Signal<In, Bits<128>>,
     /// More of it follows.
     pub admin_more: Signal<In, Bit>,
+    /// The entry is a quarter of an admin entry.
+    pub admin_raw: Signal<In, Bit>,
     /// To the firmware.
     pub msg_valid: Signal<Out, Bit>,
     /// The mailbox has room.
     pub msg_ready: Signal<In, Bit>,
     /// The entry.
     pub msg_data: Signal<Out, Bits<128>>,
+    /// It is a quarter of an admin entry.
+    pub msg_raw: Signal<Out, Bit>,
 
     turn: DFF<Bit>,
     locked: DFF<Bit>,
@@ -51,12 +55,14 @@ impl Logic for MessageArbiter {
         self.msg_valid.next =
             self.c2h_valid.val() | (self.h2c_valid.val() | self.admin_valid.val());
         self.msg_data.next = self.c2h_data.val();
+        self.msg_raw.next = false;
         self.h2c_first.next = self.h2c_valid.val() & (self.turn.q.val() | !self.c2h_valid.val());
         if self.locked.q.val() {
             self.msg_valid.next = self.admin_valid.val();
         }
         if self.admin_valid.val() | self.locked.q.val() {
             self.msg_data.next = self.admin_data.val();
+            self.msg_raw.next = self.admin_raw.val();
             self.admin_ready.next = self.msg_ready.val();
             if self.admin_valid.val() & self.msg_ready.val() {
                 self.locked.d.next = self.admin_more.val();
@@ -92,8 +98,8 @@ mod tests {
             MessageArbiter::default(),
             ports!(MessageArbiter {
                 clock: clock;
-                in reset, c2h_valid, c2h_data, h2c_valid, h2c_data, admin_valid, admin_data, admin_more, msg_ready;
-                out c2h_ready, h2c_ready, admin_ready, msg_valid, msg_data
+                in reset, c2h_valid, c2h_data, h2c_valid, h2c_data, admin_valid, admin_data, admin_more, admin_raw, msg_ready;
+                out c2h_ready, h2c_ready, admin_ready, msg_valid, msg_data, msg_raw
             }),
         )?;
         reset(&mut dut)?;
@@ -116,13 +122,17 @@ mod tests {
                     sent[party] += u128::from(open[party]);
                     if party == 2 {
                         dut.set("admin_more", taken[2] % 5 != 4)?;
+                        dut.set("admin_raw", taken[2] % 5 != 0)?;
                     }
                 }
             }
             dut.set("msg_ready", chance(&mut random, 60))?;
             let goes = dut.is("msg_valid")? && dut.is("msg_ready")?;
             if goes {
-                got.push(get128(&mut dut, "msg_data")?);
+                let entry = get128(&mut dut, "msg_data")?;
+                let quarter = entry >> 96 == 2 && !(entry & 0xffff).is_multiple_of(5);
+                assert_eq!(dut.is("msg_raw")?, quarter);
+                got.push(entry);
             }
             let mut takers = 0;
             for (party, name) in PARTIES.into_iter().enumerate() {

@@ -66,6 +66,8 @@ pub struct CommandRouter {
     pub answer_status: Signal<Out, Bits<8>>,
     /// Cookie.
     pub answer_cookie: Signal<Out, Bits<64>>,
+    /// Ticket of the ADMIN that is answered.
+    pub answer_ticket: Signal<Out, Bits<8>>,
     /// The firmware's heartbeat.
     pub fw_valid: Signal<Out, Bit>,
     /// Its state.
@@ -153,6 +155,7 @@ impl Logic for CommandRouter {
         self.answer_status.next = bit_cast::<8, 16>(self.admin.status.val());
         self.answer_cookie.next = bit_cast::<64, 32>(self.admin.cookie_low.val())
             | (bit_cast::<64, 32>(self.admin.cookie_high.val()) << 32);
+        self.answer_ticket.next = self.admin.ticket.val();
         self.fw_valid.next = false;
         self.fw_state.next = self.heartbeat.state.val();
         self.fw_detail.next = self.heartbeat.detail.val();
@@ -288,7 +291,7 @@ mod tests {
                 in reset, enabled, admin_sq, admin_cq, admin_sq_log2, admin_cq_log2, admin_vector, cmd_valid, cmd_data, c2h_ready,
                     h2c_ready, switch_ready, answer_ready, log_ready;
                 out cmd_ready, c2h_valid, h2c_valid, cfg_write, cfg_queue, cfg_word, cfg_data, switch_on, switch_off,
-                    switch_queue, answer_valid, answer_status, answer_cookie, fw_valid, fw_state, fw_detail, log_valid,
+                    switch_queue, answer_valid, answer_status, answer_cookie, answer_ticket, fw_valid, fw_state, fw_detail, log_valid,
                     log_data, log_count, unknown
             }),
         )?;
@@ -319,13 +322,19 @@ mod tests {
             },
             3 => Command::Enable { queue },
             4 => Command::Disable { queue },
-            5 => Command::AbortRegion { region: low },
-            6 => Command::AbortQueue { queue },
+            5 => Command::AbortRegion {
+                region: low,
+                ticket: id as u8,
+            },
+            6 => Command::AbortQueue {
+                queue,
+                ticket: id as u8,
+            },
             7 => Command::AdminDone {
                 status: Status::BadQueue,
                 cookie_low: low,
                 cookie_high: high,
-                index: id,
+                ticket: id as u8,
             },
             8 => Command::Heartbeat {
                 state: FirmwareState::Running,
@@ -457,8 +466,9 @@ mod tests {
                 status,
                 cookie_low,
                 cookie_high,
-                ..
+                ticket,
             } => {
+                assert_eq!(dut.get("answer_ticket")?, u64::from(ticket));
                 assert_eq!(dut.get("answer_status")?, status.code());
                 assert_eq!(dut.get("answer_cookie")?, wide(cookie_low, cookie_high));
             }

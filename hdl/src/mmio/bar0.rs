@@ -95,6 +95,8 @@ pub struct Bar0<
     pub fw_state: Signal<In, Bits<32>>,
     /// Detail; the register shows bits 23:0.
     pub fw_detail: Signal<In, Bits<32>>,
+    /// Restarts of the firmware since reset.
+    pub fw_restarts: Signal<In, Bits<32>>,
     /// The firmware logs a word.
     pub log_valid: Signal<In, Bit>,
     /// Its bytes, the first one lowest.
@@ -249,6 +251,7 @@ impl<const W: usize, const B: usize, const L: usize, const CLOCK_HZ: u64, S: Siz
         self.csr.fw_state_valid.next = self.fw_state_valid.val();
         self.csr.fw_state.next = self.fw_state.val();
         self.csr.fw_detail.next = self.fw_detail.val();
+        self.csr.fw_restarts.next = self.fw_restarts.val();
         self.csr.log_valid.next = self.log_valid.val();
         self.csr.log_data.next = self.log_data.val();
         self.csr.log_count.next = self.log_count.val();

@@ -32,7 +32,7 @@ const fn version() -> u64 {
 /// A read of an offset without a register gives 0, a write to one does nothing. CONTROL.reset, once written, is
 /// `soft_reset` until `restart`, which takes every register here but CONTROL.enable back to zero; until then the bit
 /// reads as 1, STATUS.ready as 0, and what is written to other registers is lost. STATUS.firmware_stalled is up while the last heartbeat (`fw_state_valid`, or reset) is
-/// more than [`limits::HEARTBEAT_MS`] ago.
+/// more than [`limits::STALL_MS`] ago.
 #[derive(LogicBlock, Default)]
 pub struct Csr<const L: usize, const CLOCK_HZ: u64 = 250_000_000, S: Sizes = Full> {
     /// Clock.
@@ -85,6 +85,8 @@ pub struct Csr<const L: usize, const CLOCK_HZ: u64 = 250_000_000, S: Sizes = Ful
     pub fw_state: Signal<In, Bits<32>>,
     /// Detail; the register shows bits 23:0.
     pub fw_detail: Signal<In, Bits<32>>,
+    /// Register FIRMWARE_RESTARTS.
+    pub fw_restarts: Signal<In, Bits<32>>,
     /// The firmware logs a word.
     pub log_valid: Signal<In, Bit>,
     /// Its bytes, the first one lowest.
@@ -174,6 +176,7 @@ pub struct Csr<const L: usize, const CLOCK_HZ: u64 = 250_000_000, S: Sizes = Ful
     at_control: Const<24, REG_CONTROL>,
     at_status: Const<24, REG_STATUS>,
     at_firmware_state: Const<24, REG_FIRMWARE_STATE>,
+    at_firmware_restarts: Const<24, REG_FIRMWARE_RESTARTS>,
     at_admin_sq_low: Const<24, REG_ADMIN_SQ>,
     at_admin_sq_high: Const<24, { REG_ADMIN_SQ + 4 }>,
     at_admin_cq_low: Const<24, REG_ADMIN_CQ>,
@@ -225,7 +228,7 @@ pub struct Csr<const L: usize, const CLOCK_HZ: u64 = 250_000_000, S: Sizes = Ful
     vector_at: Const<5, { bit(ADMIN_SIZE.fields, "vector") }>,
     log_byte_at: Const<5, { bit(LOG_DATA.fields, "byte") }>,
     log_valid_bit: Const<32, { LogData::new().with_valid(true).raw() as u64 }>,
-    heartbeats_per_second: Const<32, { 1000 / limits::HEARTBEAT_MS as u64 }>,
+    heartbeats_per_second: Const<32, { 1000 / limits::STALL_MS as u64 }>,
 }
 
 impl<const L: usize, const CLOCK_HZ: u64, S: Sizes> Logic for Csr<L, CLOCK_HZ, S> {
@@ -434,6 +437,8 @@ impl<const L: usize, const CLOCK_HZ: u64, S: Sizes> Logic for Csr<L, CLOCK_HZ, S
         } else if self.read_addr.val() == self.at_firmware_state.val() {
             self.register.next = (bit_cast::<32, 8>(self.firmware.q.val()) << self.state_at.val())
                 | (bit_cast::<32, 24>(self.detail.q.val()) << self.detail_at.val());
+        } else if self.read_addr.val() == self.at_firmware_restarts.val() {
+            self.register.next = self.fw_restarts.val();
         } else if self.read_addr.val() == self.at_admin_sq_low.val() {
             self.register.next = self.admin_sq_low.q.val();
         } else if self.read_addr.val() == self.at_admin_sq_high.val() {

@@ -103,6 +103,7 @@ impl Logic for Rig {
         self.bar0.fw_state_valid.next = false;
         self.bar0.fw_state.next = 0.into();
         self.bar0.fw_detail.next = 0.into();
+        self.bar0.fw_restarts.next = 0.into();
         self.bar0.log_valid.next = false;
         self.bar0.log_data.next = 0.into();
         self.bar0.log_count.next = 0.into();

@@ -91,7 +91,7 @@ impl<S: Sizes> Bench<S> {
                 in reset, db_valid, db_queue, db_tail, db_head, cfg_write, cfg_queue, cfg_word, cfg_data, switch_on,
                     switch_off, switch_queue, c2h_free, c2h_ctx, c2h_back, c2h_back_queue, h2c_free, h2c_ctx, h2c_back,
                     h2c_back_queue, admin_free, fetch_ready, hint_valid, hint_queue, hint_index, hint_whole;
-                out switch_ready, c2h_alloc, h2c_alloc, admin_alloc, alloc_queue, alloc_index, fetch_valid, fetch_addr,
+                out switch_ready, enabled_queues, c2h_alloc, h2c_alloc, admin_alloc, alloc_queue, alloc_index, fetch_valid, fetch_addr,
                     fetch_target, fetch_id, fetch_word, waiting_entries, hint_ready, hint_take
             }),
         )?;

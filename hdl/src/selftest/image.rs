@@ -52,6 +52,7 @@ impl Logic for SelfTest {
         self.device.core_clock.next = self.core_clock.val();
         self.host.core_clock.next = self.core_clock.val();
         self.device.reset.next = self.reset.val();
+        self.device.core_halt.next = false;
         self.source.reset.next = self.reset.val();
         self.sink.reset.next = self.reset.val();
         self.host.reset.next = self.reset.val();

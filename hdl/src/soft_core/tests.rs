@@ -31,6 +31,8 @@ struct Buses {
     read_data: Signal<Out, Bits<32>>,
     message_valid: Signal<In, Bit>,
     message: Signal<In, Bits<128>>,
+    message_raw: Signal<In, Bit>,
+    halt: Signal<In, Bit>,
     message_pop: Signal<Out, Bit>,
     command_room: Signal<In, Bit>,
     command_push: Signal<Out, Bit>,
@@ -68,6 +70,8 @@ impl Logic for Buses {
         self.memory.write_data.next = self.write_data.val();
         self.window.message_valid.next = self.message_valid.val();
         self.window.message.next = self.message.val();
+        self.window.message_raw.next = self.message_raw.val();
+        self.window.halt.next = self.halt.val();
         self.message_pop.next = self.window.message_pop.val();
         self.window.command_room.next = self.command_room.val();
         self.command_push.next = self.window.command_push.val();
@@ -88,7 +92,7 @@ impl Rig {
         let ports = ports!(Buses {
             clock: clock;
             in reset, fetch_cycle, fetch_address, fetch_type, cycle, write, address, select, write_data, message_valid,
-               message, command_room;
+               message, message_raw, command_room, halt;
             out fetch_acknowledge, fetch_data, acknowledge, read_data, message_pop, command_push, command, leds
         });
         Ok(Self {
@@ -236,14 +240,33 @@ fn window_shows_messages_and_sends_commands() -> Result<(), Error> {
         rig.load(mmio::MAILBOX_STATUS)?,
         mmio::STATUS_MESSAGE | mmio::STATUS_ROOM
     );
+    rig.dut.set("message_raw", true)?;
+    assert_eq!(
+        rig.load(mmio::MAILBOX_STATUS)?,
+        mmio::STATUS_MESSAGE | mmio::STATUS_ROOM | mmio::STATUS_RAW
+    );
     for (register, word) in words.into_iter().zip(command) {
         rig.store(register, word)?;
     }
     assert_eq!(rig.pushed, [command], "sent by the write of word 3, once");
+    // A halted core's access is made when it is let go, and not before.
+    rig.dut.set("halt", true)?;
+    rig.dut.set("cycle", true)?;
+    rig.dut.set("write", true)?;
+    let pop = u64::from((mmio::BASE + mmio::RX_POP) >> 2);
+    rig.dut.set("address", pop)?;
+    for _ in 0..10 {
+        assert!(!rig.dut.is("acknowledge")?);
+        rig.step()?;
+    }
+    assert_eq!(rig.popped, 1, "nothing is taken");
+    rig.dut.set("halt", false)?;
+    rig.store(mmio::RX_POP, 0)?;
+    assert_eq!(rig.popped, 2);
     // The same bytes at the same offset in memory are not the window.
     rig.access(mmio::RX_POP, Some((0, 0xf)))?;
     rig.access(mmio::TX_WORD3, Some((0, 0xf)))?;
-    assert_eq!((rig.popped, rig.pushed.len()), (1, 1));
+    assert_eq!((rig.popped, rig.pushed.len()), (2, 1));
     Ok(())
 }
 

@@ -21,8 +21,8 @@ const _: () = {
         "address bit 31 alone selects the window"
     );
     assert!(
-        mmio::STATUS_MESSAGE == 1 && mmio::STATUS_ROOM == 2,
-        "the status word is {{room, message}}"
+        mmio::STATUS_MESSAGE == 1 && mmio::STATUS_ROOM == 2 && mmio::STATUS_RAW == 4,
+        "the status word is {{raw, room, message}}"
     );
 };
 
@@ -62,6 +62,10 @@ pub struct Window<const N: usize, const HZ: usize, S: Sizes = Full> {
     pub message_valid: Signal<In, Bit>,
     /// The message.
     pub message: Signal<In, Bits<128>>,
+    /// It is a quarter of an admin entry.
+    pub message_raw: Signal<In, Bit>,
+    /// No access is taken.
+    pub halt: Signal<In, Bit>,
     /// Takes the message.
     pub message_pop: Signal<Out, Bit>,
     /// The mailbox has room for a command.
@@ -124,7 +128,8 @@ impl<const N: usize, const HZ: usize, S: Sizes> Logic for Window<N, HZ, S> {
             led
         );
 
-        self.accept.next = (self.cycle.val() & self.strobe.val()) & !self.acknowledged.q.val();
+        self.accept.next =
+            (self.cycle.val() & self.strobe.val()) & !(self.acknowledged.q.val() | self.halt.val());
         self.in_window.next = self.address.val().get_bit(29);
         self.number.next = bit_cast::<6, 30>(self.address.val());
         self.acknowledged.d.next = self.accept.val();
@@ -153,7 +158,8 @@ impl<const N: usize, const HZ: usize, S: Sizes> Logic for Window<N, HZ, S> {
         self.window_data.d.next = 0.into();
         if self.number.val() == self.mailbox_status.val() {
             self.window_data.d.next = bit_cast::<32, 1>(self.message_valid.val().into())
-                | (bit_cast::<32, 1>(self.command_room.val().into()) << 1);
+                | ((bit_cast::<32, 1>(self.command_room.val().into()) << 1)
+                    | (bit_cast::<32, 1>(self.message_raw.val().into()) << 2));
         } else if self.number.val() == self.rx_word0.val() {
             self.window_data.d.next = self.message.val().get_bits::<32>(0);
         } else if self.number.val() == self.rx_word1.val() {

@@ -92,7 +92,7 @@ fn of(bits: usize, [at256, at512]: [usize; 2]) -> usize {
 
 pins! {
     bits;
-    both input clock: 1, both input core_clock: 1, both input reset: 1,
+    both input clock: 1, both input core_clock: 1, both input reset: 1, device input core_halt: 1,
     device input cfg_mps: 3, device input cfg_mrrs: 3, device input cfg_rcb: 1, device input cfg_extended_tag: 1,
     device input cfg_bus_master: 1, device input cfg_msix_enable: 1, device input cfg_msix_mask: 1,
     device input cfg_cpl_headers: 12, device input cfg_cpl_data: 16,
@@ -253,13 +253,24 @@ impl Gateware {
         gateware.set(Pin::cfg_msix_enable, 1);
         gateware.set(Pin::cfg_cpl_headers, link.completion_headers.min(4095));
         gateware.set(Pin::cfg_cpl_data, link.completion_data.min(65535));
-        gateware.set(Pin::reset, 1);
-        for _ in 0..32 {
-            gateware.settle()?;
-            gateware.edge()?;
-        }
-        gateware.set(Pin::reset, 0);
+        gateware.reset()?;
         Ok(gateware)
+    }
+
+    /// Resets the device; configuration space stays as it is.
+    ///
+    /// # Errors
+    /// The Verilog failed.
+    pub fn reset(&mut self) -> Result<(), GatewareError> {
+        self.set(Pin::cpl_valid, 0);
+        self.set(Pin::req_valid, 0);
+        self.set(Pin::reset, 1);
+        for _ in 0..32 {
+            self.settle()?;
+            self.edge()?;
+        }
+        self.set(Pin::reset, 0);
+        Ok(())
     }
 
     /// A port that the module does not have takes everything.
@@ -319,6 +330,11 @@ impl Gateware {
     pub fn set_bus_master(&mut self, on: bool) {
         self.set(Pin::cfg_bus_master, u32::from(on));
         self.set(Pin::cfg_function_status, u32::from(on) << 2);
+    }
+
+    /// Stops the soft core where it is, or lets a restarted one run.
+    pub fn set_core_halt(&mut self, on: bool) {
+        self.set(Pin::core_halt, u32::from(on));
     }
 
     /// Shows the link's side of this cycle.

@@ -45,9 +45,12 @@ fn decode(bytes: &[u8], elf: &Path) -> Result<Vec<String>, String> {
         match decoder.decode() {
             Ok(frame) => lines.push(frame.display(false).to_string()),
             Err(DecodeError::UnexpectedEof) => return Ok(lines),
+            // A restart or a full mailbox cuts a line off; lines of another firmware are all so.
             Err(DecodeError::Malformed) => {
-                lines.push("(the rest is not of this firmware)".to_string());
-                return Ok(lines);
+                let unreadable = "(a line that was cut off, or is not of this firmware)";
+                if lines.last().is_none_or(|line| line != unreadable) {
+                    lines.push(unreadable.to_string());
+                }
             }
         }
     }

@@ -21,6 +21,7 @@ impl<const D: usize, S: Sizes> Logic for ContextTable<D, S> {
             quiesce_wanted,
             quiesce_queue,
             quiesce_id,
+            quiesce_ticket,
             block,
             place,
             resident,
@@ -465,6 +466,7 @@ impl<const D: usize, S: Sizes> Logic for ContextTable<D, S> {
             self.quiesced.what.next = self.quiesce_of_queue.val();
         }
         self.quiesced.id.next = self.quiesce_id.q.val();
+        self.quiesced.ticket.next = self.quiesce_ticket.q.val();
         self.msg_data.next = self.miss.raw.val();
 
         // Commands.
@@ -540,6 +542,8 @@ impl<const D: usize, S: Sizes> Logic for ContextTable<D, S> {
                         self.quiesce_queue.d.next =
                             self.cmd_kind.val() == self.kind_abort_queue.val();
                         self.quiesce_id.d.next = self.cmd_abort_region.region.val();
+                        // In its place in both aborts.
+                        self.quiesce_ticket.d.next = self.cmd_abort_region.ticket.val();
                         self.awaited.clear.next = 0xffff.into();
                         self.words.load.next = true;
                         self.words.wanted.next = 0x01.into();

@@ -18,7 +18,7 @@ fn dut() -> Result<Dut> {
         ports!(Bar0<128, 16, 4> {
             clock: clock;
             in reset, restart, read_tags, req_valid, req_sop, req_eop, req_data, req_write, req_addr, req_len, req_first_be, req_last_be,
-                req_tag, req_id, cpl_ready, fw_state_valid, fw_state, fw_detail, log_valid, log_data, log_count,
+                req_tag, req_id, cpl_ready, fw_state_valid, fw_state, fw_detail, fw_restarts, log_valid, log_data, log_count,
                 error_valid, error_status, error_queue, error_direction, error_address, c2h_bytes_inc, h2c_bytes_inc,
                 c2h_done, h2c_done, c2h_list_wait, h2c_list_wait, c2h_idle, h2c_idle, completion,
                 cfg_msix_enable, cfg_msix_mask, irq_valid, irq_vector, msg_ready, hint_ready, hint_take, take_target, take_id,

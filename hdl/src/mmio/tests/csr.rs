@@ -29,7 +29,7 @@ fn sized<S: Sizes>() -> Result<Dut<S>> {
         ports!(Csr<4, CLOCK_HZ, S> {
             clock: clock;
             in reset, restart, read_tags, write_valid, write_addr, write_data, write_be, read_valid, read_addr, fw_state_valid, fw_state,
-                fw_detail, log_valid, log_data, log_count, error_valid, error_status, error_queue, error_direction,
+                fw_detail, fw_restarts, log_valid, log_data, log_count, error_valid, error_status, error_queue, error_direction,
                 error_address, c2h_bytes_inc, h2c_bytes_inc, c2h_done, h2c_done, c2h_list_wait, h2c_list_wait, c2h_idle,
                 h2c_idle, completion, interrupt_sent;
             out read_ack, read_data, enable, soft_reset, admin_sq, admin_cq, admin_sq_log2, admin_cq_log2, admin_vector,
@@ -104,6 +104,8 @@ fn identity_and_limits() -> Result {
     assert_eq!(u64::from(read32(&mut dut, "CLOCK_HZ")?), CLOCK_HZ);
     dut.set("read_tags", 77)?;
     assert_eq!(read32(&mut dut, "READ_TAGS")?, 77);
+    dut.set("fw_restarts", 0x8000_0003u64)?;
+    assert_eq!(read32(&mut dut, "FIRMWARE_RESTARTS")?, 0x8000_0003);
     assert_eq!(read32(&mut dut, "MAX_REGIONS")?, MAX_REGIONS);
     // What is no register reads as zero, and nothing answers to a write there.
     let known = |addr: u64| {

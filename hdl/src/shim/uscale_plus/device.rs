@@ -85,6 +85,7 @@ macro_rules! uscale_plus_device {
                 clock!(self, clock, link, device);
                 self.device.core_clock.next = self.core_clock.val();
                 self.device.reset.next = self.reset.val();
+                self.device.core_halt.next = false;
                 self.link.reset.next = self.reset.val();
                 $( self.link.$ip_in.next = self.$ip_in.val(); )+
                 $( self.$ip_out.next = self.link.$ip_out.val(); )+

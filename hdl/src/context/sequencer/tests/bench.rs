@@ -96,6 +96,8 @@ pub(super) struct Bench<const D: usize, S: Sizes = Full> {
     pub(super) draining: VecDeque<Run>,
     /// The abort that waits for QUIESCED, and the contexts it concerns.
     pub(super) abort: Option<Abort>,
+    /// Ticket of the abort that was sent last.
+    ticket: u8,
     pub(super) ends: Vec<Status>,
     /// Queues of the jobs, in order.
     pub(super) order: Vec<usize>,
@@ -201,6 +203,7 @@ impl<const D: usize, S: Sizes> Bench<D, S> {
             run: None,
             draining: VecDeque::new(),
             abort: None,
+            ticket: 0,
             ends: Vec::new(),
             order: Vec::new(),
             shown: Vec::new(),
@@ -548,13 +551,18 @@ impl<const D: usize, S: Sizes> Bench<D, S> {
     }
 
     /// Sends an abort, as the firmware does: a queue is switched off before, a region's entry is invalid.
-    pub(super) fn abort(&mut self, command: Command) {
-        if let Command::AbortRegion { region } = command
+    pub(super) fn abort(&mut self, mut command: Command) {
+        if let Command::AbortRegion { ticket, .. } | Command::AbortQueue { ticket, .. } =
+            &mut command
+        {
+            *ticket = self.random.random();
+        }
+        if let Command::AbortRegion { region, .. } = command
             && let Some((_, entry)) = self.regions.get_mut(&region)
         {
             entry.set_format(SgFormat::Invalid);
         }
-        if let Command::AbortQueue { queue } = command {
+        if let Command::AbortQueue { queue, .. } = command {
             self.switches[usize::from(queue)] = Switch::Off;
         }
         self.commands.push_back(command);
@@ -663,7 +671,7 @@ impl<const D: usize, S: Sizes> Bench<D, S> {
             return Ok(());
         }
         let command = self.commands.pop_front().expect("a command");
-        let (what, id) = match command {
+        let (what, id, ticket) = match command {
             Command::Reject { ctx, status } => {
                 if ctx == self.handle(ctx.index()) {
                     let transfer = self.live(ctx.index());
@@ -673,10 +681,11 @@ impl<const D: usize, S: Sizes> Bench<D, S> {
                 }
                 return Ok(());
             }
-            Command::AbortRegion { region } => (Quiesce::Region, region),
-            Command::AbortQueue { queue } => (Quiesce::Queue, queue.into()),
+            Command::AbortRegion { region, ticket } => (Quiesce::Region, region, ticket),
+            Command::AbortQueue { queue, ticket } => (Quiesce::Queue, queue.into(), ticket),
             _ => return Ok(()),
         };
+        self.ticket = ticket;
         let mut concerned = Vec::new();
         for ctx in 0..16 {
             let Some(transfer) = &mut self.contexts[ctx] else {
@@ -779,8 +788,9 @@ impl<const D: usize, S: Sizes> Bench<D, S> {
                 direction,
                 what,
                 id,
+                ticket,
             } => {
-                assert_eq!(direction, self.direction);
+                assert_eq!((direction, ticket), (self.direction, self.ticket));
                 let (aborted, number, concerned) = self.abort.take().expect("an abort");
                 assert_eq!((what, id), (aborted, number));
                 for (ctx, sequence) in concerned {

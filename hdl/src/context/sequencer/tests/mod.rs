@@ -86,10 +86,11 @@ fn lives<const D: usize, S: Sizes>(seed: u64) -> Result {
                 } else {
                     lasting[bench.random.random_range(0..lasting.len())]
                 };
-                Command::AbortRegion { region }
+                Command::AbortRegion { region, ticket: 0 }
             } else {
                 Command::AbortQueue {
                     queue: bench.random.random_range(0..Bench::<D, S>::QUEUES as u8),
+                    ticket: 0,
                 }
             };
             bench.abort(command);
@@ -179,7 +180,7 @@ fn a_landed_transfer_is_not_run_again_by_an_abort() -> Result {
         bench.draining.front().is_some_and(|run| run.landed)
     })?;
     let region = bench.transfer(ctx).submission.region();
-    bench.abort(Command::AbortRegion { region });
+    bench.abort(Command::AbortRegion { region, ticket: 0 });
     bench.until(400, "QUIESCED", |bench| bench.quiesced == 1)?;
     bench.drain(2000)?;
     assert_eq!(bench.ends, [Status::Ok]);
@@ -205,9 +206,12 @@ fn a_region_entry_that_comes_after_an_abort_is_dropped() -> Result {
         })?;
         let region = bench.transfer(ctx).submission.region();
         bench.abort(if queue {
-            Command::AbortQueue { queue: 1 }
+            Command::AbortQueue {
+                queue: 1,
+                ticket: 0,
+            }
         } else {
-            Command::AbortRegion { region }
+            Command::AbortRegion { region, ticket: 0 }
         });
         let quiesced = bench.quiesced;
         for _ in 0..500 {
@@ -234,7 +238,10 @@ fn commands_pass_a_pending_abort() -> Result {
     bench.until(1000, "region entry read", |bench| {
         !bench.reads.is_empty() && bench.reads[0].kind == 1
     })?;
-    bench.abort(Command::AbortQueue { queue: 1 });
+    bench.abort(Command::AbortQueue {
+        queue: 1,
+        ticket: 0,
+    });
     bench.until(1000, "abort", |bench| bench.abort.is_some())?;
     let other = bench.start(2)?;
     bench.until(1000, "another FILL", |bench| {
@@ -262,13 +269,19 @@ fn a_queue_ends_whatever_the_stream_does<const D: usize>() -> Result {
     for _ in 0..600 {
         bench.step(None)?;
     }
-    bench.abort(Command::AbortQueue { queue: 2 });
+    bench.abort(Command::AbortQueue {
+        queue: 2,
+        ticket: 0,
+    });
     bench.until(800, "QUIESCED", |bench| bench.quiesced == 1)?;
     for ctx in waiting {
         assert!(!bench.transfer(ctx).dispatched);
     }
     // The queue of the transfer that the engine has: it lands, and its packet waits for the stream.
-    bench.abort(Command::AbortQueue { queue: 1 });
+    bench.abort(Command::AbortQueue {
+        queue: 1,
+        ticket: 0,
+    });
     bench.until(800, "QUIESCED", |bench| bench.quiesced == 2)?;
     assert!(D == 0 || bench.transfer(first).muted);
     bench.until(400, "both queues serve again", |bench| {
@@ -280,7 +293,10 @@ fn a_queue_ends_whatever_the_stream_does<const D: usize>() -> Result {
         bench.step(None)?;
     }
     // With the stalled packet still there: the same queue once more.
-    bench.abort(Command::AbortQueue { queue: 1 });
+    bench.abort(Command::AbortQueue {
+        queue: 1,
+        ticket: 0,
+    });
     bench.until(800, "QUIESCED", |bench| bench.quiesced == 3)?;
     bench.drain(3000)
 }
@@ -341,7 +357,7 @@ fn without_tags<const D: usize>(seed: u64) -> Result {
         bench.transfer(running).is_over()
     })?;
     let region = bench.transfer(opening).submission.region();
-    bench.abort(Command::AbortRegion { region });
+    bench.abort(Command::AbortRegion { region, ticket: 0 });
     bench.until(500, "QUIESCED", |bench| bench.quiesced == 1)?;
     bench.until(1000, "the aborted transfer ends", |bench| {
         bench.transfer(opening).is_over()
@@ -459,7 +475,7 @@ fn what_comes_after_an_invalidation_does_not_stay() -> Result {
         let held = bench.reads.iter().any(|read| read.kind == kind);
         caught[kind as usize - 1] += u32::from(held);
         let quiesced = bench.quiesced;
-        bench.abort(Command::AbortRegion { region });
+        bench.abort(Command::AbortRegion { region, ticket: 0 });
         for _ in 0..100 {
             bench.step(None)?;
         }
@@ -489,7 +505,7 @@ fn what_comes_after_an_invalidation_does_not_stay() -> Result {
 /// Takes a region away; its id and pages are used again from the acknowledgement on.
 fn take_away<const D: usize>(bench: &mut Bench<D>, region: u32) -> Result {
     let quiesced = bench.quiesced;
-    bench.abort(Command::AbortRegion { region });
+    bench.abort(Command::AbortRegion { region, ticket: 0 });
     bench.until(1000, "QUIESCED", |bench| bench.quiesced > quiesced)
 }
 
@@ -528,7 +544,10 @@ fn an_invalidation_disturbs_no_neighbour() -> Result {
         bench.step(None)?;
     }
     assert_eq!(bench.misses, misses, "the neighbours are on chip");
-    bench.abort(Command::AbortRegion { region: regions[2] });
+    bench.abort(Command::AbortRegion {
+        region: regions[2],
+        ticket: 0,
+    });
     bench.until(1000, "QUIESCED", |bench| bench.quiesced == 1)?;
     bench.pace = BRISK;
     for ctx in waiting {
@@ -652,8 +671,11 @@ fn those_that_wait_outlive_the_first() -> Result {
                 bench.commands.push_back(Command::Reject { ctx, status });
                 bench.silent = false;
             }
-            1 => bench.abort(Command::AbortRegion { region }),
-            2 => bench.abort(Command::AbortQueue { queue: 1 }),
+            1 => bench.abort(Command::AbortRegion { region, ticket: 0 }),
+            2 => bench.abort(Command::AbortQueue {
+                queue: 1,
+                ticket: 0,
+            }),
             _ => (bench.kept, bench.silent) = (0, false),
         }
         bench.until(2000, "the next MISS", |bench| bench.misses == misses + 2)?;
@@ -805,7 +827,10 @@ fn a_queue_that_waits_can_end() -> Result {
     for _ in 0..200 {
         bench.step(None)?;
     }
-    bench.abort(Command::AbortQueue { queue: 2 });
+    bench.abort(Command::AbortQueue {
+        queue: 2,
+        ticket: 0,
+    });
     bench.until(800, "QUIESCED", |bench| bench.quiesced == 1)?;
     bench.until(400, "it serves again", |bench| {
         bench.switches == [Switch::On; QUEUES]
