@@ -19,6 +19,9 @@ use crate::watch::Watch;
 /// write the rest while the next transfer waits. The link's own events are known and never skipped.
 const QUIET_CYCLES: u64 = 20_000;
 
+/// Cycles of a function-level reset: longer than a round trip.
+pub const FLR_CYCLES: u64 = 10_000;
+
 /// Why the machine stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum MachineError {
@@ -324,6 +327,32 @@ impl Board {
     /// Kills the firmware: the soft core stops at its next data access. A restarted one runs when this is taken back.
     pub fn set_core_halt(&mut self, on: bool) {
         self.gateware.set_core_halt(on);
+    }
+
+    /// The link goes down and comes up again, or is reset (hot reset): what is on it is lost, and the device is reset with it. Configuration space is
+    /// restored by then, and bus mastering on.
+    ///
+    /// # Errors
+    /// The model failed.
+    pub fn link_down(&mut self) -> Result<(), MachineError> {
+        self.link.retrain();
+        self.link.set_bus_master(true);
+        self.sent.clear();
+        self.take_events();
+        self.quiet = 0;
+        Ok(self.gateware.reset()?)
+    }
+
+    /// A function-level reset: what the device has sent arrives, and what comes for it until the reset is over is nobody's (PCIe Base Spec 5.0, 6.6.2: 100 ms
+    /// at most; here [`FLR_CYCLES`]).
+    ///
+    /// # Errors
+    /// The model failed, or the device had sent something illegal.
+    pub fn function_reset(&mut self, bus: &mut dyn HostBus) -> Result<(), MachineError> {
+        self.now_ps += FLR_CYCLES * self.period_ps;
+        self.link.advance(self.now_ps, bus)?;
+        self.take_events();
+        self.link_down()
     }
 
     /// Begins a fresh watch; spans count from now.

@@ -28,6 +28,14 @@ impl Machine {
         self.board.run(&mut self.host, until_ps)
     }
 
+    /// See [`Board::function_reset`].
+    ///
+    /// # Errors
+    /// The run is over.
+    pub fn function_reset(&mut self) -> Result<(), MachineError> {
+        self.board.function_reset(&mut self.host)
+    }
+
     /// See [`Board::mmio_read`].
     ///
     /// # Errors

@@ -292,6 +292,63 @@ fn firmware_that_keeps_dying_is_given_up() {
     );
 }
 
+/// What the platform does to the device in the middle of a burst.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Reset {
+    /// Function-level reset.
+    Function,
+    /// The link goes down and comes up, as in a hot reset.
+    Link,
+}
+
+/// Behind the platform's reset the device knows nothing any more; the driver finds that out, and its reset ends every transfer once.
+fn platform_resets(kind: Reset, direction: Direction) {
+    let mut rig = Rig::new(direction);
+    rig.timed();
+    let undisturbed = rig.timed();
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(3);
+    for point in 0..12 {
+        let what = format!("{kind:?}, {direction:?}, {point}");
+        if point % 2 == 0 {
+            rig.register_anew().into_iter().for_each(|region| {
+                rig.bench.device.unregister(region).expect("room");
+            });
+            rig.redeem_all(TRANSFERS as usize);
+        }
+        rig.announce();
+        rig.submit();
+        let after = random.next_u64() % undisturbed;
+        rig.bench.pass(after).expect("a legal link");
+        match kind {
+            Reset::Function => rig.bench.machine().function_reset(),
+            Reset::Link => rig.bench.machine().link_down(),
+        }
+        .expect("a legal link");
+        assert!(rig.bench.device.check_health().is_err(), "{what}");
+        rig.bench.restore_vectors();
+        reset(&mut rig);
+        let ended = rig.timed();
+        assert!(ended < 2 * undisturbed, "{what}: {ended} ns");
+    }
+    let took = rig.timed();
+    assert!(
+        took.abs_diff(undisturbed) * 200 <= undisturbed,
+        "{took} ns, undisturbed {undisturbed} ns"
+    );
+}
+
+#[test]
+fn a_function_level_reset_in_a_burst_ends_every_transfer_once() {
+    platform_resets(Reset::Function, Direction::C2h);
+    platform_resets(Reset::Function, Direction::H2c);
+}
+
+#[test]
+fn a_link_that_goes_down_in_a_burst_ends_every_transfer_once() {
+    platform_resets(Reset::Link, Direction::C2h);
+    platform_resets(Reset::Link, Direction::H2c);
+}
+
 /// The driver resets the device: what had not ended has ended as aborted, each once.
 fn reset(rig: &mut Rig) {
     rig.bench.device.reset().expect("open");

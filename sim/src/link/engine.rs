@@ -158,9 +158,13 @@ impl Link {
     /// An idle link at time 0, bus mastering off.
     pub fn new(config: LinkConfig) -> Result<Self, ConfigError> {
         config.validate()?;
+        Ok(Self::idle(config))
+    }
+
+    fn idle(config: LinkConfig) -> Self {
         let rate = config.tlp_bytes_per_second();
         let wire = || Wire::new(rate, config.one_way_ps, config.one_way_jitter_ps);
-        Ok(Self {
+        Self {
             checker: Checker::new(&config),
             pool: Pool::default(),
             rng: SplitMix64::seed_from_u64(config.seed),
@@ -186,7 +190,28 @@ impl Link {
             next_ps: u64::MAX,
             now_ps: 0,
             config,
-        })
+        }
+    }
+
+    /// The link goes down and comes up again: what is on it is gone, both ways, and the host's reads that were not answered have failed. Bus
+    /// mastering is off.
+    pub fn retrain(&mut self) {
+        let fresh = Self::idle(self.config.clone());
+        let old = std::mem::replace(self, fresh);
+        self.now_ps = old.now_ps;
+        self.mmio_issued = old.mmio_issued;
+        self.rng = old.rng;
+        self.own = old.own;
+        self.faults = old.faults;
+        self.statistics = old.statistics;
+        self.records = old.records;
+        self.events = old.events;
+        let failed = old.mmio.into_iter().flatten();
+        self.events.extend(failed.map(|read| HostEvent::MmioRead {
+            at_ps: old.now_ps,
+            handle: read.handle,
+            result: Err(Status::UnsupportedRequest),
+        }));
     }
 
     /// The configuration.

@@ -87,6 +87,11 @@ impl Bench {
         Ok(found)
     }
 
+    /// What the operating system restores behind a reset of function or link: the vectors.
+    pub fn restore_vectors(&mut self) {
+        setup::program_vectors(&mut self.device);
+    }
+
     /// What the device says of itself, for an error.
     pub(super) fn health(&mut self) -> String {
         match self.device.check_health() {

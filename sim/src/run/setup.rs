@@ -364,7 +364,7 @@ fn notify(scenario: &Scenario) -> Notify {
 }
 
 /// What the operating system does for MSI-X: each vector's address and data, unmasked (PCIe Base Spec 5.0, 7.7.2).
-fn program_vectors(device: &mut Device<SimPlatform>) {
+pub(super) fn program_vectors(device: &mut Device<SimPlatform>) {
     let table = aperture::MSIX_TABLE;
     for vector in 0..VECTORS as u32 {
         let entry = table + 16 * vector;
