@@ -113,7 +113,7 @@ fn lives<const D: usize, S: Sizes>(seed: u64) -> Result {
             bench.reads.iter().any(|read| read.kind == 1)
         })?;
         let region = bench.transfer(ctx).submission.region();
-        bench.abort(Command::AbortRegion { region });
+        bench.abort(Command::AbortRegion { region, ticket: 0 });
         bench.drain(10_000)?;
     }
     // A refusal is a matter of luck.
