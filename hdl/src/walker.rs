@@ -111,7 +111,7 @@ pub struct Walker {
     seg_addr: DFF<Bits<64>>,
     seg_left: DFF<Bits<48>>,
     frame: DFF<Bits<52>>,
-    page_index: DFF<Bits<52>>,
+    page_index: DFF<Bits<32>>,
     pages: DFF<Bits<32>>,
 
     granular: SgElementDecode,
@@ -125,15 +125,20 @@ pub struct Walker {
     start: Signal<Local, Bits<52>>,
     depth: Signal<Local, Bits<52>>,
     element_ok: Signal<Local, Bit>,
-    uniform_page: Signal<Local, Bits<64>>,
-    element64: Signal<Local, Bits<64>>,
-    one: Signal<Local, Bits<64>>,
-    page_bytes: Signal<Local, Bits<64>>,
-    page_mask: Signal<Local, Bits<64>>,
-    page_offset: Signal<Local, Bits<64>>,
-    pages_left: Signal<Local, Bits<52>>,
-    run: Signal<Local, Bits<64>>,
-    remaining64: Signal<Local, Bits<64>>,
+    depth_fits: Signal<Local, Bit>,
+    uniform_page: Signal<Local, Bits<52>>,
+    element52: Signal<Local, Bits<52>>,
+    beyond_page: Signal<Local, Bits<5>>,
+    one: Signal<Local, Bits<19>>,
+    page_pages: Signal<Local, Bits<19>>,
+    all: Signal<Local, Bits<18>>,
+    outside: Signal<Local, Bits<18>>,
+    page_number: Signal<Local, Bits<18>>,
+    page_offset: Signal<Local, Bits<30>>,
+    pages_left: Signal<Local, Bits<32>>,
+    run: Signal<Local, Bits<44>>,
+    run48: Signal<Local, Bits<48>>,
+    into_element: Signal<Local, Bits<64>>,
     place: Signal<Local, Bits<64>>,
     boundary_mask: Signal<Local, Bits<10>>,
     into_boundary: Signal<Local, Bits<10>>,
@@ -228,26 +233,35 @@ impl Logic for Walker {
         self.page.next = self.position.q.val().get_bits::<52>(12);
         self.start.next = bit_cast::<52, 32>(self.granular.start_page.val());
         self.depth.next = self.page.val() - self.start.val();
-        self.uniform_page.next = self.position.q.val() >> self.shift.q.val();
-        self.element64.next = bit_cast::<64, 32>(self.element.q.val());
+        // A page has 2^12 bytes, a uniform one up to 2^30: so many bits more.
+        self.beyond_page.next = 0.into();
+        if self.uniform.q.val() {
+            self.beyond_page.next = self.shift.q.val() - 12;
+        }
+        self.uniform_page.next = self.page.val() >> self.beyond_page.val();
+        self.element52.next = bit_cast::<52, 32>(self.element.q.val());
         self.element_ok.next = false;
         self.one.next = 1.into();
-        self.page_bytes.next = self.one.val() << 12;
-        if self.uniform.q.val() {
-            self.page_bytes.next = self.one.val() << self.shift.q.val();
-        }
-        self.page_mask.next = self.page_bytes.val() - 1;
-        self.page_offset.next = self.position.q.val() & self.page_mask.val();
+        self.page_pages.next = self.one.val() << self.beyond_page.val();
+        self.all.next = 0x3ffff.into();
+        self.outside.next = self.all.val() << self.beyond_page.val();
+        self.page_number.next =
+            self.position.q.val().get_bits::<18>(12) & (self.outside.val() ^ 0x3ffff);
+        self.page_offset.next = bit_cast::<30, 12>(self.position.q.val().get_bits::<12>(0))
+            | (bit_cast::<30, 18>(self.page_number.val()) << 12);
 
         // The segment: from the position to the element's end, or the transfer's.
-        self.pages_left.next = bit_cast::<52, 32>(self.pages.q.val()) - self.page_index.q.val();
-        self.run.next = (bit_cast::<64, 52>(self.pages_left.val()) << 12) - self.page_offset.val();
+        self.pages_left.next = self.pages.q.val() - self.page_index.q.val();
         if self.uniform.q.val() {
-            self.run.next = self.page_bytes.val() - self.page_offset.val();
+            self.pages_left.next = bit_cast::<32, 19>(self.page_pages.val());
         }
-        self.remaining64.next = bit_cast::<64, 48>(self.remaining.q.val());
-        self.place.next = (bit_cast::<64, 52>(self.frame.q.val()) << 12)
-            + ((bit_cast::<64, 52>(self.page_index.q.val()) << 12) + self.page_offset.val());
+        self.run.next = (bit_cast::<44, 32>(self.pages_left.val()) << 12)
+            - bit_cast::<44, 30>(self.page_offset.val());
+        self.run48.next = bit_cast::<48, 44>(self.run.val());
+        // A uniform element is one page, so its index is zero; the offset in another page has 12 bits.
+        self.into_element.next = (bit_cast::<64, 32>(self.page_index.q.val()) << 12)
+            | bit_cast::<64, 30>(self.page_offset.val());
+        self.place.next = (bit_cast::<64, 52>(self.frame.q.val()) << 12) + self.into_element.val();
 
         // The chunk: from the segment's position to the next boundary.
         self.boundary_mask.next = self.chunk_max.val() - 1;
@@ -271,6 +285,7 @@ impl Logic for Walker {
         self.stopping.next = self.stop.val() & (self.stop_ctx.val() == self.job.q.val());
         self.interrupted.next = self.aborting.val() | self.stopping.val();
 
+        self.depth_fits.next = false;
         self.chunk_valid.next = false;
         self.chunk_addr.next = self.seg_addr.q.val();
         self.chunk_len.next = self.len.val();
@@ -318,22 +333,23 @@ impl Logic for Walker {
             }
             WalkerState::Check => {
                 self.pages.d.next = self.granular.pages.val();
-                self.page_index.d.next = self.depth.val();
+                self.page_index.d.next = bit_cast::<32, 52>(self.depth.val());
                 self.frame.d.next = self.granular.page_frame.val();
                 // The first element may hold the position anywhere; those after it continue at their first page.
-                self.element_ok.next = (self.granular.valid.val()
-                    & ((self.page.val() >= self.start.val())
-                        & (self.depth.val() < bit_cast::<52, 32>(self.granular.pages.val()))))
+                // A page before the element's start is at a depth that wraps, and has bits that no number of pages has.
+                self.depth_fits.next = !self.depth.val().get_bits::<20>(32).any()
+                    & (self.depth.val().get_bits::<32>(0) < self.granular.pages.val());
+                self.element_ok.next = (self.granular.valid.val() & self.depth_fits.val())
                     & (self.first.q.val() | !self.depth.val().any());
                 if self.uniform.q.val() {
                     self.page_index.d.next = 0.into();
                     self.frame.d.next = self.even.page_frame.val();
                     self.element_ok.next =
-                        self.even.valid.val() & (self.uniform_page.val() == self.element64.val());
+                        self.even.valid.val() & (self.uniform_page.val() == self.element52.val());
                     if self.element.q.val().get_bit(0) {
                         self.frame.d.next = self.odd.page_frame.val();
                         self.element_ok.next = self.odd.valid.val()
-                            & (self.uniform_page.val() == self.element64.val());
+                            & (self.uniform_page.val() == self.element52.val());
                     }
                 }
                 self.state.d.next = WalkerState::Place;
@@ -347,9 +363,9 @@ impl Logic for Walker {
             }
             WalkerState::Place => {
                 self.seg_addr.d.next = self.place.val();
-                self.seg_left.d.next = bit_cast::<48, 64>(self.run.val());
+                self.seg_left.d.next = self.run48.val();
                 self.whole_element.d.next = true;
-                if self.remaining64.val() <= self.run.val() {
+                if self.remaining.q.val() <= self.run48.val() {
                     self.seg_left.d.next = self.remaining.q.val();
                     self.whole_element.d.next = false;
                 }

@@ -114,7 +114,8 @@ pub struct RegionCheck<const D: usize> {
     reg1: RegionEntryDecode1,
     uniform: Signal<Local, Bit>,
     permitted: Signal<Local, Bit>,
-    after_offset: Signal<Local, Bits<64>>,
+    after_offset: Signal<Local, Bits<65>>,
+    short: Signal<Local, Bit>,
     last_element: Signal<Local, Bits<32>>,
     direction: Param<1, D>,
     format_granular: Const<8, { SgFormat::PageGranular as u64 }>,
@@ -141,7 +142,12 @@ impl<const D: usize> Logic for RegionCheck<D> {
         if self.direction.val() == 1 {
             self.permitted.next = self.reg1.allow_h2c.val();
         }
-        self.after_offset.next = self.reg0.length.val() - self.sub1.offset.val();
+        // Bit 64: the offset is beyond the region. Lengths have 48 bits.
+        self.after_offset.next =
+            bit_cast::<65, 64>(self.reg0.length.val()) - bit_cast::<65, 64>(self.sub1.offset.val());
+        self.short.next = !self.after_offset.val().get_bits::<16>(48).any()
+            & (self.sub1.length.val().get_bits::<48>(0)
+                > self.after_offset.val().get_bits::<48>(0));
         self.last_element.next = self.reg1.element_count.val() - 1;
         self.status.next = 0.into();
         if self.read_status.val().any() {
@@ -168,9 +174,8 @@ impl<const D: usize> Logic for RegionCheck<D> {
             self.status.next = self.wrong_domain.val();
         } else if !self.permitted.val() {
             self.status.next = self.no_permission.val();
-        } else if (self.sub1.offset.val() > self.reg0.length.val())
-            | ((self.sub1.length.val() > self.after_offset.val())
-                | self.sub1.length.val().get_bits::<16>(48).any())
+        } else if self.after_offset.val().get_bit(64)
+            | (self.short.val() | self.sub1.length.val().get_bits::<16>(48).any())
         {
             self.status.next = self.bounds.val();
         } else if self.sub2.sg_hint.val() > self.last_element.val() {

@@ -10,7 +10,7 @@ use rust_hdl::prelude::*;
 /// Positions, elements and SG blocks of a transfer, from its words.
 ///
 /// An element covers a page at least, so the list is needed up to the element of the hint plus one for each page boundary that the
-/// transfer crosses, or up to its end. `end_block` is that of the words of two cycles before; all else is that of the words now.
+/// transfer crosses, or up to its end. Lengths are those of sound transfers: below 2^48, in pages of 2^12 to 2^30 bytes. `end_block` is that of the words of two cycles before; all else is that of the words now.
 #[derive(LogicBlock, Default)]
 pub struct Extent {
     /// Clock.
@@ -46,23 +46,25 @@ pub struct Extent {
     reg1: RegionEntryDecode1,
     format_uniform: Const<8, { SgFormat::Uniform as u64 }>,
     // Bytes from the first page's start to the last byte.
-    reach: DFF<Bits<64>>,
+    reach: DFF<Bits<49>>,
     last_needed: DFF<Bits<32>>,
     is_uniform: Signal<Local, Bit>,
     from: Signal<Local, Bits<64>>,
     last: Signal<Local, Bits<32>>,
-    one: Signal<Local, Bits<64>>,
-    page: Signal<Local, Bits<64>>,
-    page_mask: Signal<Local, Bits<64>>,
-    in_page: Signal<Local, Bits<64>>,
-    shift: Signal<Local, Bits<6>>,
-    crossed: Signal<Local, Bits<64>>,
-    end_element: Signal<Local, Bits<64>>,
-    last64: Signal<Local, Bits<64>>,
+    all: Signal<Local, Bits<18>>,
+    outside: Signal<Local, Bits<18>>,
+    page_number: Signal<Local, Bits<18>>,
+    in_page: Signal<Local, Bits<49>>,
+    length: Signal<Local, Bits<49>>,
+    beyond_page: Signal<Local, Bits<5>>,
+    pages: Signal<Local, Bits<37>>,
+    crossed: Signal<Local, Bits<37>>,
+    end_element: Signal<Local, Bits<38>>,
+    last38: Signal<Local, Bits<38>>,
     needed: Signal<Local, Bits<32>>,
-    table_bytes: Signal<Local, Bits<48>>,
-    block_offset: Signal<Local, Bits<48>>,
-    left: Signal<Local, Bits<48>>,
+    table_bytes: Signal<Local, Bits<37>>,
+    block_offset: Signal<Local, Bits<41>>,
+    left: Signal<Local, Bits<37>>,
 }
 
 impl Logic for Extent {
@@ -82,37 +84,43 @@ impl Logic for Extent {
         self.last_element.next = self.last.val();
 
         // Where the list ends for the transfer.
-        self.shift.next = bit_cast::<6, 8>(self.reg1.page_shift.val());
-        self.one.next = 1.into();
-        self.page.next = self.one.val() << self.shift.val();
-        self.page_mask.next = self.page.val() - 1;
-        self.in_page.next = self.from.val() & self.page_mask.val();
-        self.reach.d.next = (self.in_page.val() + self.sub1.length.val()) - 1;
-        self.crossed.next = self.reach.q.val() >> self.shift.val();
-        self.end_element.next = self.crossed.val() + bit_cast::<64, 32>(self.sub2.sg_hint.val());
-        self.last64.next = bit_cast::<64, 32>(self.last.val());
-        self.needed.next = bit_cast::<32, 64>(self.end_element.val());
-        if self.end_element.val() > self.last64.val() {
+        // Pages have 2^12 bytes at least: so many bits more.
+        self.beyond_page.next = self.reg1.page_shift.val().get_bits::<5>(0) - 12;
+        self.all.next = 0x3ffff.into();
+        self.outside.next = self.all.val() << self.beyond_page.val();
+        self.page_number.next = self.from.val().get_bits::<18>(12) & (self.outside.val() ^ 0x3ffff);
+        self.in_page.next = bit_cast::<49, 12>(self.from.val().get_bits::<12>(0))
+            | (bit_cast::<49, 18>(self.page_number.val()) << 12);
+        self.length.next = bit_cast::<49, 48>(self.sub1.length.val().get_bits::<48>(0));
+        self.reach.d.next = (self.in_page.val() + self.length.val()) - 1;
+        self.pages.next = self.reach.q.val().get_bits::<37>(12);
+        self.crossed.next = self.pages.val() >> self.beyond_page.val();
+        self.end_element.next =
+            bit_cast::<38, 37>(self.crossed.val()) + bit_cast::<38, 32>(self.sub2.sg_hint.val());
+        self.last38.next = bit_cast::<38, 32>(self.last.val());
+        self.needed.next = bit_cast::<32, 38>(self.end_element.val());
+        if self.end_element.val() > self.last38.val() {
             self.needed.next = self.last.val();
         }
         self.last_needed.d.next = self.needed.val() >> 5;
         self.first_block.next = self.sub2.sg_hint.val() >> 5;
-        self.table_bytes.next = bit_cast::<48, 32>(self.reg1.element_count.val()) << 4;
+        self.table_bytes.next = bit_cast::<37, 32>(self.reg1.element_count.val()) << 4;
         if self.is_uniform.val() {
             self.last_needed.d.next = self.needed.val() >> 6;
             self.first_block.next = self.sub2.sg_hint.val() >> 6;
-            self.table_bytes.next = bit_cast::<48, 32>(self.reg1.element_count.val()) << 3;
+            self.table_bytes.next = bit_cast::<37, 32>(self.reg1.element_count.val()) << 3;
         }
         self.end_block.next = self.last_needed.q.val();
 
         // The block.
-        self.block_offset.next = bit_cast::<48, 32>(self.block.val()) << 9;
-        self.left.next = self.table_bytes.val() - self.block_offset.val();
+        self.block_offset.next = bit_cast::<41, 32>(self.block.val()) << 9;
+        // A block begins within the table, below 2^36 bytes.
+        self.left.next = self.table_bytes.val() - self.block_offset.val().get_bits::<37>(0);
         self.block_addr.next =
-            self.reg0.sg_table.val() + bit_cast::<64, 48>(self.block_offset.val());
+            self.reg0.sg_table.val() + bit_cast::<64, 41>(self.block_offset.val());
         self.block_bytes.next = 512.into();
         if self.left.val() < 512 {
-            self.block_bytes.next = bit_cast::<10, 48>(self.left.val());
+            self.block_bytes.next = bit_cast::<10, 37>(self.left.val());
         }
     }
 }
