@@ -4,7 +4,8 @@ use rust_hdl::prelude::*;
 
 /// Block RAM of 2^`I` slots of 512 bytes in words of `W` bits, addressed by slot and byte position; `L` = log2(`W` / 8).
 ///
-/// The low `L` bits of a position are ignored. A read of the word that is written in the same cycle returns the old word.
+/// The low `L` bits of a position are ignored. Nobody may use what a read of a word brings that is written in the same cycle, as
+/// with [`Ram`](crate::widgets::Ram).
 #[derive(LogicBlock)]
 pub struct SlotRam<const W: usize, const L: usize, const I: usize> {
     /// Clock of both ports.
@@ -51,11 +52,14 @@ impl<const W: usize, const L: usize, const I: usize> Default for SlotRam<W, L, I
 impl<const W: usize, const L: usize, const I: usize> Logic for SlotRam<W, L, I> {
     fn update(&mut self) {
         if self.clock.pos_edge() {
-            self.read_data.next =
-                self._words[Self::index(self.read_slot.val(), self.read_position.val())];
+            let read = Self::index(self.read_slot.val(), self.read_position.val());
+            self.read_data.next = self._words[read];
             if self.write_enable.val() {
                 let index = Self::index(self.write_slot.val(), self.write_position.val());
                 self._words[index] = self.write_data.val();
+                if index == read {
+                    self.read_data.next = Bits::default();
+                }
             }
         }
     }
@@ -64,7 +68,8 @@ impl<const W: usize, const L: usize, const I: usize> Logic for SlotRam<W, L, I> 
     }
     fn hdl(&self) -> Verilog {
         Verilog::Custom(format!(
-            "reg [{d}:0] mem [0:{n}];
+            "(* no_rw_check *)
+reg [{d}:0] mem [0:{n}];
 integer i;
 initial begin
    for (i = 0; i <= {n}; i = i + 1) mem[i] = 0;
@@ -72,6 +77,9 @@ initial begin
 end
 always @(posedge clock) begin
    read_data <= mem[{{read_slot, read_position[8:{L}]}}];
+`ifndef SYNTHESIS
+   if (write_enable && {{write_slot, write_position[8:{L}]}} == {{read_slot, read_position[8:{L}]}}) read_data <= 0;
+`endif
    if (write_enable) mem[{{write_slot, write_position[8:{L}]}}] <= write_data;
 end
 ",
@@ -120,10 +128,13 @@ mod tests {
             dut.set("read_slot", read >> 9)?;
             dut.set("read_position", read & 511)?;
             dut.step()?;
-            assert_eq!(
-                dut.get_wide("read_data")?,
-                words(&model[read as usize >> 4])
-            );
+            let collides = enable && read >> 4 == write >> 4;
+            let expected: &[u8] = if collides {
+                &[0; 16]
+            } else {
+                &model[read as usize >> 4]
+            };
+            assert_eq!(dut.get_wide("read_data")?, words(expected));
             if enable {
                 model[write as usize >> 4] = data;
             }

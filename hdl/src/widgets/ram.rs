@@ -21,7 +21,9 @@ fn slice<C: Count>(available: usize) -> String {
 
 /// Block RAM of 2^`N` words, or of `C`: one write port, one registered read port, one clock.
 ///
-/// Of a memory with fewer words the low bits of the address count, as many as tell them apart. A read of the word that is written in the same cycle returns the old word.
+/// Of a memory with fewer words the low bits of the address count, as many as tell them apart. Nobody may use what a read of a
+/// word brings that is written in the same cycle: parts differ in that, and to promise one answer costs logic around the
+/// memory. In simulations it is zero, so that whoever used it would show.
 #[derive(LogicBlock)]
 pub struct Ram<D: Synth, const N: usize, C: Count = PowerOfTwo<N>> {
     /// Clock of both ports.
@@ -58,10 +60,14 @@ impl<D: Synth, const N: usize, C: Count> Default for Ram<D, N, C> {
 impl<D: Synth, const N: usize, C: Count> Logic for Ram<D, N, C> {
     fn update(&mut self) {
         if self.clock.pos_edge() {
-            self.read_data.next = self._words[self.read_address.val().index() % self._words.len()];
+            let read = self.read_address.val().index() % self._words.len();
+            self.read_data.next = self._words[read];
             if self.write_enable.val() {
                 let word = self.write_address.val().index() % self._words.len();
                 self._words[word] = self.write_data.val();
+                if word == read {
+                    self.read_data.next = D::default();
+                }
             }
         }
     }
@@ -70,7 +76,8 @@ impl<D: Synth, const N: usize, C: Count> Logic for Ram<D, N, C> {
     }
     fn hdl(&self) -> Verilog {
         Verilog::Custom(format!(
-            "reg [{d}:0] mem [0:{n}];
+            "(* no_rw_check *)
+reg [{d}:0] mem [0:{n}];
 integer i;
 initial begin
    for (i = 0; i <= {n}; i = i + 1) mem[i] = 0;
@@ -78,6 +85,9 @@ initial begin
 end
 always @(posedge clock) begin
    read_data <= mem[read_address{slice}];
+`ifndef SYNTHESIS
+   if (write_enable && write_address{slice} == read_address{slice}) read_data <= 0;
+`endif
    if (write_enable) mem[write_address{slice}] <= write_data;
 end
 ",
@@ -174,8 +184,9 @@ mod tests {
             let expected = if registered { read_data } else { words[read] };
             assert_eq!(dut.get("read_data")?, expected, "cycle {cycle}");
             dut.step()?;
-            // A word read while it is written: the old one.
-            read_data = words[read];
+            // A word read while it is written.
+            let collides = enable && read == write;
+            read_data = if collides { 0 } else { words[read] };
             if enable {
                 words[write] = word;
             }
