@@ -3,6 +3,7 @@ pub mod bench;
 pub mod board;
 pub mod cpu;
 pub mod device;
+pub mod fuzz;
 pub mod host;
 pub mod link;
 pub mod machine;

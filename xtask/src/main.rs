@@ -11,6 +11,7 @@ mod doctor;
 mod driver;
 mod firmware;
 mod formal;
+mod fuzz;
 mod generate;
 mod image;
 mod mutants;
@@ -47,6 +48,8 @@ enum Command {
     Cosim(cosim::Arguments),
     /// Measure what the running chain reaches, each figure beside the limit of the link.
     Bench(cosim::Arguments),
+    /// Random bytes into decoders, rings, driver core and control codes, random transfers and faults through the chain.
+    Fuzz(fuzz::Arguments),
     /// Run the command-line tool `pinring` on a co-simulated card: `cargo xtask pinring bench`.
     Pinring(cosim::Arguments),
     /// Capture which physical pages this machine gives to buffers, as layout files (root).
@@ -89,6 +92,7 @@ fn work(command: Command) -> Result<()> {
         Command::Firmware(arguments) => firmware::run(&workspace, &arguments),
         Command::Cosim(arguments) => cosim::run(&workspace, &arguments),
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
+        Command::Fuzz(arguments) => fuzz::run(&workspace, &arguments),
         Command::Pinring(arguments) => cosim::pinring(&workspace, &arguments),
         Command::CapturePages(arguments) => cosim::capture_pages(&workspace, &arguments),
         Command::Count(arguments) => count::run(&workspace, &arguments),

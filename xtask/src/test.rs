@@ -3,13 +3,13 @@
 use crate::firmware::{self, Firmware};
 use crate::python::{self, Tools};
 use crate::workspace::{Workspace, cargo};
-use crate::{bitstream, cocotb, cosim, driver, formal, generate, native, process};
+use crate::{bitstream, cocotb, cosim, driver, formal, fuzz, generate, native, process};
 use anyhow::Result;
 use std::process::Command;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Also check the Windows driver (`cargo xtask driver check`) and the fuzz target of its control codes, run the proofs that
+    /// Also check the Windows driver (`cargo xtask driver check`) and the fuzz targets, run the proofs that
     /// take seconds (`cargo xtask formal --quick`), put the device behind its shim before cocotbext-pcie's model of the
     /// UltraScale+ IP, replace a program in a placed design, and run the default scenario with the driver's own code (`cargo
     /// xtask cosim --driver kmdf`)
@@ -30,7 +30,9 @@ pub struct Arguments {
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     if arguments.all {
         driver::check(workspace)?;
-        process::run(&mut fuzz_target(workspace))?;
+        for folder in fuzz::crates() {
+            process::run(&mut fuzz_targets(workspace, folder))?;
+        }
     }
     native::provision()?;
     let tools = python::provision(workspace)?;
@@ -77,13 +79,14 @@ fn default_with_driver(workspace: &Workspace) -> cosim::Arguments {
     }
 }
 
-/// The fuzz target is a workspace of its own, so that nothing else compiles it. Without the address sanitizer stable Rust will do.
-fn fuzz_target(workspace: &Workspace) -> Command {
+/// Fuzz targets are workspaces of their own, so that nothing else compiles them. Without the address sanitizer stable Rust will do.
+fn fuzz_targets(workspace: &Workspace, folder: &str) -> Command {
     let mut check = cargo();
     check
         .current_dir(&workspace.root)
         .args(["check", "--locked", "--no-default-features"])
-        .args(["--manifest-path", "host-driver/kmdf/fuzz/Cargo.toml"])
+        .arg("--manifest-path")
+        .arg(workspace.root.join(folder).join("Cargo.toml"))
         .arg("--target-dir")
         .arg(workspace.target.join("fuzz-check"));
     check
