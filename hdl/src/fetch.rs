@@ -5,7 +5,7 @@ mod words;
 pub use words::{CompletionWords, GatherWords, SplitWords};
 
 use crate::sizes::WORD_BITS;
-use crate::widgets::{Const, Flags, LutRam, PickFirst};
+use crate::widgets::{Const, Flags, LutRam, PickFirst, PickNext};
 use pinring_protocol::Status;
 use rust_hdl::prelude::*;
 
@@ -126,8 +126,10 @@ pub struct FetchUnit {
     waiting: Flags,
     due: Flags,
     spoilt: Flags,
-    pick_free: PickFirst,
+    pick_free: PickNext,
     pick_waiting: PickFirst,
+    // Tags take turns: a completion that comes twice finds no new read under its tag, unless seven jobs have begun since.
+    next_tag: DFF<Bits<4>>,
     // Per tag: what was asked for, and how much of it has come.
     jobs: LutRam<Bits<JOB_BITS>, 3>,
     jobs_back: LutRam<Bits<JOB_BITS>, 3>,
@@ -204,7 +206,7 @@ impl Logic for FetchUnit {
     fn update(&mut self) {
         dff_setup!(
             self, clock, word, accepted, ending, ended, continuing, paying, in_tlp, now, scan,
-            late, late_slot
+            late, late_slot, next_tag
         );
         clock!(
             self,
@@ -396,7 +398,11 @@ impl Logic for FetchUnit {
         self.free.next = (self.busy.q.val() | self.due.q.val()) ^ 0xff;
         self.outstanding.next = bit_cast::<8, 16>(self.due.q.val());
         self.pick_free.among.next = self.free.val() & bit_cast::<16, 8>(self.usable.val());
+        self.pick_free.start.next = self.next_tag.q.val();
         self.take.next = (self.req_valid.val() & self.pick_free.found.val()) & !self.mine.val();
+        if self.take.val() {
+            self.next_tag.d.next = self.pick_free.index.val() + 1;
+        }
         self.req_ready.next = self.take.val();
         self.taken_bit.next = self.one.val() << self.pick_free.index.val();
         self.job.next = bit_cast::<JOB_BITS, 64>(self.req_addr.val())

@@ -601,12 +601,20 @@ fn a_wrong_answer_ends_its_job_only() -> Result {
 }
 
 impl Bench {
-    /// A job is taken and its first read goes out, under tag `tag`.
+    /// The tag is not free.
+    fn rests(&mut self, tag: u64) -> Result {
+        set_all(&mut self.dut, &[("usable", 1 << tag), ("req_valid", 1)])?;
+        assert!(!self.dut.is("req_ready")?, "tag {tag} may not be used");
+        set_all(&mut self.dut, &[("usable", 0xff), ("req_valid", 0)])
+    }
+
+    /// A job is taken and its first read goes out, under tag `tag`, which is free.
     fn ask(&mut self, addr: u64, bytes: u64, tag: u64) -> Result {
         let dut = &mut self.dut;
         set_all(
             dut,
             &[
+                ("usable", 1 << tag),
                 ("rd_ready", 1),
                 ("req_valid", 1),
                 ("req_addr", addr),
@@ -615,7 +623,7 @@ impl Bench {
         )?;
         assert!(dut.is("req_ready")?, "a tag is free");
         dut.step()?;
-        dut.set("req_valid", false)?;
+        set_all(dut, &[("usable", 0xff), ("req_valid", 0)])?;
         assert!(dut.is("rd_valid")?);
         assert_eq!(dut.get("rd_tag")?, tag);
         dut.step()?;
@@ -659,6 +667,39 @@ impl Bench {
     }
 }
 
+/// A completion that comes twice is not the answer to the next read of its size: that has another tag.
+#[test]
+fn tags_take_turns() -> Result {
+    let mut bench = Bench::new(512, 0, 1)?;
+    let mut tag = 7;
+    for job in 0..30 {
+        let addr = 0x1000 * job;
+        set_all(
+            &mut bench.dut,
+            &[
+                ("rd_ready", 1),
+                ("req_valid", 1),
+                ("req_addr", addr),
+                ("req_bytes", 64),
+            ],
+        )?;
+        assert!(bench.dut.is("req_ready")?);
+        bench.dut.step()?;
+        bench.dut.set("req_valid", false)?;
+        let next = bench.dut.get("rd_tag")?;
+        assert_eq!(next, (tag + 1) % 8, "job {job}");
+        bench.dut.step()?;
+        if job > 0 {
+            let twice = bench.answer(tag, [0x1000 * (job - 1), 64, 64], false, 0..4)?;
+            assert_eq!(twice, (false, None));
+        }
+        tag = next;
+        let once = bench.answer(tag, [addr, 64, 64], false, 0..4)?;
+        assert_eq!(once, (true, Some(0)));
+    }
+    Ok(())
+}
+
 /// The rest of a block whose first completion is poisoned would fit a read of its size at its address.
 #[test]
 fn a_rest_is_no_answer_to_the_next_read() -> Result {
@@ -668,6 +709,7 @@ fn a_rest_is_no_answer_to_the_next_read() -> Result {
         bench.answer(0, [0x1000, 448, 512], true, 0..28)?,
         (false, None)
     );
+    bench.rests(0)?;
     bench.ask(0x2040, 64, 1)?;
     let (_, end) = bench.answer(0, [0x11c0, 64, 64], false, 0..4)?;
     assert_eq!(end, Some(Status::ReadPoisoned.code()));
@@ -681,6 +723,7 @@ fn a_rest_is_no_answer_to_the_next_read() -> Result {
         bench.answer(0, [0x3040, 64, 64], false, 0..4)?,
         (false, Some(Status::ReadMalformed.code()))
     );
+    bench.rests(0)?;
     bench.ask(0x4000, 64, 1)?;
     assert_eq!(
         bench.answer(0, [0x3000, 64, 64], false, 0..4)?,
@@ -718,6 +761,7 @@ fn a_read_without_an_answer_ends() -> Result {
     assert!(waited >= TIMEOUT, "{waited}");
     assert_eq!(bench.dut.get("done_status")?, Status::ReadTimeout.code());
     bench.dut.step()?;
+    bench.rests(0)?;
     bench.ask(0x2000, 64, 1)?;
     let late = bench.answer(0, [0x1080, 128, 128], false, 0..8)?;
     assert_eq!(late, (false, None));

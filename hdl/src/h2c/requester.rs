@@ -17,7 +17,7 @@ use rust_hdl::prelude::*;
 ///
 /// A context of `aborts` gets no read: of its data chunks the last becomes a terminal one, and the others vanish without
 /// a slot, so what is queued of it can wait here for any time. Its read that has not been taken yet is withdrawn.
-/// The same goes, with another status, for a transfer that finds no tag to use.
+/// The same goes, with another status, for a transfer that finds no tag to use: none of those that the ring, short or long, ever comes to.
 #[derive(LogicBlock, Default)]
 pub struct ReadRequester<const N: usize, const I: usize, const P: usize> {
     /// Clock.
@@ -104,6 +104,7 @@ pub struct ReadRequester<const N: usize, const I: usize, const P: usize> {
     enables: ByteEnables,
     aborted: Const<16, { Status::Aborted as u64 }>,
     timed_out: Const<16, { Status::ReadTimeout as u64 }>,
+    of_short_ring: Const<N, 0xffff_ffff>,
 
     size: Signal<Local, Bits<P>>,
     zero: Signal<Local, Bits<I>>,
@@ -113,6 +114,7 @@ pub struct ReadRequester<const N: usize, const I: usize, const P: usize> {
     slot: Signal<Local, Bits<I>>,
     data: Signal<Local, Bit>,
     aborting: Signal<Local, Bit>,
+    reachable: Signal<Local, Bits<N>>,
     unreadable: Signal<Local, Bit>,
     dropped: Signal<Local, Bit>,
     terminal: Signal<Local, Bit>,
@@ -146,8 +148,12 @@ impl<const N: usize, const I: usize, const P: usize> Logic for ReadRequester<N, 
         self.mask.next = self.ring.val();
         self.data.next = self.chunk_len.val().any();
         self.aborting.next = self.aborts.val().get_bit(self.chunk_ctx.val().index());
+        self.reachable.next = self.usable.val();
+        if self.short.q.val() {
+            self.reachable.next = self.usable.val() & self.of_short_ring.val();
+        }
         self.unreadable.next =
-            self.aborting.val() | (self.tagless.q.val() | !self.usable.val().any());
+            self.aborting.val() | (self.tagless.q.val() | !self.reachable.val().any());
         self.dropped.next = (self.data.val() & self.unreadable.val()) & !self.chunk_last.val();
         self.terminal.next = !self.data.val() | (self.unreadable.val() & self.chunk_last.val());
         self.pass_over.next = !self.usable.val().get_bit(self.slot.val().index());
@@ -283,6 +289,44 @@ mod tests {
         dut.step()?;
         assert_eq!(dut.get("mask")?, 63);
         assert_eq!(dut.get("slot_index")?, 41);
+        Ok(())
+    }
+
+    /// Tags that the short ring never comes to are none to wait for, even if they may be used: that would pass over slots for ever.
+    #[test]
+    fn a_short_ring_without_tags_ends_the_transfer() -> Result<(), Error> {
+        let mut dut = dut::<64, 6, 7>()?;
+        let mut beyond = [0; 64];
+        beyond[32..].fill(1);
+        set_slots(&mut dut, &beyond)?;
+        dut.set("reset", true)?;
+        dut.step()?;
+        dut.set("reset", false)?;
+        dut.step()?;
+        assert_eq!(dut.get("mask")?, 31);
+        // The configuration changes when the ring is in use.
+        dut.set("chunk_valid", true)?;
+        dut.set("chunk_last", true)?;
+        dut.step()?;
+        dut.set("extended", true)?;
+        dut.set("chunk_len", 64)?;
+        assert!(dut.is("chunk_ready")? && dut.is("slot_last")?);
+        assert_eq!(dut.get("slot_len")?, 0);
+        assert_eq!(dut.get("slot_status")?, Status::ReadTimeout.code());
+        dut.step()?;
+        dut.set("chunk_valid", false)?;
+        dut.set("head", 2)?;
+        dut.step()?;
+        // The long ring has tags.
+        assert_eq!(dut.get("mask")?, 63);
+        dut.set("chunk_valid", true)?;
+        for slot in 2..33 {
+            assert_eq!(dut.get("slot_index")?, slot);
+            assert_eq!(dut.is("chunk_ready")?, slot >= 32, "slot {slot}");
+            dut.step()?;
+        }
+        assert!(dut.is("rd_valid")?);
+        assert_eq!(dut.get("rd_tag")?, 32);
         Ok(())
     }
 
