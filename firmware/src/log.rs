@@ -21,6 +21,12 @@ pub struct LogPacker {
     dropped: u32,
 }
 
+impl Default for LogPacker {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl LogPacker {
     /// An empty packer. What firmware before it may have left of a frame is cut off.
     pub const fn new() -> Self {

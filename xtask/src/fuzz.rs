@@ -3,7 +3,7 @@
 use crate::process::{self, run_logged, say};
 use crate::test::environment;
 use crate::workspace::{Workspace, cargo};
-use crate::{cosim, firmware, native, python};
+use crate::{cargo_tool, cosim, firmware, native, python};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::fs;
@@ -103,7 +103,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     // Everything is built before the time begins.
     let tool = match targets.is_empty() {
         true => None,
-        false => Some(provision(workspace)?),
+        false => Some(cargo_tool::provision(workspace, "cargo-fuzz", CARGO_FUZZ)?),
     };
     for target in &targets {
         build(workspace, tool.as_deref(), target)?;
@@ -191,24 +191,6 @@ fn shares(seconds: u64, targets: usize, cosim: bool) -> (u64, u64) {
     };
     let each = (seconds - of_cosim).checked_div(targets).unwrap_or(0);
     (each.max(1), of_cosim)
-}
-
-/// cargo-fuzz, installed into the target folder if it is not there.
-fn provision(workspace: &Workspace) -> Result<PathBuf> {
-    let root = workspace.tools().join(format!("cargo-fuzz-{CARGO_FUZZ}"));
-    let program = root.join("bin/cargo-fuzz");
-    if !program.exists() {
-        let mut install = cargo();
-        install
-            .args(["install", "--locked", "--version"])
-            .arg(format!("={CARGO_FUZZ}"))
-            .arg("--root")
-            .arg(&root)
-            .arg("cargo-fuzz");
-        let message = format!("installing cargo-fuzz {CARGO_FUZZ}");
-        process::run_long(&message, &mut install)?;
-    }
-    Ok(program)
 }
 
 /// A command of cargo-fuzz for a target. Without a sanitizer stable Rust will do, if it is told that its unstable flags are wanted.
@@ -323,7 +305,7 @@ fn replay(workspace: &Workspace, file: &Path, targets: &[&Target]) -> Result<()>
         bail!("--replay of an input needs the --target that it is of");
     };
     let file = fs::canonicalize(file).with_context(|| format!("no {}", file.display()))?;
-    let tool = provision(workspace)?;
+    let tool = cargo_tool::provision(workspace, "cargo-fuzz", CARGO_FUZZ)?;
     process::finish(cargo_fuzz(workspace, Some(&tool), "run", target)?.arg(file))
 }
 

@@ -273,7 +273,7 @@ impl IntegratedBlock {
         let lane = if payload.is_empty() {
             0
         } else {
-            head.address as usize % bytes & !3
+            (head.address as usize % bytes) & !3
         };
         let count = (lane + payload.len() * 4).div_ceil(bytes).max(1);
         let mut data = vec![0; count * bytes];

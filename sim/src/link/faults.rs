@@ -271,7 +271,11 @@ mod tests {
         assert_eq!((plan.injected(), plan.pending()), (4, 0));
         assert_eq!(plan.strike(Occasion::Message(7)), None);
         let starved = FaultKind::CreditStarvation { for_ps: 1 };
-        plan.add(fault(starved, Trigger::Touches(vec![0..8]), 2));
+        plan.add(fault(
+            starved,
+            Trigger::Touches(std::iter::once(0..8).collect()),
+            2,
+        ));
         assert_eq!(plan.strike(Occasion::Read(0, 4)), None);
         assert!(plan.strike(Occasion::Write(4, 8)).is_some());
     }
