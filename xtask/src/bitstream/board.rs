@@ -1,4 +1,4 @@
-//! What the tools must know of a board: `boards/<name>/board.toml`.
+//! What the tools must know of a board: `hdl/boards/<name>/board.toml`.
 
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail, ensure};
@@ -28,16 +28,16 @@ pub struct Board {
 }
 
 impl Board {
-    /// Reads the description of the board in `boards/<name>`.
+    /// Reads the description of the board in `hdl/boards/<name>`.
     ///
     /// # Errors
     /// A name that no folder has (the error lists those that there are), or a description that is wrong.
     pub fn find(workspace: &Workspace, name: &str) -> Result<Self> {
-        let boards = workspace.root.join("boards");
+        let boards = workspace.root.join("hdl/boards");
         let names = names(&boards)?;
         if !names.iter().any(|known| known == name) {
             bail!(
-                "no board {name}: folders of boards/ are {}",
+                "no board {name}: folders of hdl/boards/ are {}",
                 names.join(", ")
             );
         }
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn boards_of_the_repository_are_described() {
         let workspace = Workspace::find().unwrap();
-        let boards = names(&workspace.root.join("boards")).unwrap();
+        let boards = names(&workspace.root.join("hdl/boards")).unwrap();
         assert!(boards.contains(&"ecp5-versa".to_owned()));
         for board in boards {
             Board::find(&workspace, &board).unwrap();
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn wrong_descriptions_are_refused() {
-        let good = include_str!("../../../boards/ecp5-versa/board.toml");
+        let good = include_str!("../../../hdl/boards/ecp5-versa/board.toml");
         Board::parse(good).unwrap();
         for (part, instead, reason) in [
             ("seed = 1", "", "missing field `seed`"),

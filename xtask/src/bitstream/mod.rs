@@ -27,7 +27,7 @@ use std::process::Command;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Board, by its folder in boards/
+    /// Board, by its folder in hdl/boards/
     #[arg(long)]
     board: String,
     /// Seed of the placement [default: the board's, see board.toml]
@@ -95,7 +95,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     for program in &programs {
         flow.hold_place(program)?;
     }
-    let own = workspace.root.join("boards").join(&arguments.board);
+    let own = workspace.root.join("hdl/boards").join(&arguments.board);
     flow.copy(&own.join("pins.lpf"), "pins.lpf")?;
     let (sources, modules) = if arguments.harness {
         flow.copy(&own.join("harness.v"), "board.v")?;

@@ -6,6 +6,7 @@ use crate::process::output;
 use crate::python::Tools;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,7 +32,6 @@ flatten
 opt_clean
 check -assert
 delete -output
-write_rtlil model.il
 memory_map -formal
 opt -full
 CLOCKS
@@ -40,6 +40,7 @@ formalff -clk2ff -ff2anyinit
 techmap
 simplemap
 dffunmap
+setundef -anyseq
 aigmap
 opt_clean
 write_aiger -I -B -zinit -no-startoffset -map model.aim -ywmap model.ywa model.aig
@@ -207,19 +208,24 @@ impl Engine {
         }
     }
 
-    /// The waveform of a violation in this cycle.
+    /// What the harness was given, cycle by cycle, up to a violation in this cycle: a file.
     pub fn trace(&self, model: &Model, property: &str, cycle: u32) -> Result<PathBuf> {
         // On the graph as yosys wrote it, to which its map belongs.
         let depth = cycle.saturating_add(1);
-        let question = format!("bmc3 -F {depth}; write_cex -a {property}.aiw");
-        self.ask(model, property, &question)?;
-        let file = format!("{property}.vcd");
-        let script = format!(
-            "read_rtlil model.il\nsim -hdlname -r {property}.aiw -map model.aim -vcd {file}\n"
-        );
-        fs::write(model.folder.join("trace.ys"), script)?;
-        self.yosys(&model.folder, "trace.ys")?;
-        Ok(model.folder.join(file))
+        let witness = format!("{property}.aiw");
+        self.ask(
+            model,
+            property,
+            &format!("bmc3 -F {depth}; write_cex -a {witness}"),
+        )?;
+        let read = |name: &str| -> Result<String> {
+            let file = model.folder.join(name);
+            fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
+        };
+        let file = model.folder.join(format!("{property}.txt"));
+        fs::write(&file, inputs(&read("model.aim")?, &read(&witness)?)?)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        Ok(file)
     }
 
     fn yosys(&self, folder: &Path, script: &str) -> Result<()> {
@@ -254,6 +260,41 @@ fn verdict(said: &str) -> Option<Verdict> {
     })
 }
 
+/// Inputs in each cycle of a witness (a line of initial states, then one of input bits per cycle), by yosys' map of their bits.
+fn inputs(map: &str, witness: &str) -> Result<String> {
+    let mut bits = Vec::new();
+    for line in map.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if let ["input" | "init", number, bit, name] = words[..] {
+            let number: usize = number.parse().context("the map's number of an input")?;
+            let bit: usize = bit.parse().context("the map's number of a bit")?;
+            bits.push((number, bit, name));
+        }
+    }
+    let mut text = String::new();
+    for (cycle, line) in witness.lines().skip(1).enumerate() {
+        let mut values: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
+        for &(number, bit, name) in &bits {
+            let value = line.as_bytes().get(number).copied().unwrap_or(b'?');
+            let digits = values.entry(name).or_default();
+            if digits.len() <= bit {
+                digits.resize(bit + 1, b'?');
+            }
+            digits[bit] = value;
+        }
+        text += &format!("cycle {cycle}\n");
+        for (name, digits) in values {
+            let digits: String = digits
+                .iter()
+                .rev()
+                .map(|&digit| char::from(digit))
+                .collect();
+            text += &format!("  {name} {digits}\n");
+        }
+    }
+    Ok(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,5 +323,16 @@ mod tests {
             let text = format!("ABC command line: ...\nWarning: something.\n{said}\n");
             assert_eq!(verdict(&text), meant);
         }
+    }
+
+    #[test]
+    fn a_witness_shows_the_inputs() {
+        let map = "input 0 1 data\ninput 1 0 data\ninput 2 0 write\nlatch 0 0 head\nninitff 3\n";
+        let text = inputs(map, "0000\n101\n010\n").unwrap();
+        assert_eq!(
+            text,
+            "cycle 0\n  data 10\n  write 1\ncycle 1\n  data 01\n  write 0\n"
+        );
+        assert!(inputs("input x 0 data\n", "").is_err());
     }
 }
