@@ -41,7 +41,7 @@ pub const fn bus_address(page: u32) -> u64 {
     BUS_ADDRESS + page as u64 * PAGE as u64
 }
 
-/// A region: the pages of [`RUNS`] from a byte of the first one on.
+/// A region: the pages of `RUNS` from a byte of the first one on.
 #[derive(Clone, Copy, Debug)]
 pub struct Region {
     /// Its id: its place in the region table.
