@@ -129,6 +129,7 @@ struct Bench {
     now: Option<Completion>,
     ends: Vec<Option<Fault>>,
     most: usize,
+    next_tag: usize,
     strays: usize,
 }
 
@@ -163,6 +164,7 @@ impl Bench {
             now: None,
             ends: Vec::new(),
             most: 0,
+            next_tag: 0,
             strays: 0,
         })
     }
@@ -348,10 +350,12 @@ impl Bench {
                 got: 0,
                 poisoned: false,
             };
-            // It takes the lowest tag without a job and without a completion due.
+            // It takes the next tag in turn without a job and without a completion due.
             let tag = (0..8)
+                .map(|step| (self.next_tag + step) % 8)
                 .find(|tag| self.jobs[*tag].is_none() && self.due[*tag].is_none())
                 .expect("a free tag");
+            self.next_tag = tag + 1;
             self.jobs[tag] = Some(job);
             self.most = self.most.max(self.jobs.iter().flatten().count());
             taken = true;
