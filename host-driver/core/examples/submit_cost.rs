@@ -66,18 +66,21 @@ impl Flat {
         while index != tail {
             let slot = usize::from(size.slot(index));
             let submission = context.sq_address() as usize + slot * 64;
-            if queue == 0
-                && let Ok(entry) = AdminEntry::decode(&self.memory[submission..submission + 64])
-                && entry.opcode() == Ok(AdminOpcode::CreateQueue)
-            {
-                self.queues[1] = (entry.body(), RingIndex(0), RingIndex(0));
-            }
+            let submission = &self.memory[submission..submission + 64];
             // All that was asked for; an admin command moves nothing.
-            let moved = match SubmissionEntry::decode(&self.memory[submission..submission + 64]) {
-                Ok(entry) if queue != 0 => entry.length(),
-                _ => 0,
-            };
+            let (mut cookie, mut moved) = (0, 0);
+            if queue != 0 {
+                if let Ok(entry) = SubmissionEntry::decode(submission) {
+                    (cookie, moved) = (entry.cookie(), entry.length());
+                }
+            } else if let Ok(entry) = AdminEntry::decode(submission) {
+                cookie = entry.cookie();
+                if entry.opcode() == Ok(AdminOpcode::CreateQueue) {
+                    self.queues[1] = (entry.body(), RingIndex(0), RingIndex(0));
+                }
+            }
             let entry = CompletionEntry::new()
+                .with_cookie(cookie)
                 .with_slot(index.0)
                 .with_queue(queue as u16)
                 .with_bytes_moved(moved)

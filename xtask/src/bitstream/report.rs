@@ -249,7 +249,8 @@ mod tests {
 
     #[test]
     fn reports_name_modules_cells_clocks_and_paths() {
-        let board = Board::parse(include_str!("../../../hdl/boards/ecp5-versa/board.toml")).unwrap();
+        let board =
+            Board::parse(include_str!("../../../hdl/boards/ecp5-versa/board.toml")).unwrap();
         let area = Area::parse(SYNTHESIS).unwrap().markdown("ecp5-versa");
         let timing = Timing::parse(&placement(125.0)).unwrap();
         let text = area.clone() + &timing.markdown("ecp5-versa", &board);
